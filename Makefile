@@ -1,0 +1,37 @@
+# Everything a developer or CI needs, in one place. All of it rests on `make env`.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+.PHONY: env test check demo bench-micro lock clean
+
+env: $(VENV)/.stamp  ## .venv with the locked dependencies and the tensec command
+
+$(VENV)/.stamp: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "tensec needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	$(BIN)/pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+	touch $@
+
+test: env  ## the whole suite
+	$(BIN)/python -m pytest
+
+check: env  ## style, types, structure
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/test_structure.py
+
+demo: env  ## gateway + two simulated carriers + a client, then a summary
+	$(BIN)/python -m bench demo
+
+bench-micro: env  ## microseconds per PDU of the hot path
+	$(BIN)/python -m bench.micro.codec
+
+lock:  ## rewrite requirements.lock from pyproject.toml (needs uv on PATH)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--group dev pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,449 @@
+"""One SMPP session without I/O: feed it reads, take events, write what waits, call `tick`.
+
+It frames, keeps the state, answers by itself what needs no decision (enquire_link, unbind, wrong states, unknown commands,
+broken PDUs), joins answers with their requests and watches the timers. It decides nothing else: binds, messages and
+receipts come out as events, and the owner answers them with `respond`.
+
+    events = session.receive_data(octets, now)     # PDUs of the peer, Answered, Ended, ...
+    session.request(pdu, token, now)               # a request of ours; Answered(token) comes back
+    socket.send(session.data_to_send())
+
+Times are seconds of one monotonic clock, handed in. Octets are handed out once, in order.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import msgspec
+
+from protocol import codec
+from protocol.commands import RESPONSE_BIT, UNANSWERED, Command, command_name
+from protocol.errors import FramingError, LocalProtocolError, PduError, RemoteProtocolError
+from protocol.framing import Framer
+from protocol.pdu import (
+    BY_COMMAND,
+    BindRequest,
+    BindResponse,
+    EnquireLink,
+    EnquireLinkResp,
+    GenericNack,
+    Pdu,
+    SubmitSmResp,
+    Unbind,
+    UnbindResp,
+    response_to,
+)
+from protocol.states import BOUND, BOUND_BY, Role, State, may_send
+from protocol.status import Status, status_name
+from protocol.tlv import Tag, get_int
+from protocol.window import Window
+
+INTERFACE_VERSION = 0x34
+
+
+class Answered(msgspec.Struct, gc=False):
+    """`answer` (a response or generic_nack) belongs to the request sent with `token` at `sent_at`."""
+
+    token: Any
+    answer: Pdu
+    sent_at: float
+    late: bool = False
+
+
+class Unanswered(msgspec.Struct):
+    """No answer to these within `response_timeout_s`: their outcome is unknown. An answer may still come (`late`)."""
+
+    tokens: list[Any]
+
+
+class BindAnswered(msgspec.Struct):
+    """The SMSC answered our bind; `status` 0 means bound."""
+
+    status: int
+    system_id: str
+    takes_tlvs: bool
+
+
+class Violation(msgspec.Struct):
+    """The peer did something wrong, and the session dealt with it. For one log line."""
+
+    reason: str
+    fatal: bool = False
+
+
+class Ended(msgspec.Struct):
+    """No request may be sent any more. Write what waits, then close. `clean` when an unbind was exchanged."""
+
+    reason: str
+    clean: bool = False
+
+
+Event: TypeAlias = Pdu | Answered | Unanswered | BindAnswered | Violation | Ended
+
+
+class Timers(msgspec.Struct, frozen=True):
+    """Seconds; None switches a timer off (SMPP 3.4 section 7.2)."""
+
+    session_init_s: float | None = 5.0
+    partial_pdu_s: float | None = 10.0
+    enquire_link_s: float | None = 30.0
+    enquire_link_timeout_s: float = 10.0
+    inactivity_s: float | None = None
+    response_timeout_s: float = 10.0
+    unbind_timeout_s: float = 5.0
+
+
+class _Link:
+    """Token of our own enquire_link."""
+
+
+class _Bind(msgspec.Struct):
+    """Token of our own bind."""
+
+    state: State
+
+
+class _Leave:
+    """Token of our own unbind."""
+
+
+class Session:
+    """One end of one connection. `role` is ours; `window` bounds our own requests in flight."""
+
+    def __init__(
+        self,
+        role: Role,
+        now: float,
+        *,
+        window: int = 10,
+        timers: Timers | None = None,
+        pdu_size_max: int = codec.PDU_SIZE_MAX,
+        first_sequence: int = 1,
+    ) -> None:
+        self.role = role
+        self.timers = timers or Timers()
+        self.state = State.OPEN
+        self.window = Window(window, first=first_sequence)
+        self.peer_version = INTERFACE_VERSION
+        self.unanswered = 0
+        """Requests of the peer that came out as events and were not responded to yet."""
+        self.queued_octets = 0
+        """All octets ever appended for the peer: the stream offset `lost` is told."""
+        self._peer = Role.SMSC if role is Role.ESME else Role.ESME
+        self._framer = Framer(pdu_size_max)
+        self._out = bytearray()
+        self._opened_at = self._heard_at = now
+        self._partial_at: float | None = None
+        self._enquired_at: float | None = None
+        self._unbind_at: float | None = None
+        self._binding = False
+
+    # -- what comes in
+
+    def receive_data(self, data: bytes, now: float) -> list[Event]:
+        """The events of one read. Requests of the peer are the PDUs themselves, in order."""
+        if self.state is State.CLOSED:
+            return []
+        self._heard_at = now
+        events: list[Event] = []
+        items = self._framer.feed(data)
+        for item in items:
+            if isinstance(item, Pdu):
+                handler = _HANDLERS.get(item.command_id)
+                if handler is not None:
+                    handler(self, item, events)
+                elif item.command_id & RESPONSE_BIT:
+                    self._on_response(item, events)
+                else:
+                    self._on_request(item, events)
+            else:
+                self._on_wrong(item, events)
+        if not self._framer.partial:
+            self._partial_at = None
+        elif items or self._partial_at is None:
+            self._partial_at = now
+        return events
+
+    def receive_eof(self) -> list[Event]:
+        """The peer closed its side."""
+        if self.state is State.CLOSED:
+            return []
+        clean = self.state is State.UNBOUND or self._unbind_at is not None
+        reason = "closed by the peer inside a PDU" if self._framer.partial else "closed by the peer"
+        self.state = State.CLOSED
+        return [Ended(reason, clean)]
+
+    def _on_request(self, pdu: Pdu, events: list[Event]) -> None:
+        if not self._may_receive(pdu):
+            self._refuse(pdu, Status.RINVBNDSTS, events)
+            return
+        if pdu.command_id not in UNANSWERED:
+            self.unanswered += 1
+        events.append(pdu)
+
+    def _may_receive(self, pdu: Pdu) -> bool:
+        if may_send(self._peer, pdu.command_id, self.state):
+            return True
+        # Real carriers deliver before their bind response is out; what they hand us then is as good as later.
+        waiting = self._binding and self.role is Role.ESME
+        return waiting and may_send(self._peer, pdu.command_id, State.BOUND_TRX)
+
+    def _refuse(self, pdu: Pdu, status: Status, events: list[Event]) -> None:
+        events.append(Violation(f"{command_name(pdu.command_id)} in state {self.state.value}"))
+        if pdu.command_id not in UNANSWERED:
+            self._append(response_to(pdu, status))
+
+    def _on_bind(self, pdu: Pdu, events: list[Event]) -> None:
+        if self.state in BOUND or (self.role is Role.SMSC and self._binding):
+            self._refuse(pdu, Status.RALYBND, events)
+        elif not may_send(self._peer, pdu.command_id, self.state):
+            self._refuse(pdu, Status.RINVBNDSTS, events)
+        else:
+            self._binding = True
+            events.append(pdu)
+
+    def _on_enquire_link(self, pdu: Pdu, _events: list[Event]) -> None:
+        self._append(EnquireLinkResp(pdu.sequence))
+
+    def _on_unbind(self, pdu: Pdu, events: list[Event]) -> None:
+        if self.state not in BOUND:
+            self._refuse(pdu, Status.RINVBNDSTS, events)
+            return
+        self._append(UnbindResp(pdu.sequence))
+        self.state = State.UNBOUND
+        events.append(Ended("unbind by the peer", clean=True))
+
+    def _on_response(self, pdu: Pdu, events: list[Event]) -> None:
+        # A generic_nack answers any request (section 4.3), a response only one of its own type.
+        nack = pdu.command_id == Command.GENERIC_NACK
+        found = self.window.answer(pdu.sequence, None if nack else pdu.command_id & ~RESPONSE_BIT)
+        if found is None:
+            what = f"{command_name(pdu.command_id)} {status_name(pdu.status)}"
+            events.append(Violation(f"{what} for sequence {pdu.sequence}, which nobody waits for"))
+            return
+        pending, late = found
+        token = pending.token
+        if token.__class__ in _OWN_TOKENS:
+            self._on_own_answer(token, pdu, events)
+        else:
+            events.append(Answered(token, pdu, pending.at, late))
+
+    def _on_own_answer(self, token: Any, pdu: Pdu, events: list[Event]) -> None:
+        if isinstance(token, _Bind):
+            self._binding = False
+            status = pdu.status if isinstance(pdu, BindResponse) else pdu.status or Status.RINVCMDID
+            if status == 0:
+                self.state = token.state
+            name = pdu.system_id if isinstance(pdu, BindResponse) else ""
+            events.append(BindAnswered(status, name, get_int(pdu.tlvs, Tag.SC_INTERFACE_VERSION) is not None))
+        elif isinstance(token, _Leave):
+            self.state = State.UNBOUND
+            events.append(Ended("unbound", clean=True))
+        else:
+            # Any PDU proves the link; the answer to an enquire_link sent later also proves that unanswered
+            # requests before it were dropped, not delayed in the stream.
+            self._enquired_at = None
+            self.window.release_overdue()
+
+    def _on_wrong(self, error: RemoteProtocolError, events: list[Event]) -> None:
+        if isinstance(error, FramingError):
+            self._append(GenericNack(error.sequence, error.status))
+            self.state = State.CLOSED
+            events += [Violation(error.reason, fatal=True), Ended(error.reason)]
+        elif isinstance(error, PduError):
+            events.append(Violation(error.reason))
+            self._answer_wrong(error)
+
+    def _answer_wrong(self, error: PduError) -> None:
+        if error.command_id & RESPONSE_BIT or error.command_id in UNANSWERED:
+            return  # a response is never answered: two ends would answer each other for ever
+        cls = BY_COMMAND.get(error.command_id)
+        if cls is None:
+            self._append(GenericNack(error.sequence, error.status))
+        else:
+            allowed = may_send(self._peer, error.command_id, self.state)
+            self._append(response_to(cls(error.sequence), error.status if allowed else Status.RINVBNDSTS))
+
+    # -- what goes out
+
+    def _append(self, pdu: Pdu) -> None:
+        before = len(self._out)
+        codec.encode(pdu, self._out)
+        self.queued_octets += len(self._out) - before
+
+    def data_to_send(self) -> bytes:
+        """Octets for the peer, handed out once."""
+        data = bytes(self._out)
+        self._out.clear()
+        return data
+
+    def request(self, pdu: Pdu, token: Any, now: float) -> int:
+        """Send a request; its answer comes back as Answered with `token`. Gives the sequence number.
+
+        Raises LocalProtocolError in a wrong state or for a PDU that cannot be encoded, WindowFullError without a free slot.
+        """
+        if not may_send(self.role, pdu.command_id, self.state) or self._unbind_at is not None:
+            raise LocalProtocolError(f"{command_name(pdu.command_id)} in state {self.state.value}")
+        return self._send(pdu, token, now)
+
+    def _send(self, pdu: Pdu, token: Any, now: float) -> int:
+        sequence = pdu.sequence = self.window.take_sequence()
+        out = self._out
+        before = len(out)
+        codec.encode(pdu, out)
+        size = len(out) - before
+        if pdu.command_id not in UNANSWERED:
+            try:
+                self.window.open(sequence, pdu.command_id, token, now, self.queued_octets + size)
+            except LocalProtocolError:
+                del out[before:]
+                raise
+        self.queued_octets += size
+        return sequence
+
+    def _send_own(self, pdu: Pdu, token: Any, now: float) -> None:
+        """A request of the session's own; it needs no window slot of the owner's."""
+        self.window.size += 1
+        try:
+            self._send(pdu, token, now)
+        finally:
+            self.window.size -= 1
+
+    def bind(self, pdu: BindRequest, now: float) -> None:
+        """Ask to be bound; BindAnswered comes back."""
+        if self.role is not Role.ESME or self.state is not State.OPEN or self._binding:
+            raise LocalProtocolError(f"bind in state {self.state.value}")
+        self._send_own(pdu, _Bind(BOUND_BY[pdu.command_id]), now)
+        self._binding = True
+
+    def accept_bind(self, request: Pdu, system_id: str, now: float) -> None:
+        """Answer a bind request with OK, naming ourselves `system_id`."""
+        assert isinstance(request, BindRequest)
+        self.peer_version = request.interface_version
+        tlvs = ((Tag.SC_INTERFACE_VERSION, bytes((INTERFACE_VERSION,))),) if self.takes_tlvs else ()
+        cls = BY_COMMAND[request.command_id | RESPONSE_BIT]
+        self._append(cls(request.sequence, 0, tlvs, b"", system_id))  # type: ignore[call-arg]
+        self.state = BOUND_BY[request.command_id]
+        self._binding = False
+        self._opened_at = now
+
+    def refuse_bind(self, request: Pdu, status: int) -> None:
+        """Answer a bind request with an error; the session stays open, the owner usually closes."""
+        self._append(response_to(request, status))
+        self._binding = False
+
+    @property
+    def takes_tlvs(self) -> bool:
+        """Whether the peer speaks 3.4; a 3.3 peer gets no TLVs and ids of at most 8 characters."""
+        return self.peer_version >= 0x34
+
+    def respond(self, response: Pdu) -> None:
+        """Answer a request that came out as an event."""
+        self.unanswered -= 1
+        self._append(response)
+
+    def respond_submit(self, sequence: int, status: int, message_id: str) -> None:
+        """`respond` for submit_sm, the hot one."""
+        self.unanswered -= 1
+        self._append(SubmitSmResp(sequence, status, (), b"", message_id))
+
+    def unbind(self, now: float) -> None:
+        """Stop sending requests; Ended comes when the peer agrees, closes, or does not answer."""
+        if self.state in BOUND and self._unbind_at is None:
+            self._send_own(Unbind(), _Leave(), now)
+            self._unbind_at = now
+
+    @property
+    def can_send(self) -> int:
+        """How many more requests may be sent now; 0 while not bound or on the way out."""
+        return self.window.free if self.state in BOUND and self._unbind_at is None else 0
+
+    def lost(self, written: int) -> tuple[list[Any], list[Any]]:
+        """The connection is gone and the peer can have at most `written` octets of our stream.
+
+        Gives (tokens provably not sent, tokens whose outcome is unknown). A PDU of which only a part left counts as not
+        sent: no peer can act on half a PDU.
+        """
+        self.state = State.CLOSED
+        unsent, unknown = self.window.give_back(written)
+        return [t for t in unsent if t.__class__ not in _OWN_TOKENS], [t for t in unknown if t.__class__ not in _OWN_TOKENS]
+
+    # -- time
+
+    def tick(self, now: float) -> list[Event]:
+        """What time alone brings about: timeouts, and an enquire_link of ours when the line was silent."""
+        if self.state is State.CLOSED:
+            return []
+        ended = self._timed_out(now)
+        if ended is not None:
+            self.state = State.CLOSED
+            return [Ended(ended)]
+        events: list[Event] = []
+        expired = [p.token for p in self.window.overdue(now, self.timers.response_timeout_s)]
+        tokens = [token for token in expired if token.__class__ not in _OWN_TOKENS]
+        if tokens:
+            events.append(Unanswered(tokens))
+        self.window.forget_late(now)
+        self._enquire(now)
+        return events
+
+    def _timed_out(self, now: float) -> str | None:
+        timers = self.timers
+        silent = now - self._heard_at
+        if self.state is State.OPEN and timers.session_init_s is not None and now - self._opened_at >= timers.session_init_s:
+            return f"no bind within {timers.session_init_s:g} s"
+        if self._partial_at is not None and timers.partial_pdu_s is not None and now - self._partial_at >= timers.partial_pdu_s:
+            return f"an unfinished PDU for {timers.partial_pdu_s:g} s"
+        if self._unbind_at is not None and now - self._unbind_at >= timers.unbind_timeout_s:
+            return "no answer to our unbind"
+        if self._enquired_at is not None and now - max(self._enquired_at, self._alive_at) >= timers.enquire_link_timeout_s:
+            return f"no answer to enquire_link within {timers.enquire_link_timeout_s:g} s"
+        if timers.inactivity_s is not None and self.state in BOUND and silent >= timers.inactivity_s:
+            return f"silent for {timers.inactivity_s:g} s"
+        return None
+
+    @property
+    def _alive_at(self) -> float:
+        """Any PDU proves the link (section 4.11), except when we wait for an answer that only enquire_link can prove."""
+        return 0.0 if self.window.has_overdue else self._heard_at
+
+    def _enquire(self, now: float) -> None:
+        if self.state not in BOUND or self._enquired_at is not None or self._unbind_at is not None:
+            return
+        every = self.timers.enquire_link_s
+        if self.window.has_overdue or (every is not None and now - self._heard_at >= every):
+            self._send_own(EnquireLink(), _Link(), now)
+            self._enquired_at = now
+
+    def next_deadline(self) -> float:
+        """When `tick` has something to do at the earliest (same clock); infinity when never."""
+        timers = self.timers
+        times = [float("inf")]
+        if self.state is State.OPEN and timers.session_init_s is not None:
+            times.append(self._opened_at + timers.session_init_s)
+        if self._partial_at is not None and timers.partial_pdu_s is not None:
+            times.append(self._partial_at + timers.partial_pdu_s)
+        if self._unbind_at is not None:
+            times.append(self._unbind_at + timers.unbind_timeout_s)
+        if self._enquired_at is not None:
+            times.append(max(self._enquired_at, self._alive_at) + timers.enquire_link_timeout_s)
+        elif self.state in BOUND and self.window.has_overdue:
+            times.append(self._heard_at)
+        elif self.state in BOUND and timers.enquire_link_s is not None:
+            times.append(self._heard_at + timers.enquire_link_s)
+        if timers.inactivity_s is not None and self.state in BOUND:
+            times.append(self._heard_at + timers.inactivity_s)
+        oldest = self.window.oldest()
+        if oldest is not None:
+            times.append(oldest + timers.response_timeout_s)
+        return min(times)
+
+
+_OWN_TOKENS = frozenset({_Link, _Bind, _Leave})
+_HANDLERS: dict[int, Callable[[Session, Pdu, list[Event]], None]] = {
+    Command.BIND_RECEIVER: Session._on_bind,
+    Command.BIND_TRANSMITTER: Session._on_bind,
+    Command.BIND_TRANSCEIVER: Session._on_bind,
+    Command.ENQUIRE_LINK: Session._on_enquire_link,
+    Command.UNBIND: Session._on_unbind,
+}
