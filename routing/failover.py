@@ -70,3 +70,36 @@ def classify(status: int, overrides: Mapping[int, StatusClass] | None = None) ->
     if overrides and status in overrides:
         return overrides[status]
     return _CLASS_OF.get(status, "unknown")
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What to do with a refused message.
+
+    `again`: back into its queue. `never_here`: not to this channel any more. `free`: the attempt is not charged.
+    `pause_channel`: the channel asked us to slow down. `rebind`: the session, not the message, is at fault.
+    """
+
+    again: bool
+    never_here: bool = False
+    free: bool = False
+    pause_channel: bool = False
+    rebind: bool = False
+
+
+def decide(kind: StatusClass, status: int, *, refusals: int, attempts_max: int, alternatives: bool) -> Decision:
+    """`refusals`: charged ones so far, this one not included. `alternatives`: another channel of its route is left."""
+    if kind == "throttle":
+        return Decision(again=True, free=True, pause_channel=True)
+    if kind == "session":
+        return Decision(again=True, free=True, rebind=True)
+    rule = STATUS_CLASSES[kind]
+    if refusals + 1 >= attempts_max:
+        return Decision(again=False)
+    if kind == "temporary":
+        same = rule.same_channel(status)
+        return Decision(again=same or alternatives, never_here=not same)
+    if rule.other_channel:
+        # A status nobody knows gets one other channel, not a tour of all of them.
+        enough = kind == "unknown" and refusals >= 1
+        return Decision(again=alternatives and not enough, never_here=True)
+    return Decision(again=False)

@@ -1,0 +1,1 @@
+"""The `tensec` command: one module per group of subcommands."""

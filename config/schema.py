@@ -1,0 +1,224 @@
+"""Everything that may stand in a configuration file. Unknown fields are errors; units are in the names.
+
+`example.toml` beside this file shows every field with its default and a comment.
+"""
+
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+MessageClass = Literal["verification", "notification", "marketing"]
+CLASSES: tuple[MessageClass, ...] = ("verification", "notification", "marketing")
+"""In the order in which they are served."""
+
+Port = Annotated[int, Meta(ge=1, le=65535)]
+Seconds = Annotated[float, Meta(gt=0)]
+Count = Annotated[int, Meta(ge=1)]
+Rate = Annotated[float, Meta(ge=0)]
+Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")]
+TlvTag = Annotated[int, Meta(ge=0x1400, le=0x3FFF)]
+IdRule = Literal["opaque", "opaque-nocase", "dec", "hex"]
+
+
+class Secret:
+    """A value that is never printed. In a file: the value itself, `env:NAME` or `file:PATH`."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The value, for the one place that sends or checks it."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "***"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._value == other._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+class Network:
+    """An address block such as 10.0.0.0/8 or 2001:db8::/32."""
+
+    __slots__ = ("block",)
+
+    def __init__(self, text: str) -> None:
+        self.block: IPv4Network | IPv6Network = ip_network(text)
+
+    def __repr__(self) -> str:
+        return str(self.block)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Network) and self.block == other.block
+
+    def __hash__(self) -> int:
+        return hash(self.block)
+
+
+class Section(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Base of every table in the file."""
+
+
+class ServerTls(Section, frozen=True, kw_only=True):
+    """Our certificate, PEM. The key must be readable by us alone."""
+
+    cert: str
+    key: str
+
+
+class ClientTls(Section, frozen=True, kw_only=True):
+    """How we check a carrier's certificate."""
+
+    ca: str = ""
+    server_name: str = ""
+    verify: bool = True
+
+
+class MetadataTlvs(Section, frozen=True, kw_only=True):
+    """TLVs by which a sender overrides its account's defaults; the vendor range 0x1400-0x3FFF.
+
+    Not 0x1400 and 0x1401: India's rules own them.
+    """
+
+    class_: TlvTag = msgspec.field(name="class", default=0x3E01)
+    purpose: TlvTag = 0x3E02
+    business: TlvTag = 0x3E03
+    brand: TlvTag = 0x3E04
+    industry: TlvTag = 0x3E05
+    client_ref: TlvTag = 0x3E06
+    campaign_id: TlvTag = 0x3E07
+
+
+class Smpp(Section, frozen=True, kw_only=True):
+    """The door for clients (ESMEs)."""
+
+    listen: str = "127.0.0.1:2775"
+    system_id: Annotated[str, Meta(max_length=15)] = "tensec"
+    tls: ServerTls | None = None
+    session_init_s: Seconds = 5
+    partial_pdu_s: Seconds = 10
+    enquire_link_s: Seconds = 30
+    inactivity_s: Seconds = 300
+    response_timeout_s: Seconds = 30
+    connections_max: Count = 20_000
+    unbound_max: Count = 2_000
+    pdu_size_max: Annotated[int, Meta(ge=1024, le=1_000_000)] = 70_000
+    write_buffer_max: Annotated[int, Meta(ge=65_536)] = 1_000_000
+    write_stalled_s: Seconds = 30
+    bind_failure_delay_s: Rate = 0.5
+    bind_failures_per_minute: Count = 5
+    tlvs: MetadataTlvs = MetadataTlvs()
+
+
+class Class(Section, frozen=True, kw_only=True):
+    """What holds for one class of messages."""
+
+    validity_s: Seconds
+    attempts_max: Count = 4
+
+
+class Classes(Section, frozen=True, kw_only=True):
+    verification: Class = Class(validity_s=300)
+    notification: Class = Class(validity_s=86_400)
+    marketing: Class = Class(validity_s=86_400)
+
+
+class Core(Section, frozen=True, kw_only=True):
+    """Limits of the core process."""
+
+    node: Annotated[int, Meta(ge=0, le=255)] = 0
+    queue_size_max: Count = 1_000_000
+    drain_timeout_s: Seconds = 30
+    parts_timeout_s: Seconds = 60
+
+
+class Log(Section, frozen=True, kw_only=True):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "console"] = "json"
+
+
+BindKind = Literal["transmitter", "receiver", "transceiver"]
+
+
+class Account(Section, frozen=True, kw_only=True):
+    """A client that may bind. `password_hash` as `tensec account hash` prints it."""
+
+    system_id: Annotated[str, Meta(min_length=1, max_length=15)]
+    password_hash: Secret
+    bind_kinds: list[BindKind] = msgspec.field(default_factory=lambda: ["transmitter", "receiver", "transceiver"])
+    binds_max: Count = 10
+    window: Annotated[int, Meta(ge=1, le=10_000)] = 100
+    messages_per_second: Rate = 0
+    source_addresses: list[str] = []
+    networks: list[Network] = []
+    class_: MessageClass = msgspec.field(name="class", default="notification")
+    purpose: Literal["standard", "promotion", "urgent", "care"] = "standard"
+    business: str = ""
+    brand: str = ""
+    industry: str = ""
+    country_code: Annotated[str, Meta(pattern=r"^[0-9]{0,4}$")] = ""
+
+
+class Channel(Section, frozen=True, kw_only=True):
+    """A carrier we bind to. `binds` counts sessions, or pairs of them with `bind = "transmitter+receiver"`."""
+
+    name: Name
+    host: str
+    port: Port
+    system_id: Annotated[str, Meta(max_length=15)]
+    password: Secret
+    system_type: Annotated[str, Meta(max_length=12)] = ""
+    bind: Literal["transceiver", "transmitter+receiver"] = "transceiver"
+    binds: Annotated[int, Meta(ge=1, le=100)] = 1
+    window: Annotated[int, Meta(ge=1, le=10_000)] = 10
+    messages_per_second: Rate = 0
+    tls: ClientTls | None = None
+    connect_timeout_s: Seconds = 10
+    bind_timeout_s: Seconds = 10
+    enquire_link_s: Seconds = 30
+    enquire_link_timeout_s: Seconds = 10
+    response_timeout_s: Seconds = 10
+    reconnect_min_s: Seconds = 1
+    reconnect_max_s: Seconds = 60
+    refused_retry_s: Seconds = 120
+    resp_id: IdRule = "opaque"
+    receipt_id: IdRule = "opaque"
+    receipt_trust_text: bool = False
+    send_tlvs: bool = True
+    send_validity: bool = True
+    long_messages: Literal["udh8", "udh16", "sar", "payload"] = "udh8"
+    mo_account: str = ""
+
+
+class RouteChannel(Section, frozen=True, kw_only=True):
+    name: Name
+    weight: Annotated[int, Meta(ge=0, le=10_000)] = 1
+
+
+class Route(Section, frozen=True, kw_only=True):
+    """Messages that match every list that is not empty go to one of `channels`, by weight. The first match counts."""
+
+    classes: list[MessageClass] = []
+    accounts: list[str] = []
+    prefixes: list[Annotated[str, Meta(pattern=r"^[0-9]+$")]] = []
+    channels: Annotated[list[RouteChannel], Meta(min_length=1)]
+
+
+class Config(Section, frozen=True, kw_only=True):
+    """A whole configuration file."""
+
+    data_dir: str = "data"
+    smpp: Smpp = Smpp()
+    core: Core = Core()
+    classes: Classes = Classes()
+    log: Log = Log()
+    accounts: list[Account] = []
+    channels: list[Channel] = []
+    routes: list[Route] = []

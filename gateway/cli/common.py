@@ -1,0 +1,60 @@
+"""What the subcommands share: reading the configuration, asking a running core, printing."""
+
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+from cyclopts import Parameter
+
+from config.loader import ConfigError, load
+from config.schema import Config
+from gateway import link
+
+ConfigPath = Annotated[Path, Parameter(name=["--config", "-c"], help="The configuration file.")]
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON instead of a table.")]
+DEFAULT_CONFIG = Path("tensec.toml")
+ASK_TIMEOUT_S = 10.0
+
+
+def fail(text: str, code: int = 1) -> NoReturn:
+    """Say what is wrong and end."""
+    print(f"tensec: {text}", file=sys.stderr)
+    sys.exit(code)
+
+
+def read_config(path: Path) -> Config:
+    """The configuration, or every error on standard error and exit 2."""
+    try:
+        return load(path, os.environ)
+    except ConfigError as error:
+        for line in error.errors:
+            print(line, file=sys.stderr)
+        sys.exit(2)
+
+
+def ask(config: Config, question: link.Ask) -> link.Answer:
+    """Ask the core that runs on this configuration's data directory; ends with exit 1 when none does."""
+    path = Path(config.data_dir) / link.SOCKET_NAME
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+            sock.settimeout(ASK_TIMEOUT_S)
+            sock.connect(str(path))
+            sock.sendall(link.pack(question))
+            (size,) = link.LENGTH.unpack(_exactly(sock, link.LENGTH.size))
+            return link.unpack_answer(_exactly(sock, size))
+    except (FileNotFoundError, ConnectionRefusedError):
+        fail(f"no tensec runs on data_dir {config.data_dir}: start it with `tensec serve`")
+    except OSError as error:
+        fail(f"{path}: {error.strerror or error}")
+
+
+def _exactly(sock: socket.socket, size: int) -> bytes:
+    got = bytearray()
+    while len(got) < size:
+        data = sock.recv(size - len(got))
+        if not data:
+            raise ConnectionResetError("the core closed the connection")
+        got += data
+    return bytes(got)

@@ -1,0 +1,16 @@
+"""`tensec config`: check a file before it counts."""
+
+from pathlib import Path
+
+from cyclopts import App
+
+from gateway.cli.common import read_config
+
+app = App(name="config", help="Configuration files.")
+
+
+@app.command
+def check(file: Path) -> None:
+    """Name every error in FILE at once: place, value and what is wrong. Exit 2 when there are any."""
+    config = read_config(file)
+    print(f"{file}: ok: {len(config.accounts)} accounts, {len(config.channels)} channels, {len(config.routes)} routes")

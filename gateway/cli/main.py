@@ -1,0 +1,30 @@
+"""The `tensec` command. Exit codes: 0 ok, 1 failed, 2 usage or configuration."""
+
+import sys
+
+from cyclopts import App
+
+from gateway.cli import account, channel, config, doctor, serve, sim, status
+
+app = App(name="tensec", help="SMPP gateway: several carriers, automatic failover, nothing lost, ten seconds proved.")
+app.command(serve.serve)
+app.command(config.app)
+app.command(account.app)
+app.command(channel.app)
+app.command(doctor.app)
+app.command(status.ledger)
+app.command(status.sla)
+app.command(status.reload)
+app.command(sim.app)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

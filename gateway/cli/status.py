@@ -1,0 +1,47 @@
+"""`tensec ledger`, `tensec sla`, `tensec reload`: the sums, the ten seconds, a new configuration."""
+
+import sys
+
+import msgspec
+
+from gateway import link
+from gateway.cli.common import DEFAULT_CONFIG, ConfigPath, Json, ask, read_config
+
+
+def ledger(*, config: ConfigPath = DEFAULT_CONFIG, json: Json = False) -> None:
+    """Print accepted = scheduled + queued + in flight + final. Exit 1 when they do not add up."""
+    answer = ask(read_config(config), link.AskLedger())
+    assert isinstance(answer, link.Sums)
+    sums = answer.ledger
+    if json:
+        print(msgspec.json.encode({"ledger": sums, "waiting": answer.waiting, "balanced": sums.balanced}).decode())
+    else:
+        print(f"accepted   {sums.accepted}")
+        for name, count in (("scheduled", sums.scheduled), ("queued", sums.queued), ("in flight", sums.in_flight)):
+            print(f"  {name:<12} {count}")
+        for name, count in sums.final.items():
+            print(f"  {name:<12} {count}")
+        print("balanced" if sums.balanced else "NOT BALANCED")
+    sys.exit(0 if sums.balanced else 1)
+
+
+def sla(*, config: ConfigPath = DEFAULT_CONFIG, json: Json = False) -> None:
+    """Share of final messages delivered within ten seconds, by class and channel."""
+    answer = ask(read_config(config), link.AskTallies())
+    assert isinstance(answer, link.Tallies)
+    if json:
+        print(msgspec.json.encode(answer.tallies).decode())
+        return
+    for one in answer.tallies:
+        share = one.within_10s / one.final if one.final else 0.0
+        counts = f"final {one.final:<8} delivered {one.delivered:<8}"
+        print(f"{one.class_:<14} {one.channel or '-':<16} {counts} within 10 s {share:.2%}")
+
+
+def reload(*, config: ConfigPath = DEFAULT_CONFIG) -> None:
+    """Have the running gateway read its configuration again; it keeps the old one when the new one is wrong (exit 2)."""
+    answer = ask(read_config(config), link.AskReload())
+    assert isinstance(answer, link.Done)
+    for line in answer.errors:
+        print(line, file=sys.stderr)
+    sys.exit(2 if answer.errors else 0)

@@ -1,0 +1,238 @@
+"""One session with a carrier: connect, bind, read, and again when it is lost, with a growing, jittered delay.
+
+It owns the socket and the SMPP session and nothing of the messages: what comes in goes to its lane as events, what was in
+flight when the link died is handed back to it.
+"""
+
+import random
+import socket
+import ssl
+from typing import Protocol
+
+import trio
+
+from config.schema import Channel
+from gateway.core import log
+from gateway.core.clock import Clock
+from gateway.core.tls import TlsWire, client_context
+from gateway.core.wire import Wire
+from protocol.errors import LocalProtocolError
+from protocol.pdu import BindReceiver, BindRequest, BindTransceiver, BindTransmitter
+from protocol.session import BindAnswered, Ended, Event, Session, Timers, Violation
+from protocol.states import Role
+from protocol.status import Status, status_name
+
+KINDS: dict[str, type[BindRequest]] = {"trx": BindTransceiver, "tx": BindTransmitter, "rx": BindReceiver}
+
+REFUSED = frozenset({Status.RALYBND, Status.RBINDFAIL, Status.RINVPASWD, Status.RINVSYSID, Status.RINVSYSTYP})
+"""Hammering on these locks accounts, or keeps a stale session of ours alive at the carrier."""
+
+
+class BindOwner(Protocol):
+    """The lane, as a bind sees it."""
+
+    def on_events(self, bind: "Bind", events: list[Event], now: float) -> None:
+        """Events of one read, in order."""
+
+    def on_lost(self, bind: "Bind", unsent: list[object], unknown: list[object], now: float) -> None:
+        """The link is gone: tokens of requests that provably did not leave, and of those that may have."""
+
+    def on_state(self, bind: "Bind") -> None:
+        """The bind came up or went down."""
+
+
+class Bind:
+    """`kind` is trx, tx or rx. `state` is down, connecting, binding, bound or leaving."""
+
+    def __init__(self, channel: Channel, number: int, kind: str, owner: BindOwner, clock: Clock) -> None:
+        self.number = number
+        self.kind = kind
+        self.state = "down"
+        self.last_error = ""
+        self.bound_at = 0.0
+        self.session: Session | None = None
+        self._channel = channel
+        self._place = f"{channel.host}:{channel.port}"
+        self._owner = owner
+        self._clock = clock
+        self._wire: Wire | None = None
+        self._leaving = False
+        self._retry_s = 0.0
+        self._log = log.logger(channel=channel.name, bind=number)
+        self._stop = trio.CancelScope()
+
+    @property
+    def can_send(self) -> int:
+        """Free window slots for submits; 0 unless bound for sending."""
+        return self.session.can_send if self.session is not None and self.kind != "rx" and self.state == "bound" else 0
+
+    async def run(self) -> None:
+        """Keep the session up until `leave`."""
+        while not self._leaving:
+            self._set_state("connecting")
+            refused = await self._once()
+            self._set_state("down")
+            with trio.CancelScope() as self._stop:
+                if not self._leaving:
+                    await trio.sleep(self._next_delay(refused))
+
+    def _next_delay(self, refused: bool) -> float:
+        channel = self._channel
+        self._retry_s = min(channel.reconnect_max_s, max(channel.reconnect_min_s, self._retry_s * 2))
+        base = max(channel.refused_retry_s, self._retry_s) if refused else self._retry_s
+        return base * random.uniform(0.75, 1.25)
+
+    async def _once(self) -> bool:
+        """One session from connect to its end. Gives whether our credentials were refused."""
+        async with trio.open_nursery() as nursery:
+            try:
+                with trio.move_on_after(self._channel.connect_timeout_s) as slow:
+                    self._wire = await self._connect(nursery)
+                if slow.cancelled_caught:
+                    self._fail(
+                        f"no connection to {self._channel.host}:{self._channel.port} in {self._channel.connect_timeout_s:g} s"
+                    )
+                    return False
+            except OSError as error:
+                self._fail(f"cannot connect to {self._place}: {error.strerror or error}")
+                return False
+            assert self._wire is not None
+            try:
+                return await self._talk(self._wire)
+            finally:
+                self._wire.close()
+                self._wire = None
+                nursery.cancel_scope.cancel()
+
+    async def _connect(self, nursery: trio.Nursery) -> Wire:
+        channel = self._channel
+        stream = await trio.open_tcp_stream(channel.host, channel.port)
+        sock = socket.socket(fileno=stream.socket.detach())
+        if channel.tls is None:
+            return Wire(sock, nursery, self._clock.now)
+        name = channel.tls.server_name or channel.host
+        wire = TlsWire(sock, nursery, self._clock.now, client_context(channel.tls), server_side=False, server_name=name)
+        try:
+            await wire.handshake()
+        except ssl.SSLError as error:
+            wire.close()
+            raise OSError(f"TLS: {error.reason or error}") from None
+        except BaseException:
+            wire.close()
+            raise
+        return wire
+
+    async def _talk(self, wire: Wire) -> bool:
+        channel = self._channel
+        now = self._clock.now()
+        timers = Timers(
+            session_init_s=channel.bind_timeout_s,
+            enquire_link_s=channel.enquire_link_s,
+            enquire_link_timeout_s=channel.enquire_link_timeout_s,
+            response_timeout_s=channel.response_timeout_s,
+        )
+        session = self.session = Session(Role.ESME, now, window=channel.window, timers=timers)
+        self._set_state("binding")
+        cls = KINDS[self.kind]
+        session.bind(cls(system_id=channel.system_id, password=channel.password.reveal(), system_type=channel.system_type), now)
+        self.flush()
+        refused = False
+        ended = False
+        while not ended:
+            data = await wire.receive()
+            now = self._clock.now()
+            events = session.receive_data(data, now) if data else session.receive_eof()
+            for event in events:
+                if isinstance(event, BindAnswered):
+                    refused = self._on_bind_answered(event)
+                    ended |= event.status != 0
+            ended |= self._handle(events, now)
+            ended |= not data
+        with trio.move_on_after(1.0):
+            await wire.wait_sent()
+        self._hand_back(session, wire)
+        return refused
+
+    def _handle(self, events: list[Event], now: float) -> bool:
+        """Note what the session says about itself, pass everything on, answer. Gives whether it ended."""
+        ended = False
+        for event in events:
+            if isinstance(event, Violation):
+                self._log.warning("carrier broke the protocol", reason=event.reason)
+            elif isinstance(event, Ended):
+                ended = True
+                self._fail(event.reason, clean=event.clean or self._leaving)
+        self._owner.on_events(self, events, now)
+        self.flush()
+        return ended
+
+    def _on_bind_answered(self, event: BindAnswered) -> bool:
+        if event.status == 0:
+            self._retry_s = 0.0
+            self.last_error = ""
+            self.bound_at = self._clock.utc()
+            self._set_state("bound")
+            self._log.info("bound", kind=self.kind, smsc=event.system_id)
+            return False
+        hint = ""
+        if event.status == Status.RINVCMDID and self.kind == "trx":
+            hint = '; the carrier lacks bind_transceiver, set bind = "transmitter+receiver"'
+        self._fail(f"bind refused: {status_name(event.status)}{hint}")
+        return event.status in REFUSED
+
+    def _hand_back(self, session: Session, wire: Wire) -> None:
+        unsent, unknown = session.lost(wire.written)
+        self.session = None
+        self._owner.on_lost(self, unsent, unknown, self._clock.now())
+
+    def flush(self) -> None:
+        """Hand what the session has to say to the socket."""
+        if self._wire is not None and self.session is not None:
+            self._wire.send(self.session.data_to_send())
+
+    def tick(self, now: float) -> None:
+        """Let time pass for the session; called by the lane's sweep."""
+        session, wire = self.session, self._wire
+        if session is None or wire is None:
+            return
+        if self._handle(session.tick(now), now) or wire.stalled_s(now) > self._channel.response_timeout_s * 3:
+            wire.close()  # the reader sees the end and hands back
+
+    def rebind(self, reason: str) -> None:
+        """The carrier says this session is no good: close it and start again."""
+        self._fail(reason)
+        if self._wire is not None:
+            self._wire.close()
+
+    def leave(self) -> None:
+        """Unbind and do not come back."""
+        self._leaving = True
+        self._stop.cancel()
+        if self.session is not None and self.state == "bound":
+            try:
+                self.session.unbind(self._clock.now())
+            except LocalProtocolError:
+                self.rebind("cannot unbind")
+            self.flush()
+            self._set_state("leaving")
+        elif self._wire is not None:
+            self._wire.close()
+
+    def _fail(self, reason: str, *, clean: bool = False) -> None:
+        if clean:
+            self._log.info("session ended", reason=reason)
+        elif reason != self.last_error:
+            self._log.warning("session failed", reason=reason)
+        self.last_error = reason
+
+    def _set_state(self, state: str) -> None:
+        if state != self.state:
+            self.state = state
+            self._owner.on_state(self)
+
+
+def make_binds(channel: Channel, owner: BindOwner, clock: Clock) -> list[Bind]:
+    """All binds of a channel; a pair counts as one."""
+    kinds = ["trx"] if channel.bind == "transceiver" else ["tx", "rx"]
+    every = [kind for _ in range(channel.binds) for kind in kinds]
+    return [Bind(channel, number, kind, owner, clock) for number, kind in enumerate(every)]

@@ -1,0 +1,108 @@
+"""The command line's way to a running core: a Unix socket in the data directory, readable by its owner alone."""
+
+import contextlib
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import trio
+
+from gateway import link
+from gateway.core import log
+from gateway.core.lane import Lane
+from gateway.core.pipeline import Pipeline
+
+IDLE_S = 30.0
+
+
+class Control:
+    """Answers `link` asks. `reload` gives the errors of the configuration file, none when it was taken over."""
+
+    def __init__(self, pipeline: Pipeline, reload: Callable[[], list[str]]) -> None:
+        self._pipeline = pipeline
+        self._reload = reload
+        self._log = log.logger()
+
+    async def run(self, path: Path) -> None:
+        """Serve on `path` until cancelled. Raises OSError when it cannot be made."""
+        await trio.Path(path).unlink(missing_ok=True)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as raw:
+            before = os.umask(0o177)
+            try:
+                raw.bind(str(path))
+            finally:
+                os.umask(before)
+            raw.listen(16)
+            listener = trio.SocketListener(trio.socket.from_stdlib_socket(raw))
+            try:
+                await trio.serve_listeners(self._serve, [listener])
+            finally:
+                os.unlink(path)
+
+    async def _serve(self, stream: trio.SocketStream) -> None:
+        with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError), trio.move_on_after(IDLE_S):
+            async with stream:
+                while True:
+                    head = await _exactly(stream, link.LENGTH.size)
+                    if not head:
+                        return
+                    (size,) = link.LENGTH.unpack(head)
+                    if size > link.SIZE_MAX:
+                        return
+                    try:
+                        ask = link.unpack_ask(await _exactly(stream, size))
+                    except msgspec.MsgspecError as error:
+                        self._log.warning("not understood on the control socket", reason=str(error))
+                        return
+                    await stream.send_all(link.pack(self._answer(ask)))
+
+    def _answer(self, ask: link.Ask) -> link.Answer:
+        pipeline = self._pipeline
+        if isinstance(ask, link.AskChannels):
+            return link.Channels([self._view(lane) for lane in pipeline.lanes.values()])
+        if isinstance(ask, link.AskLedger):
+            return link.Sums(pipeline.store.ledger(), pipeline.waiting())
+        if isinstance(ask, link.AskTallies):
+            return link.Tallies(
+                [
+                    link.TallyView(class_, channel, one.final, one.delivered, one.within)
+                    for (class_, channel), one in sorted(pipeline.sla.tallies.items())
+                ]
+            )
+        return link.Done(self._reload())
+
+    def _view(self, lane: Lane) -> link.ChannelView:
+        tally = self._pipeline.sla.of_channel(lane.name)
+        channel = lane.channel
+        up = sum(bind.state == "bound" for bind in lane.binds)
+        errors = [bind.last_error for bind in lane.binds if bind.last_error]
+        state = "up" if up == len(lane.binds) else "partly up" if lane.up else "down"
+        return link.ChannelView(
+            lane.name,
+            f"{channel.host}:{channel.port}",
+            state,
+            [link.BindView(bind.number, bind.kind, bind.state, bind.last_error) for bind in lane.binds],
+            lane.in_flight,
+            channel.window * sum(bind.kind != "rx" for bind in lane.binds),
+            lane.queued,
+            channel.messages_per_second,
+            lane.submitted,
+            lane.refused,
+            tally.final,
+            tally.delivered,
+            tally.within,
+            errors[-1] if errors else "",
+        )
+
+
+async def _exactly(stream: trio.SocketStream, size: int) -> bytes:
+    """`size` octets, or fewer at the end of the stream."""
+    got = bytearray()
+    while len(got) < size:
+        data = await stream.receive_some(size - len(got))
+        if not data:
+            return b""
+        got += data
+    return bytes(got)

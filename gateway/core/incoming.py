@@ -1,0 +1,70 @@
+"""What carriers deliver: receipts, and messages of subscribers (MO), as outcomes for the store."""
+
+from collections.abc import Sequence
+
+from config.schema import Channel
+from gateway.core import log
+from gateway.core.clock import Clock
+from gateway.core.ids import IdMaker
+from gateway.store.base import CarrierReceipt, MobileOriginated, Outcome
+from protocol import receipt
+from protocol.ids import canonical_id
+from protocol.pdu import DataSm, DeliverSm
+from protocol.tlv import Tag, get_int
+from protocol.validate import user_data
+from routing.records import Notice
+
+
+class Incoming:
+    """Reads deliver_sm and data_sm of one channel, by its rules."""
+
+    def __init__(self, channel: Channel, clock: Clock, ids: IdMaker) -> None:
+        self._channel = channel
+        self._clock = clock
+        self._ids = ids
+        self._log = log.logger(channel=channel.name)
+
+    def read(self, pdu: DeliverSm | DataSm, now: float) -> Sequence[Outcome]:
+        """The outcome of one PDU; none for a subscriber's message that no account wants."""
+        utc = self._clock.utc()
+        text = pdu.short_message if isinstance(pdu, DeliverSm) else b""
+        found = receipt.parse(pdu.esm_class, text, pdu.tlvs, trust_text=self._channel.receipt_trust_text)
+        if found is None:
+            return self._mobile_originated(pdu, utc)
+        return (
+            CarrierReceipt(
+                self._channel.name,
+                tuple(canonical_id(one, self._channel.receipt_id) for one in found.candidates),
+                found.state,
+                now,
+                utc,
+                found.raw_stat or "",
+                found.err or "",
+                source=pdu.destination_addr,  # a receipt's addresses are the message's, swapped
+                destination=pdu.source_addr,
+                user_reference=get_int(pdu.tlvs, Tag.USER_MESSAGE_REFERENCE),
+            ),
+        )
+
+    def _mobile_originated(self, pdu: DeliverSm | DataSm, utc: float) -> Sequence[Outcome]:
+        if not self._channel.mo_account:
+            self._log.warning(
+                "a subscriber's message has no taker: set mo_account for the channel", source=log.mask(pdu.source_addr)
+            )
+            return ()
+        notice = Notice(
+            id=self._ids.make(pdu.source_addr),
+            account=self._channel.mo_account,
+            source_ton=pdu.source_addr_ton,
+            source_npi=pdu.source_addr_npi,
+            source=pdu.source_addr,
+            dest_ton=pdu.dest_addr_ton,
+            dest_npi=pdu.dest_addr_npi,
+            destination=pdu.destination_addr,
+            submitted_utc=utc,
+            data=user_data(pdu),
+            data_coding=pdu.data_coding,
+            esm_class=pdu.esm_class,
+            is_mo=True,
+        )
+        return (MobileOriginated(notice),)

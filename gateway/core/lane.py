@@ -1,0 +1,344 @@
+"""One carrier channel: a short queue, its binds, its pace. Messages come in from the plan and leave as batches of submit_sm.
+
+The pump takes min(what waits, free window, tokens), stores the attempts as sending, and only then lets octets leave: one
+write per bind. What carriers say becomes outcomes for the pipeline; what a dying link had in flight is handed back. The
+queue is kept short on purpose, so that a code that comes now never stands behind a campaign.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Protocol
+
+import trio
+
+from config.schema import CLASSES, Channel
+from gateway.core import log
+from gateway.core.bind import Bind, make_binds
+from gateway.core.clock import Clock
+from gateway.core.incoming import Incoming
+from gateway.core.mailbox import Signal
+from gateway.core.outgoing import Encoder, Part
+from gateway.core.report import Report
+from gateway.store.base import Begun, Finish, NotSent, Outcome, Refused, Sent, Unclear
+from protocol.errors import ContentError, LocalProtocolError
+from protocol.ids import canonical_id
+from protocol.pdu import DataSm, DeliverSm, Pdu, SubmitSmResp, response_to
+from protocol.session import Answered, Event, Unanswered
+from protocol.status import Status, status_name
+from routing.failover import classify, decide
+from routing.plan import Health
+from routing.records import Attempt, Message, MessageState
+from routing.throttle import TokenBucket
+
+VERIFICATION_ANSWER_S = 2.0
+"""A code without answer for so long counts as unknown; others wait for the channel's response_timeout_s."""
+RESEND_AFTER_S = {"verification": 3.0, "notification": 30.0}
+"""When an unknown attempt is repeated, counted from its write. Marketing never is."""
+PAUSE_S = 1.0
+TICK_S = 0.25
+
+
+class LaneOwner(Protocol):
+    """The pipeline, as a lane sees it."""
+
+    async def begin(self, attempts: Sequence[Attempt]) -> Begun:
+        """Store attempts as sending; see Store.begin."""
+
+    def report(self, report: Report) -> None:
+        """Outcomes to settle."""
+
+    def requeue(self, messages: Sequence[Message]) -> None:
+        """Messages that were planned onto a lane but not begun go back."""
+
+    def lane_changed(self) -> None:
+        """A lane has room again, came up or went down: plan again."""
+
+    def attempts_max(self, message: Message) -> int:
+        """How many charged attempts a message has."""
+
+    def alternatives(self, message: Message, channel: str) -> bool:
+        """Whether another channel of its route is left for it."""
+
+
+class Lane:
+    """See the module. `health` is what planning sees; `run` lives until `leave` is done."""
+
+    def __init__(self, channel: Channel, owner: LaneOwner, clock: Clock, seed: int, incoming: Incoming) -> None:
+        self.channel = channel
+        self.name = channel.name
+        self.binds: list[Bind] = make_binds(channel, self, clock)
+        self.submitted = 0
+        self.refused = 0
+        self._owner = owner
+        self._clock = clock
+        self._incoming = incoming
+        self._encoder = Encoder(channel, seed)
+        self._bucket = TokenBucket(channel.messages_per_second)
+        self._capacity = max(20, 2 * channel.binds * channel.window)
+        self._queues: dict[str, deque[Message]] = {name: deque() for name in CLASSES}
+        self._parts: deque[Part] = deque()
+        self._codes: deque[tuple[float, Part]] = deque()
+        self._signal = Signal()
+        self._paused_until = 0.0
+        self._leaving = False
+        self._log = log.logger(channel=channel.name)
+
+    # -- what planning needs
+
+    def health(self, *, urgent: bool) -> Health:
+        """Up, and how many more messages it takes; `urgent` ones (codes) have as much room again, and go first here."""
+        capacity = self._capacity * 2 if urgent else self._capacity
+        room = 0 if self._paused_until > self._clock.now() else capacity - self.queued
+        return Health(self.name, self.up and not self._leaving, room)
+
+    @property
+    def up(self) -> bool:
+        """Whether any bind can submit."""
+        return any(bind.state == "bound" and bind.kind != "rx" for bind in self.binds)
+
+    @property
+    def gone(self) -> bool:
+        """Whether no bind is left."""
+        return all(bind.state == "down" for bind in self.binds)
+
+    @property
+    def queued(self) -> int:
+        """Messages and parts that wait here."""
+        return len(self._parts) + sum(map(len, self._queues.values()))
+
+    @property
+    def in_flight(self) -> int:
+        """Submits without answer."""
+        return sum(len(bind.session.window) for bind in self.binds if bind.session is not None)
+
+    def enqueue(self, message: Message) -> None:
+        """Take a message; call `wake` after the batch."""
+        self._queues[message.class_].append(message)
+
+    def wake(self) -> None:
+        """There is something to do."""
+        self._signal.set()
+
+    # -- sending
+
+    async def run(self) -> None:
+        """Binds, pump and clock of this channel."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._pump)
+            nursery.start_soon(self._sweep)
+            async with trio.open_nursery() as binds:
+                for bind in self.binds:
+                    binds.start_soon(bind.run)
+            nursery.cancel_scope.cancel()
+
+    async def _pump(self) -> None:
+        while True:
+            await self._signal.wait()
+            while await self._send_some():
+                pass
+
+    async def _send_some(self) -> bool:
+        """Send one batch. Gives whether there may be more to send at once."""
+        now = self._clock.now()
+        free = sum(bind.can_send for bind in self.binds)
+        if self._leaving or free == 0 or self.queued == 0 or self._paused_until > now:
+            return False
+        granted = self._bucket.take(min(free, self._capacity), now)
+        if granted == 0:
+            await trio.sleep(self._bucket.wait_s(now))
+            return True
+        parts = self._take_parts(granted)
+        self._bucket.give_back(granted - len(parts))
+        if not parts:
+            return False
+        pairs = self._spread(parts)
+        begun = await self._owner.begin([self._attempt(bind, part) for bind, part in pairs])
+        self._send([pair for pair, may_leave in zip(pairs, begun.may_leave, strict=True) if may_leave])
+        self._owner.lane_changed()
+        return True
+
+    def _take_parts(self, count: int) -> list[Part]:
+        """Up to `count` parts, codes first; parts of a message that has begun go before new messages."""
+        while len(self._parts) < count:
+            queue = next((queue for queue in self._queues.values() if queue), None)
+            if queue is None:
+                break
+            message = queue.popleft()
+            try:
+                self._parts += self._encoder.parts(message)
+            except ContentError as error:
+                self._owner.report(Report([Finish(message.id, MessageState.REJECTED, str(error))]))
+        return [self._parts.popleft() for _ in range(min(count, len(self._parts)))]
+
+    def _spread(self, parts: list[Part]) -> list[tuple[Bind, Part]]:
+        """A bind for each part, by free windows; neighbours share one, for one write each."""
+        pairs: list[tuple[Bind, Part]] = []
+        ready = sorted((bind for bind in self.binds if bind.can_send), key=lambda bind: bind.can_send)
+        for position, bind in enumerate(ready):
+            at = len(pairs)
+            share = min(bind.can_send, -(-(len(parts) - at) // (len(ready) - position)))
+            pairs += [(bind, part) for part in parts[at : at + share]]
+        return pairs
+
+    def _attempt(self, bind: Bind, part: Part) -> Attempt:
+        return Attempt(part.key, part.total, self.name, bind.number, part.user_reference, part.concat_reference)
+
+    def _send(self, pairs: list[tuple[Bind, Part]]) -> None:
+        now, utc = self._clock.now(), self._clock.utc()
+        failed: list[Outcome] = []
+        for bind, part in pairs:
+            if bind.can_send:
+                failed += self._send_one(bind, part, now, utc)
+            else:  # the link died while the attempts were being stored
+                failed.append(self._not_sent(part))
+        for bind in self.binds:
+            bind.flush()
+        if failed:
+            self._owner.report(Report(failed))
+
+    def _send_one(self, bind: Bind, part: Part, now: float, utc: float) -> Sequence[Outcome]:
+        assert bind.session is not None
+        part.written = now
+        part.answered = False
+        try:
+            bind.session.request(self._encoder.pdu(part, utc), part, now)
+        except LocalProtocolError as error:
+            return [Refused(part.key, now, 0, f"cannot be sent: {error}", again=False)]
+        self.submitted += 1
+        if part.message.class_ == "verification":
+            self._codes.append((now, part))
+        return ()
+
+    def _not_sent(self, part: Part) -> NotSent:
+        """A part of a long message stays here, for its sisters may have left; a whole message is planned again."""
+        if part.total > 1:
+            self._parts.appendleft(part)
+        return NotSent(part.key, kept=part.total > 1)
+
+    # -- what carriers say
+
+    def on_events(self, bind: Bind, events: list[Event], now: float) -> None:
+        outcomes: list[Outcome] = []
+        requests: list[Pdu] = []
+        for event in events:
+            if isinstance(event, Answered):
+                outcomes.append(self._on_answer(bind, event, now))
+            elif isinstance(event, DeliverSm | DataSm):
+                requests.append(event)
+                outcomes += self._incoming.read(event, now)
+            elif isinstance(event, Unanswered):
+                outcomes += [self._unclear(part, now) for part in event.tokens]
+            elif isinstance(event, Pdu):
+                self._log.info("ignored a PDU of the carrier", command=event.command_id.name)
+        if outcomes or requests:
+            self._owner.report(Report(outcomes, _Answers(bind), requests))
+        if bind.can_send:
+            self._signal.set()
+
+    def _on_answer(self, bind: Bind, event: Answered, now: float) -> Outcome:
+        part: Part = event.token
+        part.answered = True
+        answer = event.answer
+        if isinstance(answer, SubmitSmResp) and answer.status == 0:
+            return Sent(part.key, now, canonical_id(answer.message_id, self.channel.resp_id), answer.message_id)
+        return self._on_refusal(bind, part, answer.status or Status.RUNKNOWNERR, now)
+
+    def _on_refusal(self, bind: Bind, part: Part, status: int, now: float) -> Outcome:
+        self.refused += 1
+        message = part.message
+        decision = decide(
+            classify(status),
+            status,
+            refusals=message.refusals,
+            attempts_max=self._owner.attempts_max(message),
+            alternatives=self._owner.alternatives(message, self.name) and message.part_of is None,
+        )
+        if decision.pause_channel:
+            self._paused_until = now + PAUSE_S
+        if decision.rebind:
+            bind.rebind(f"submit refused: {status_name(status)}")
+        if decision.free and part.total > 1:
+            return self._not_sent(part)  # same channel, same reference (its sisters are there)
+        return Refused(part.key, now, status, status_name(status), decision.again, decision.never_here, decision.free)
+
+    def _unclear(self, part: Part, now: float) -> Unclear:
+        message = part.message
+        after = RESEND_AFTER_S.get(message.class_)
+        if after is None or message.possible_duplicate:
+            return Unclear(part.key, None)
+        return Unclear(part.key, self._clock.utc() + max(0.0, part.written + after - now))
+
+    def on_lost(self, bind: Bind, unsent: list[object], unknown: list[object], now: float) -> None:
+        parts: list[Part] = [part for part in unsent if isinstance(part, Part)]
+        outcomes: list[Outcome] = [self._not_sent(part) for part in reversed(parts)]
+        outcomes += [self._unclear(part, now) for part in unknown if isinstance(part, Part)]
+        if outcomes:
+            self._log.warning("link lost with submits in flight", bind=bind.number, unsent=len(unsent), unknown=len(unknown))
+            self._owner.report(Report(outcomes))
+
+    def on_state(self, bind: Bind) -> None:  # noqa: ARG002 - any bind's change is the lane's
+        if not self.up:
+            self._give_back()
+        self._signal.set()
+        self._owner.lane_changed()
+
+    def _give_back(self) -> None:
+        """What has not begun can go another way; parts of a message that has begun must stay together here."""
+        waiting = [message for queue in self._queues.values() for message in queue]
+        for queue in self._queues.values():
+            queue.clear()
+        fresh = [part for part in self._parts if part.message.tries < part.key.number]
+        self._parts = deque(part for part in self._parts if part.message.tries >= part.key.number)
+        whole = [part.message for part in fresh if part.number == 1]
+        if waiting or whole:
+            self._owner.requeue(whole + waiting)
+
+    # -- time
+
+    async def _sweep(self) -> None:
+        while True:
+            await trio.sleep(TICK_S)
+            now = self._clock.now()
+            for bind in self.binds:
+                bind.tick(now)
+            self._watch_codes(now)
+            if 0 < self._paused_until <= now:
+                self._paused_until = 0.0
+                self._signal.set()
+                self._owner.lane_changed()
+
+    def _watch_codes(self, now: float) -> None:
+        late: list[Outcome] = []
+        while self._codes and self._codes[0][0] <= now - VERIFICATION_ANSWER_S:
+            written, part = self._codes.popleft()
+            if not part.answered and part.written == written:
+                late.append(self._unclear(part, now))
+        if late:
+            self._owner.report(Report(late))
+
+    def leave(self) -> None:
+        """Give back what waits, finish nothing new; `run` ends when every bind has left."""
+        self._leaving = True
+        self._give_back()
+
+    def unbind(self) -> None:
+        """Leave the carrier; call when nothing is in flight, or time is over."""
+        self._leaving = True
+        for bind in self.binds:
+            bind.leave()
+
+
+class _Answers:
+    """Acknowledges requests of a carrier on the session they came on, if it still is that session."""
+
+    def __init__(self, bind: Bind) -> None:
+        self._bind = bind
+        self._session = bind.session
+
+    def acknowledge(self, requests: Sequence[Pdu], status: int) -> None:
+        session = self._session
+        if session is None or self._bind.session is not session:
+            return
+        for request in requests:
+            session.respond(response_to(request, status))
+        self._bind.flush()

@@ -1,0 +1,40 @@
+"""Structured logs: one line per event or batch, never one per PDU. Numbers are masked; texts and passwords do not occur."""
+
+import logging
+import sys
+from typing import Any
+
+import msgspec
+import structlog
+
+from config.schema import Log
+
+
+def mask(number: str) -> str:
+    """A number with all but its prefix and two last digits hidden: 861380*****00."""
+    return number[:6] + "*" * (len(number) - 8) + number[-2:] if len(number) > 8 else "*" * len(number)
+
+
+def configure(log: Log) -> None:
+    """Lines of JSON, or for people, on standard error."""
+    level = logging.getLevelNamesMapping()[log.level.upper()]
+    stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
+    shared: list[Any] = [structlog.processors.add_log_level, stamp, structlog.processors.dict_tracebacks]
+    if log.format == "json":
+        encoder = msgspec.json.Encoder(enc_hook=repr)
+        factory: Any = structlog.BytesLoggerFactory(sys.stderr.buffer)
+        processors = [*shared, structlog.processors.JSONRenderer(serializer=lambda obj, **_: encoder.encode(obj))]
+    else:
+        factory = structlog.WriteLoggerFactory(sys.stderr)
+        processors = [*shared[:2], structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    structlog.configure(
+        processors=processors,
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=factory,
+        cache_logger_on_first_use=True,
+    )
+
+
+def logger(**values: Any) -> Any:
+    """A bound logger."""
+    return structlog.get_logger(**values)

@@ -1,0 +1,194 @@
+"""Receipts and subscribers' messages to SMPP clients: stored before, forgotten only when acknowledged.
+
+A notice goes to any receiving bind of its account with a free window. What a dying session had in flight goes out again on
+the next one, with the same id and state; a client that refuses is tried again with a growing delay.
+"""
+
+import heapq
+from collections import deque
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Protocol
+
+import trio
+
+from gateway.core import log
+from gateway.core.clock import Clock
+from gateway.core.mailbox import Signal
+from gateway.core.report import Report
+from gateway.store.base import NoticeDone, Outcome, Store
+from protocol import receipt
+from protocol.pdu import DeliverSm
+from protocol.receipt import MessageState as CarrierState
+from protocol.tlv import Tag, Tlvs
+from routing.records import MessageState, Notice
+
+IN_MEMORY_MAX = 20_000
+RETRY_FIRST_S = 5.0
+RETRY_MAX_S = 3600.0
+TICK_S = 0.5
+
+_SPOKEN = {
+    MessageState.DELIVERED: CarrierState.DELIVERED,
+    MessageState.UNDELIVERED: CarrierState.UNDELIVERABLE,
+    MessageState.EXPIRED: CarrierState.EXPIRED,
+    MessageState.REJECTED: CarrierState.REJECTED,
+    MessageState.CANCELLED: CarrierState.DELETED,
+    MessageState.UNKNOWN: CarrierState.UNKNOWN,
+    MessageState.BLOCKED: CarrierState.REJECTED,
+}
+
+
+class Receiver(Protocol):
+    """A bind of a client that takes deliver_sm."""
+
+    @property
+    def can_deliver(self) -> int:
+        """Free window slots."""
+
+    def deliver(self, notices: Sequence[Notice], pdus: Sequence[DeliverSm]) -> list[Notice]:
+        """Send them in one write. Gives those that cannot be encoded: they are given up."""
+
+    @property
+    def takes_tlvs(self) -> bool:
+        """Whether the client speaks SMPP 3.4."""
+
+
+def spoken_state(state: MessageState) -> CarrierState:
+    """Our final state in SMPP's words; anything not final is ENROUTE or SCHEDULED."""
+    if state is MessageState.SCHEDULED:
+        return CarrierState.SCHEDULED
+    return _SPOKEN.get(state, CarrierState.ENROUTE)
+
+
+def pdu_of(notice: Notice, *, tlvs: bool) -> DeliverSm:
+    """The deliver_sm of a notice: a receipt as Appendix B has it, or the subscriber's message as it came."""
+    extra: Tlvs = ()
+    text, esm_class = notice.data, notice.esm_class
+    if not notice.is_mo:
+        esm_class = receipt.RECEIPT
+        submitted, done = (datetime.fromtimestamp(at, UTC) for at in (notice.submitted_utc, notice.done_utc))
+        text, extra = receipt.write(notice.public_id, spoken_state(notice.state), submitted, done, notice.err)
+    elif len(text) > 254:
+        text, extra = b"", ((int(Tag.MESSAGE_PAYLOAD), notice.data),)
+    return DeliverSm(
+        tlvs=extra if tlvs else (),
+        source_addr_ton=notice.source_ton,
+        source_addr_npi=notice.source_npi,
+        source_addr=notice.source,
+        dest_addr_ton=notice.dest_ton,
+        dest_addr_npi=notice.dest_npi,
+        destination_addr=notice.destination,
+        esm_class=esm_class,
+        data_coding=notice.data_coding,
+        short_message=text,
+    )
+
+
+class Notices:
+    """Queues per account. `report` takes what was acknowledged."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._waiting: dict[str, deque[Notice]] = {}
+        self._overflow: set[str] = set()
+        self._held: set[int] = set()
+        self._retries: list[tuple[float, int, Notice]] = []
+        self._receivers: dict[str, list[Receiver]] = {}
+        self._done: list[Outcome] = []
+        self._signal = Signal()
+        self._log = log.logger()
+
+    def deliver(self, notices: Sequence[Notice]) -> None:
+        """New notices, stored already."""
+        for notice in notices:
+            self._queue(notice)
+        self._signal.set()
+
+    def _queue(self, notice: Notice) -> None:
+        queue = self._waiting.setdefault(notice.account, deque())
+        if len(queue) >= IN_MEMORY_MAX:
+            self._overflow.add(notice.account)  # it stays in the store; `_refill` fetches it
+        else:
+            queue.append(notice)
+            self._held.add(notice.id)
+
+    def _refill(self, account: str) -> None:
+        """Notices that found no room in memory come from the store once the queue here is empty."""
+        self._overflow.discard(account)
+        for notice in self._store.notices(account, IN_MEMORY_MAX + len(self._held)):
+            if notice.id not in self._held:
+                self._queue(notice)
+
+    def joined(self, account: str, receiver: Receiver) -> None:
+        """A client can receive now."""
+        self._receivers.setdefault(account, []).append(receiver)
+        self._signal.set()
+
+    def left(self, account: str, receiver: Receiver, in_flight: Iterable[Notice]) -> None:
+        """It cannot any more; what it had not acknowledged goes to the next one."""
+        receivers = self._receivers.get(account, [])
+        if receiver in receivers:
+            receivers.remove(receiver)
+        self._waiting.setdefault(account, deque()).extendleft(reversed(list(in_flight)))
+        self._signal.set()
+
+    def answered(self, notice: Notice, status: int) -> None:
+        """The client acknowledged (status 0), or wants it later."""
+        if status == 0:
+            self._held.discard(notice.id)
+            self._done.append(NoticeDone(notice.id))
+        else:
+            delay = min(RETRY_MAX_S, RETRY_FIRST_S * 2**notice.failures)
+            notice.failures += 1
+            heapq.heappush(self._retries, (self._clock.now() + delay, notice.id, notice))
+        self._signal.set()
+
+    def take_done(self) -> Report | None:
+        """What was acknowledged since the last call, for the store."""
+        if not self._done:
+            return None
+        done, self._done = self._done, []
+        return Report(done)
+
+    async def run(self, report: "Reporter") -> None:
+        """Move notices to receivers and acknowledgements to the store, until cancelled."""
+        while True:
+            with trio.move_on_after(TICK_S):
+                await self._signal.wait()
+            done = self.take_done()
+            if done is not None:
+                report.report(done)
+            now = self._clock.now()
+            while self._retries and self._retries[0][0] <= now:
+                notice = heapq.heappop(self._retries)[2]
+                self._waiting.setdefault(notice.account, deque()).append(notice)
+            for account, receivers in self._receivers.items():
+                if receivers:
+                    self._send(account, receivers)
+
+    def _send(self, account: str, receivers: list[Receiver]) -> None:
+        queue = self._waiting.get(account)
+        if not queue:
+            if account not in self._overflow:
+                return
+            self._refill(account)
+            queue = self._waiting[account]
+        for receiver in sorted(receivers, key=lambda one: -one.can_deliver):
+            batch = [queue.popleft() for _ in range(min(receiver.can_deliver, len(queue)))]
+            if not batch:
+                break
+            for impossible in receiver.deliver(batch, [pdu_of(notice, tlvs=receiver.takes_tlvs) for notice in batch]):
+                self.answered(impossible, 0)
+
+    def waiting(self, account: str) -> int:
+        """Notices in memory that wait for a receiver of `account`."""
+        return len(self._waiting.get(account, ()))
+
+
+class Reporter(Protocol):
+    """The pipeline, as notices see it."""
+
+    def report(self, report: Report) -> None:
+        """Outcomes to settle."""

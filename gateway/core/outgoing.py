@@ -1,0 +1,113 @@
+"""A message as the submit_sm PDUs one carrier wants: cut by its rule, numbered, with our reference."""
+
+from collections import OrderedDict
+
+import msgspec
+
+from config.schema import Channel
+from protocol import udh
+from protocol.pdu import SubmitSm
+from protocol.segment import split_octets
+from protocol.times import relative
+from protocol.tlv import Tag, Tlvs
+from routing.records import AttemptKey, Message
+
+REFERENCES_MAX = 10_000
+ALWAYS_RECEIPT = 1
+
+
+class Part(msgspec.Struct):
+    """One submit_sm to be: part `number` (from 1) of `total` of one attempt. `answered` once the carrier said anything."""
+
+    message: Message
+    key: AttemptKey
+    number: int
+    total: int
+    data: bytes
+    concat_reference: int = 0
+    user_reference: int = 0
+    written: float = 0.0
+    answered: bool = False
+
+
+class Encoder:
+    """Cuts and builds for one channel. References count up per (source, destination), from a seed."""
+
+    def __init__(self, channel: Channel, seed: int) -> None:
+        self._channel = channel
+        self._bits = 16 if channel.long_messages in ("udh16", "sar") else 8
+        self._seed = seed
+        self._references: OrderedDict[tuple[str, str], int] = OrderedDict()
+        self._user_reference = seed & 0xFFFF
+
+    def parts(self, message: Message) -> list[Part]:
+        """The parts of the next attempt of `message`. Raises ContentError when it would need more than 255."""
+        number = message.tries + 1
+        content = message.content
+        if content.parts == 1 or content.esm_class & udh.UDHI or self._channel.long_messages == "payload":
+            return [Part(message, AttemptKey(message.id, number, 1), 1, 1, content.data, 0, self._next_user_reference())]
+        cut = split_octets(content.data, content.data_coding, 16 if self._channel.long_messages == "udh16" else 8)
+        reference = self._reference(message) if len(cut) > 1 else 0
+        return [
+            Part(message, AttemptKey(message.id, number, at), at, len(cut), data, reference, self._next_user_reference())
+            for at, data in enumerate(cut, 1)
+        ]
+
+    def _reference(self, message: Message) -> int:
+        place = (message.source, message.destination)
+        reference = (self._references.pop(place, self._seed) + 1) & (0xFFFF if self._bits == 16 else 0xFF)
+        self._references[place] = reference
+        if len(self._references) > REFERENCES_MAX:
+            self._references.popitem(last=False)
+        return reference
+
+    def _next_user_reference(self) -> int:
+        self._user_reference = (self._user_reference + 1) & 0xFFFF
+        return self._user_reference
+
+    def pdu(self, part: Part, utc: float) -> SubmitSm:
+        """The submit_sm of `part`, validity as it is left at `utc`."""
+        message = part.message
+        content = message.content
+        data, esm_class = part.data, content.esm_class
+        tlvs: Tlvs = content.tlvs if self._channel.send_tlvs else ()
+        if self._channel.send_tlvs:
+            tlvs = (*tlvs, (Tag.USER_MESSAGE_REFERENCE, part.user_reference.to_bytes(2, "big")))
+        if part.total > 1:
+            data, esm_class, tlvs = self._numbered(part, esm_class, tlvs)
+        if len(data) > 254 or (self._channel.long_messages == "payload" and content.parts != 1):
+            data, tlvs = b"", (*tlvs, (Tag.MESSAGE_PAYLOAD, data))
+        return SubmitSm(
+            0,
+            0,
+            tlvs,
+            b"",
+            message.service_type,
+            message.source_ton,
+            message.source_npi,
+            message.source,
+            message.dest_ton,
+            message.dest_npi,
+            message.destination,
+            esm_class,
+            content.protocol_id,
+            message.priority,
+            "",
+            relative(message.expires_utc - utc) if self._channel.send_validity else "",
+            ALWAYS_RECEIPT,
+            0,
+            content.data_coding,
+            0,
+            data,
+        )
+
+    def _numbered(self, part: Part, esm_class: int, tlvs: Tlvs) -> tuple[bytes, int, Tlvs]:
+        if self._channel.long_messages == "sar":
+            sar = (
+                (int(Tag.SAR_MSG_REF_NUM), part.concat_reference.to_bytes(2, "big")),
+                (int(Tag.SAR_TOTAL_SEGMENTS), bytes((part.total,))),
+                (int(Tag.SAR_SEGMENT_SEQNUM), bytes((part.number,))),
+            )
+            return part.data, esm_class, (*tlvs, *sar)
+        header = udh.concat_header(udh.Concat(part.concat_reference, part.total, part.number, self._bits))
+        return header + part.data, esm_class | udh.UDHI, tlvs

@@ -1,0 +1,288 @@
+r"""The life of a message, top to bottom. Everything moves in batches: each await moves whatever is there.
+
+    ESME --> esme session \                                     / lane(channel A): binds
+                           --> intake --> admit --> ready --> plan --> lane(channel B): binds
+                               screen    (store)    by class           throttle, window, begin, one write per bind
+    ESME <-- notices <-- settle (store) <-- reports: answers and receipts of the carriers
+
+1. `_intake`    what all doors have handed over: screened, admitted in one step, the senders answered
+2. `_dispatch`  ready messages get a channel, codes first; what finds none waits and is planned again
+3. lanes        pace, window, `begin`, out (`lane.py`)
+4. `_settle`    outcomes into the store; then carriers are acknowledged, refused messages queue again, senders get notices
+5. `_clock`     what time brings: schedules, resends, expiry, groups that never became whole
+
+Who waits for whom: lanes wait for windows, dispatch for lanes, nobody waits for dispatch: settle to intake is a ring, and no
+queue in it may block. The bounds are elsewhere: a session's window, the queue size at intake, the lanes' short queues.
+"""
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+import trio
+
+from config.schema import CLASSES, Account, Config
+from gateway.core import log
+from gateway.core.clock import Clock
+from gateway.core.lane import Lane
+from gateway.core.mailbox import Mailbox, Signal
+from gateway.core.report import Report
+from gateway.core.submission import Submission
+from gateway.store.base import Admission, Begun, Finish, Outcome, Settled, Store
+from protocol.reassembly import Reassembler
+from protocol.status import Status
+from routing.plan import WAIT, Health, RouteTable, plan
+from routing.policy import Screen, screen
+from routing.records import Attempt, Message, MessageState, Notice
+from routing.sla import SlaBook
+
+PINS_MAX = 10_000
+SCAN_MAX = 2_000
+"""Messages planned in one go: planning must not hold up the loop."""
+RETRY_S = 1.0
+CLOCK_S = 0.1
+SHARE_OF_QUEUE = {"verification": 1.0, "notification": 0.95, "marketing": 0.9}
+"""Of queue_size_max: marketing is refused first, codes last."""
+
+
+class Front(Protocol):
+    """A door, as the pipeline sees it: session numbers, never sockets."""
+
+    def answer(self, submissions: Sequence[Submission]) -> None:
+        """Tell the senders what became of their requests, one write per connection."""
+
+
+class Pipeline:
+    """See the module. `deliver` takes notices for senders."""
+
+    def __init__(self, config: Config, store: Store, clock: Clock, deliver: Callable[[Sequence[Notice]], None]) -> None:
+        self.store = store
+        self.clock = clock
+        self.lanes: dict[str, Lane] = {}
+        self.sla = SlaBook()
+        self.submissions: Mailbox[tuple[Front, Submission]] = Mailbox()
+        self.reports: Mailbox[Report] = Mailbox()
+        self.accepting = True
+        self._deliver = deliver
+        self._ready: dict[str, deque[Message]] = {name: deque() for name in CLASSES}
+        self._aside: dict[str, dict[tuple[str, ...], deque[Message]]] = {name: {} for name in CLASSES}
+        self._planned: set[str] = set()
+        self._plan_again = Signal()
+        self._pins: OrderedDict[str, str] = OrderedDict()
+        self._groups: Reassembler[Message] = Reassembler(timeout_s=config.core.parts_timeout_s, groups_max=100_000)
+        self._log = log.logger()
+        self.configure(config)
+
+    def configure(self, config: Config) -> None:
+        """Take over rules, routes and limits; lanes are the service's to change."""
+        self._config = config
+        self._routes = RouteTable(config.routes)
+        self._screens = {account.system_id: Screen(account) for account in config.accounts}
+        self._attempts_max = {name: getattr(config.classes, name).attempts_max for name in CLASSES}
+        self.lane_changed()
+
+    async def run(self) -> None:
+        """All stages but the lanes, until cancelled."""
+        async with trio.open_nursery() as nursery:
+            for stage in (self._intake, self._dispatch, self._settle, self._clock):
+                nursery.start_soon(stage)
+
+    # -- 1. intake: screen, admit, answer
+
+    async def _intake(self) -> None:
+        while True:
+            handed = await self.submissions.take()
+            submissions = [submission for _, submission in handed]
+            self._screen(submissions)
+            await self._admit(submissions)
+            by_front: dict[Front, list[Submission]] = {}
+            for front, submission in handed:
+                by_front.setdefault(front, []).append(submission)
+            for front, answered in by_front.items():
+                front.answer(answered)
+
+    def _screen(self, submissions: list[Submission]) -> None:
+        """Every message gets a status: what policy says, or that there is no room."""
+        queued = self.store.queued() + len(self.submissions)
+        room = self._config.core.queue_size_max
+        for submission in submissions:
+            submission.statuses = [int(status) for status in screen(submission.messages, self._screens)]
+            for at, message in enumerate(submission.messages):
+                if not self.accepting:
+                    submission.statuses[at] = Status.RSYSERR
+                elif queued >= room * SHARE_OF_QUEUE[message.class_]:
+                    submission.statuses[at] = Status.RMSGQFUL
+                elif message.content.parts == 0:
+                    submission.statuses[at] = Status.RINVMSGLEN
+
+    async def _admit(self, submissions: list[Submission]) -> None:
+        """One step for everything that has come: after it, accepted means stored."""
+        passed = [
+            (submission, at)
+            for submission in submissions
+            for at, status in enumerate(submission.statuses)
+            if status == Status.ROK
+        ]
+        batch = [Admission(submission.messages[at]) for submission, at in passed]
+        refusals = self.store.admit(batch, self.clock.utc())
+        now = self.clock.now()
+        complete: list[int] = []
+        for (submission, at), refusal in zip(passed, refusals, strict=True):
+            message = submission.messages[at]
+            if refusal is not None:
+                submission.statuses[at] = Status.RSUBMITFAIL
+            elif message.part_of is not None:
+                complete += self._collect(message, now)
+            elif message.state is MessageState.QUEUED:
+                self._ready[message.class_].append(message)
+        if complete:
+            self._make_ready(self.store.release(complete))
+        self._plan_again.set()
+
+    def _collect(self, message: Message, now: float) -> list[int]:
+        """Parts that the sender cut leave together: the ids of the group when this part made it whole."""
+        assert message.part_of is not None
+        key, total, seq = message.part_of
+        group = self._groups.add(key, total, seq, message, now)
+        return [one.id for one in group.in_order()] if group is not None else []
+
+    # -- 2. dispatch: plan onto the lanes
+
+    async def _dispatch(self) -> None:
+        while True:
+            with trio.move_on_after(RETRY_S):
+                await self._plan_again.wait()
+            self._plan_ready()
+
+    def _plan_ready(self) -> None:
+        """Codes first: they see room that others do not. Then whatever room is left, oldest first."""
+        self._planned.clear()
+        for class_ in CLASSES:
+            health = {name: lane.health(urgent=class_ == "verification") for name, lane in self.lanes.items()}
+            for names, queue in list(self._aside[class_].items()):
+                self._plan_queue(class_, queue, health, names)
+                if not queue:
+                    del self._aside[class_][names]
+            self._plan_queue(class_, self._ready[class_], health, tuple(health))
+        for name in self._planned:
+            self.lanes[name].wake()
+        while len(self._pins) > PINS_MAX:
+            self._pins.popitem(last=False)
+
+    def _plan_queue(self, class_: str, queue: deque[Message], health: dict[str, Health], names: tuple[str, ...]) -> None:
+        """Plan from the head of `queue` while the channels in `names` have room; what must wait stands aside by route."""
+        ended: list[Outcome] = []
+        scanned = 0
+        while queue and (room := sum(health[name].room for name in names if health[name].up)) > 0:
+            if scanned >= SCAN_MAX:
+                self._plan_again.set()  # the rest after the others had their turn
+                break
+            batch = [queue.popleft() for _ in range(min(len(queue), room, SCAN_MAX))]
+            scanned += len(batch)
+            for message, name in zip(batch, plan(batch, self._routes, health, self._pins), strict=True):
+                if name is None:
+                    reason = "every channel of its route refused it" if message.tried else "no route"
+                    ended.append(Finish(message.id, MessageState.REJECTED, reason))
+                elif name == WAIT:
+                    self._stand_aside(class_, message)
+                else:
+                    self.lanes[name].enqueue(message)
+                    self._planned.add(name)
+        if ended:
+            self.report(Report(ended))
+
+    def _stand_aside(self, class_: str, message: Message) -> None:
+        """Wait for the channels of its route without holding up messages of other routes."""
+        names = tuple(name for name, _ in self._routes.candidates(message) if name in self.lanes)
+        self._aside[class_].setdefault(names, deque()).append(message)
+
+    def lane_changed(self) -> None:
+        """A lane has room again, came up or went down."""
+        if self.lanes:
+            self._plan_again.set()
+
+    def alternatives(self, message: Message, channel: str) -> bool:
+        """Whether another channel of its route is left for it."""
+        return self._routes.alternatives(message, channel)
+
+    def attempts_max(self, message: Message) -> int:
+        """How many charged attempts a message of its class has."""
+        return int(self._attempts_max[message.class_])
+
+    # -- 3. lanes: what they ask of us
+
+    async def begin(self, attempts: Sequence[Attempt]) -> Begun:
+        """Store attempts as sending, before their octets leave."""
+        begun = self.store.begin(attempts, self.clock.now(), self.clock.utc())
+        self.spread(begun.settled)
+        await trio.lowlevel.checkpoint()
+        return begun
+
+    def requeue(self, messages: Sequence[Message]) -> None:
+        """Messages a lane could not begin: first in line again."""
+        for message in reversed(messages):
+            self._ready[message.class_].appendleft(message)
+        self._plan_again.set()
+
+    def report(self, report: Report) -> None:
+        """Outcomes to settle."""
+        self.reports.put((report,))
+
+    # -- 4. settle: outcomes into the store, then acknowledge, queue again, tell
+
+    async def _settle(self) -> None:
+        while True:
+            reports = await self.reports.take()
+            settled = self.store.settle([one for report in reports for one in report.outcomes], self.clock.utc())
+            for report in reports:
+                if report.source is not None and report.requests:
+                    report.source.acknowledge(report.requests, Status.ROK)
+            self.spread(settled)
+
+    def spread(self, settled: Settled) -> None:
+        """Everything a step of the store brought about."""
+        for final in settled.finals:
+            self.sla.add(final.message.class_, final.channel, final.since_due, final.since_written)
+        self._make_ready(settled.requeue)
+        if settled.notices:
+            self._deliver(settled.notices)
+        if settled.parked:
+            self._log.info("receipts for ids nobody knows yet", parked=settled.parked)
+
+    def _make_ready(self, messages: Iterable[Message]) -> None:
+        for message in messages:
+            self._ready[message.class_].append(message)
+        self._plan_again.set()
+
+    # -- 5. clock: what time brings
+
+    async def _clock(self) -> None:
+        while True:
+            await trio.sleep(CLOCK_S)
+            utc = self.clock.utc()
+            self._groups.give_up(self.clock.now())
+            due_utc = self.store.next_due_utc()
+            if due_utc is None or due_utc > utc:
+                continue
+            due = self.store.take_due(utc)
+            if due.incomplete:
+                missing = [Finish(one.id, MessageState.REJECTED, "other parts never came") for one in due.incomplete]
+                self.report(Report(list(missing)))
+            self.spread(due.settled)
+            self._make_ready(due.queued)
+
+    # -- for drain and monitoring
+
+    @property
+    def busy(self) -> int:
+        """Submits without answer on all lanes, and reports not settled."""
+        return sum(lane.in_flight for lane in self.lanes.values()) + len(self.reports) + len(self.submissions)
+
+    def waiting(self) -> dict[str, int]:
+        """Messages ready or waiting for a channel, by class."""
+        return {name: len(self._ready[name]) + sum(map(len, self._aside[name].values())) for name in CLASSES}
+
+
+def accounts_of(config: Config) -> dict[str, Account]:
+    """Accounts by system_id."""
+    return {account.system_id: account for account in config.accounts}

@@ -1,0 +1,222 @@
+"""The core process as a whole: what it is made of, how it starts, takes over a new configuration, and ends.
+
+Shutdown has two steps, two nested nurseries: first nothing new is accepted while what is in flight finishes, then the
+carriers and clients are told to go; `drain_timeout_s` bounds both.
+"""
+
+import fcntl
+import gc
+import os
+import random
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+import trio
+
+from config.loader import ConfigError, load, split_address
+from config.schema import Channel, Config
+from gateway import link
+from gateway.core import log
+from gateway.core.clock import Clock
+from gateway.core.control import Control
+from gateway.core.desk import Desk
+from gateway.core.esme import EsmeFront
+from gateway.core.ids import IdMaker
+from gateway.core.incoming import Incoming
+from gateway.core.lane import Lane
+from gateway.core.notices import Notices
+from gateway.core.pipeline import Pipeline
+from gateway.core.submission import Reader
+from gateway.store.memory import MemoryStore
+
+BACKLOG = 4096
+POLL_S = 0.05
+GOODBYE_S = 5.0
+GC_THRESHOLDS = (50_000, 50, 100)
+SWITCH_INTERVAL_S = 0.0005
+
+
+class StartError(Exception):
+    """The core cannot start; the text says what to do."""
+
+
+class Service:
+    """Everything of one core. `source` is the configuration file, read again on reload."""
+
+    def __init__(self, config: Config, source: Path, clock: Clock) -> None:
+        self.config = config
+        self._source = source
+        self._clock = clock
+        self._ids = IdMaker(config.core.node, clock.utc)
+        self._log = log.logger()
+        self._store = MemoryStore(clock.boot)
+        self._notices = Notices(self._store, clock)
+        self.pipeline = Pipeline(config, self._store, clock, self._notices.deliver)
+        desk = Desk(self._store, clock, self.pipeline.spread)
+        self._front = EsmeFront(config, self.pipeline, self._notices, self._reader(config), desk, clock)
+        self._control = Control(self.pipeline, self.reload)
+        self._lanes_nursery: trio.Nursery | None = None
+
+    def _reader(self, config: Config) -> Reader:
+        return Reader(config, self._ids, self._clock.boot)
+
+    # -- life
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT, then drain. Raises StartError."""
+        data_dir = Path(self.config.data_dir)
+        lock = _lock(data_dir)
+        listener = _listen(self.config.smpp.listen)
+        with lock, listener:
+            _tune()
+            async with trio.open_nursery() as ground:
+                ground.start_soon(self.pipeline.run)
+                ground.start_soon(self._notices.run, self.pipeline)
+                ground.start_soon(self._control.run, data_dir / link.SOCKET_NAME)
+                async with trio.open_nursery() as lanes:
+                    self._lanes_nursery = lanes
+                    self._start_lanes(self.config.channels)
+                    ground.start_soon(self._front.run, listener)
+                    host, port = listener.getsockname()[:2]
+                    self._log.info("listening", host=host, port=port, pid=os.getpid(), tls=self.config.smpp.tls is not None)
+                    await self._until_told()
+                    trio.lowlevel.notify_closing(listener)
+                    listener.close()
+                    await self._drain()
+                    lanes.cancel_scope.cancel()
+                ground.cancel_scope.cancel()
+        sums = self._store.ledger()
+        left = sums.scheduled + sums.queued + sums.in_flight
+        if left:
+            self._log.warning("the memory store forgets what was not final", messages=left)
+        self._log.info("stopped", accepted=sums.accepted, **{name: n for name, n in sums.final.items() if n})
+
+    async def _until_told(self) -> None:
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+            async for number in signals:
+                if number != signal.SIGHUP:
+                    return
+                self.reload()
+
+    async def _drain(self) -> None:
+        """Stop accepting, finish what is in flight, unbind."""
+        timeout_s = self.config.core.drain_timeout_s
+        self._log.info("draining", in_flight=self.pipeline.busy, timeout_s=timeout_s)
+        self.pipeline.accepting = False
+        with trio.move_on_after(timeout_s) as deadline:
+            # What is only in memory is sent if it can be: it would be lost with the process.
+            await _until(lambda: not self.pipeline.busy and not (self._any_up() and self._store.queued()))
+        if deadline.cancelled_caught:
+            self._log.warning("drain timed out", in_flight=self.pipeline.busy)
+        for lane in self.pipeline.lanes.values():
+            lane.unbind()
+        self._front.unbind_all()
+        with trio.move_on_after(min(GOODBYE_S, timeout_s)):
+            await _until(lambda: not self._front.connections and all(lane.gone for lane in self.pipeline.lanes.values()))
+
+    def _any_up(self) -> bool:
+        return any(lane.up for lane in self.pipeline.lanes.values())
+
+    # -- configuration
+
+    def reload(self) -> list[str]:
+        """Take over the configuration file; gives its errors and keeps the old configuration when there are any."""
+        try:
+            config = load(self._source, os.environ)
+        except ConfigError as error:
+            for line in error.errors:
+                self._log.error("configuration not taken over", error=line)
+            return error.errors
+        try:
+            self._front.configure(config, self._reader(config))
+        except OSError as error:
+            self._log.error("configuration not taken over", error=f"smpp.tls: {error}")
+            return [f"{self._source}: smpp.tls: {error}"]
+        fixed = [
+            name
+            for name, old, new in (
+                ("smpp.listen", self.config.smpp.listen, config.smpp.listen),
+                ("data_dir", self.config.data_dir, config.data_dir),
+                ("core.node", self.config.core.node, config.core.node),
+                ("log", self.config.log, config.log),
+            )
+            if old != new
+        ]
+        if fixed:
+            self._log.warning("needs a restart to take effect", fields=fixed)
+        self.config = config
+        self._change_lanes(config.channels)
+        self.pipeline.configure(config)
+        self._log.info("configuration taken over", channels=len(config.channels), accounts=len(config.accounts))
+        return []
+
+    def _start_lanes(self, channels: list[Channel]) -> None:
+        assert self._lanes_nursery is not None
+        for channel in channels:
+            incoming = Incoming(channel, self._clock, self._ids)
+            lane = Lane(channel, self.pipeline, self._clock, random.getrandbits(16), incoming)
+            self.pipeline.lanes[channel.name] = lane
+            self._lanes_nursery.start_soon(lane.run)
+
+    def _change_lanes(self, channels: list[Channel]) -> None:
+        """Channels that are gone or changed leave when their windows are empty; what they had waiting goes elsewhere."""
+        assert self._lanes_nursery is not None
+        wanted = {channel.name: channel for channel in channels}
+        for name, lane in list(self.pipeline.lanes.items()):
+            if wanted.get(name) != lane.channel:
+                del self.pipeline.lanes[name]
+                lane.leave()
+                self._lanes_nursery.start_soon(self._retire, lane)
+        self._start_lanes([channel for channel in channels if channel.name not in self.pipeline.lanes])
+
+    async def _retire(self, lane: Lane) -> None:
+        with trio.move_on_after(self.config.core.drain_timeout_s):
+            await _until(lambda: not lane.in_flight)
+        lane.unbind()
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    """Poll: shutdown waits for many things at once, and only once."""
+    while not condition():  # noqa: ASYNC110 - no single event tells
+        await trio.sleep(POLL_S)
+
+
+def _lock(data_dir: Path) -> IO[str]:
+    """One owner per data directory."""
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        lock = (data_dir / "core.lock").open("a", encoding="ascii")
+    except OSError as error:
+        raise StartError(f"data_dir {data_dir}: {error.strerror}") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise StartError(f"data_dir {data_dir}: another tensec runs on it; stop it or set another data_dir") from None
+    return lock
+
+
+def _listen(address: str) -> socket.socket:
+    host, port = split_address(address)
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setblocking(False)
+        listener.bind(place)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        raise StartError(f"smpp.listen {address}: {error.strerror or error}") from None
+    return listener
+
+
+def _tune() -> None:
+    """Fewer collections (records hold no cycles), shorter waits for the interpreter lock beside store threads."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)

@@ -1,0 +1,117 @@
+"""A TCP socket in batches: `receive` gives what is there, `send` takes everything and never waits.
+
+Raw non-blocking recv and send; the event loop is asked only when the kernel says "not now". One writer per socket: while a
+rest is being drained, further octets join its end, so a partial send is never overtaken by the next one.
+"""
+
+import socket
+from collections.abc import Callable
+
+import trio
+
+RECEIVE_MAX = 65_536
+
+
+class Wire:
+    """`nursery` runs the drain of what the kernel did not take at once; `now` is the boot clock."""
+
+    def __init__(self, sock: socket.socket, nursery: trio.Nursery, now: Callable[[], float]) -> None:
+        sock.setblocking(False)
+        if sock.family in (socket.AF_INET, socket.AF_INET6):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._sock = sock
+        self._nursery = nursery
+        self._now = now
+        self._rest = bytearray()
+        self._closed = False
+        self._raw_written = 0
+        self._stalled_at: float | None = None
+        self._drained = trio.Event()
+
+    @property
+    def written(self) -> int:
+        """Octets of the caller's stream that may have reached the peer."""
+        return self._raw_written
+
+    @property
+    def waiting(self) -> int:
+        """Octets the kernel has not taken yet."""
+        return len(self._rest)
+
+    def stalled_s(self, now: float) -> float:
+        """Seconds since the peer last took anything, while something waits for it; else 0."""
+        return 0.0 if self._stalled_at is None else now - self._stalled_at
+
+    async def receive(self) -> bytes:
+        """What the peer sent, at most 64 KB; empty when the connection is over, for whatever reason."""
+        await trio.lowlevel.checkpoint()  # a busy peer must not starve the others
+        return await self._receive_raw()
+
+    async def _receive_raw(self) -> bytes:
+        while not self._closed:
+            try:
+                return self._sock.recv(RECEIVE_MAX)
+            except BlockingIOError:
+                pass
+            except OSError:
+                return b""
+            try:
+                await trio.lowlevel.wait_readable(self._sock)
+            except trio.ClosedResourceError:
+                return b""
+        return b""
+
+    def send(self, data: bytes) -> None:
+        """Send `data`, now or as the peer takes it. On a dead connection nothing happens: `receive` tells."""
+        if data:
+            self._send_raw(data)
+
+    def _send_raw(self, data: bytes) -> None:
+        if self._closed:
+            return
+        if self._rest:
+            self._rest += data
+            return
+        sent = self._try(data)
+        if sent < len(data) and not self._closed:
+            self._rest += data[sent:]
+            self._stalled_at = self._now()
+            self._drained = trio.Event()
+            self._nursery.start_soon(self._drain)
+
+    def _try(self, data: bytes | bytearray) -> int:
+        try:
+            sent = self._sock.send(data)
+        except BlockingIOError:
+            return 0
+        except OSError:
+            self.close()
+            return 0
+        self._raw_written += sent
+        return sent
+
+    async def _drain(self) -> None:
+        while self._rest and not self._closed:
+            try:
+                await trio.lowlevel.wait_writable(self._sock)
+            except trio.ClosedResourceError:
+                break
+            sent = self._try(self._rest)
+            if sent:
+                del self._rest[:sent]
+                self._stalled_at = self._now()
+        self._stalled_at = None
+        self._drained.set()
+
+    async def wait_sent(self) -> None:
+        """Until the kernel has taken everything, or the connection is over."""
+        if self._rest:
+            await self._drained.wait()
+
+    def close(self) -> None:
+        """Close at once; `receive` gives nothing from now on. Nothing that waits is sent any more."""
+        if not self._closed:
+            self._closed = True
+            trio.lowlevel.notify_closing(self._sock)
+            self._sock.close()
+            self._rest.clear()

@@ -1,0 +1,113 @@
+"""Messages between the core and other processes of this machine, over Unix sockets: a 4-octet length, then MessagePack.
+
+Neither trio nor asyncio is imported: each end bridges these to its own loop.
+"""
+
+from struct import Struct
+from typing import TypeAlias
+
+import msgspec
+
+from gateway.store.base import Ledger
+
+LENGTH = Struct(">I")
+SIZE_MAX = 16_000_000
+SOCKET_NAME = "control.sock"
+
+
+class BindView(msgspec.Struct, frozen=True):
+    """One session with a carrier."""
+
+    number: int
+    kind: str
+    state: str
+    last_error: str
+
+
+class ChannelView(msgspec.Struct, frozen=True):
+    """A channel as an operator sees it. Rates in submit_sm per second (0: no limit), counts since the start."""
+
+    name: str
+    address: str
+    state: str
+    binds: list[BindView]
+    window_used: int
+    window_size: int
+    queued: int
+    rate_max: float
+    submitted: int
+    refused: int
+    final: int
+    delivered: int
+    within_10s: int
+    last_error: str
+
+
+class TallyView(msgspec.Struct, frozen=True):
+    """Final messages of one class on one channel."""
+
+    class_: str
+    channel: str
+    final: int
+    delivered: int
+    within_10s: int
+
+
+class AskChannels(msgspec.Struct, tag=True):
+    """The state of every channel."""
+
+
+class AskLedger(msgspec.Struct, tag=True):
+    """The sums."""
+
+
+class AskTallies(msgspec.Struct, tag=True):
+    """The ten seconds, by class and channel."""
+
+
+class AskReload(msgspec.Struct, tag=True):
+    """Read the configuration file again."""
+
+
+class Channels(msgspec.Struct, tag=True):
+    channels: list[ChannelView]
+
+
+class Sums(msgspec.Struct, tag=True):
+    ledger: Ledger
+    waiting: dict[str, int]
+    """Messages that wait for a channel, by class."""
+
+
+class Tallies(msgspec.Struct, tag=True):
+    tallies: list[TallyView]
+
+
+class Done(msgspec.Struct, tag=True):
+    """It was done; `errors` when not."""
+
+    errors: list[str] = []
+
+
+Ask: TypeAlias = AskChannels | AskLedger | AskTallies | AskReload
+Answer: TypeAlias = Channels | Sums | Tallies | Done
+
+_ENCODER = msgspec.msgpack.Encoder()
+_ASK: msgspec.msgpack.Decoder[Ask] = msgspec.msgpack.Decoder(Ask)
+_ANSWER: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
+
+
+def pack(message: Ask | Answer) -> bytes:
+    """A message with its length in front."""
+    body = _ENCODER.encode(message)
+    return LENGTH.pack(len(body)) + body
+
+
+def unpack_ask(body: bytes) -> Ask:
+    """Raises msgspec.MsgspecError."""
+    return _ASK.decode(body)
+
+
+def unpack_answer(body: bytes) -> Answer:
+    """Raises msgspec.MsgspecError."""
+    return _ANSWER.decode(body)

@@ -1,0 +1,93 @@
+"""The rules by which attempts make the state of their message: one place for every store.
+
+Pure functions over the attempts of one message. DESIGN: delivered when all parts of one attempt are; the first failure
+fails it, but only when no other attempt is open; one unknown part makes the whole unknown.
+"""
+
+from collections.abc import Iterable
+
+from protocol.receipt import FINAL
+from protocol.receipt import MessageState as CarrierState
+from routing.records import Attempt, AttemptState, Message, MessageState, Notice
+
+NO_RECEIPT = "no receipt within the validity"
+"""Reason of a final state that our own timeout set; a late receipt may still correct it, once."""
+
+OPEN = frozenset({AttemptState.SENDING, AttemptState.SENT, AttemptState.UNKNOWN})
+NOT_LEFT = frozenset({MessageState.SCHEDULED, MessageState.QUEUED})
+
+_FAILED_AS = {
+    CarrierState.EXPIRED: MessageState.EXPIRED,
+    CarrierState.REJECTED: MessageState.REJECTED,
+    CarrierState.DELETED: MessageState.UNDELIVERED,
+    CarrierState.UNDELIVERABLE: MessageState.UNDELIVERED,
+    CarrierState.SKIPPED: MessageState.UNDELIVERED,
+}
+
+
+def attempt_after(state: CarrierState) -> AttemptState | None:
+    """What a receipt makes of its attempt; None for one that is not final (accepted, en route, unknown)."""
+    if state is CarrierState.DELIVERED:
+        return AttemptState.DELIVERED
+    return AttemptState.FAILED if state in FINAL else None
+
+
+def delivered(attempts: Iterable[Attempt]) -> Attempt | None:
+    """The last part of an attempt of which every part was delivered."""
+    by_number: dict[int, list[Attempt]] = {}
+    for one in attempts:
+        if one.state is AttemptState.DELIVERED:
+            by_number.setdefault(one.key.number, []).append(one)
+    for parts in by_number.values():
+        if len(parts) == parts[0].parts:
+            return parts[-1]
+    return None
+
+
+def open_elsewhere(attempts: Iterable[Attempt], number: int) -> bool:
+    """Whether an attempt other than `number` may still deliver the message: it is open and none of its parts failed."""
+    dead = {one.key.number for one in attempts if one.state in (AttemptState.FAILED, AttemptState.REFUSED)}
+    return any(one.state in OPEN and one.key.number != number and one.key.number not in dead for one in attempts)
+
+
+def failed_as(state: CarrierState) -> MessageState:
+    """The final state of a message whose last open attempt ended with this receipt."""
+    return _FAILED_AS.get(state, MessageState.UNDELIVERED)
+
+
+def latencies(message: Message, attempt: Attempt, boot: str, at: float, at_utc: float) -> tuple[float, float]:
+    """(since due, since written) in seconds: by the boot clock within one boot, by UTC across boots."""
+    scheduled = message.part_of is None and message.not_before_utc > message.arrival_utc
+    if scheduled:
+        since_due = at_utc - message.not_before_utc
+    else:
+        since_due = at - message.arrival if message.boot == boot else at_utc - message.arrival_utc
+    return since_due, at - attempt.begun if attempt.boot == boot else at_utc - attempt.begun_utc
+
+
+def wants_notice(message: Message) -> bool:
+    """registered_delivery bits 1-0 (SMPP 3.4 section 5.2.17): 1 always, 2 on failure, 3 (5.0) on success."""
+    asked = message.registered_delivery & 3
+    if asked in (0, 1):
+        return bool(asked)
+    return (asked == 3) == (message.state is MessageState.DELIVERED)
+
+
+def notice_of(message: Message, utc: float) -> Notice:
+    """The receipt for the sender: addresses as a receipt has them, from the recipient to the sender."""
+    return Notice(
+        id=message.id,
+        account=message.account,
+        public_id=message.public_id,
+        state=message.state,
+        source_ton=message.dest_ton,
+        source_npi=message.dest_npi,
+        source=message.destination,
+        dest_ton=message.source_ton,
+        dest_npi=message.source_npi,
+        destination=message.source,
+        submitted_utc=message.arrival_utc,
+        done_utc=utc,
+        err=message.err,
+        client_ref=message.client_ref,
+    )

@@ -1,0 +1,98 @@
+"""Which channel takes which message: static routes by class, account and prefix, with weights.
+
+The first route that matches counts. Among its channels that are up, have room and did not refuse the message for good, the
+weights decide; the choice hangs on the message id alone, so it can be repeated and explained. A message that was tried goes
+to another channel first. Parts that the sender cut itself follow their first part.
+"""
+
+from collections.abc import Iterable, MutableMapping, Sequence
+
+import msgspec
+
+from config.schema import Route
+from routing.records import Message
+
+WAIT = ""
+"""The route has channels left, but none is up with room just now."""
+
+
+class Health(msgspec.Struct):
+    """A channel as planning sees it. `room`: how many more messages it takes now; `plan` counts it down."""
+
+    name: str
+    up: bool
+    room: int
+
+
+class RouteTable:
+    """The routes of a configuration, compiled."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self._routes = [
+            (
+                frozenset(route.classes),
+                frozenset(route.accounts),
+                tuple(route.prefixes),
+                tuple((one.name, one.weight) for one in route.channels if one.weight),
+            )
+            for route in routes
+        ]
+
+    def candidates(self, message: Message) -> tuple[tuple[str, int], ...]:
+        """(channel, weight) of the first route that matches; empty when none does."""
+        for classes, accounts, prefixes, channels in self._routes:
+            if (
+                (not classes or message.class_ in classes)
+                and (not accounts or message.account in accounts)
+                and (not prefixes or message.destination.startswith(prefixes))
+            ):
+                return channels
+        return ()
+
+    def alternatives(self, message: Message, channel: str) -> bool:
+        """Whether the route holds a channel besides `channel` that has not refused the message for good."""
+        return any(name != channel and name not in message.tried for name, _ in self.candidates(message))
+
+
+def plan(
+    messages: Sequence[Message], table: RouteTable, health: MutableMapping[str, Health], pins: MutableMapping[str, str]
+) -> list[str | None]:
+    """For each message the name of its channel, WAIT, or None when no route is left for it.
+
+    `pins` remembers the channel of messages whose parts the sender cut: part_of.key -> channel.
+    """
+    return [_choose(message, table.candidates(message), health, pins) for message in messages]
+
+
+def _choose(
+    message: Message, candidates: Sequence[tuple[str, int]], health: MutableMapping[str, Health], pins: MutableMapping[str, str]
+) -> str | None:
+    if message.tried:
+        candidates = [one for one in candidates if one[0] not in message.tried]
+    group = message.part_of
+    if group is not None and group.key in pins:
+        candidates = [one for one in candidates if one[0] == pins[group.key]]
+    if not candidates:
+        return None
+    open_now = [one for one in candidates if (state := health.get(one[0])) is not None and state.up and state.room > 0]
+    if message.tries and len(open_now) > 1:
+        open_now = [one for one in open_now if one[0] != message.channel] or open_now
+    if not open_now:
+        return WAIT
+    chosen = _weighted(open_now, message.id)
+    health[chosen].room -= 1
+    if group is not None:
+        pins[group.key] = chosen
+    return chosen
+
+
+def _weighted(candidates: Sequence[tuple[str, int]], message_id: int) -> str:
+    if len(candidates) == 1:
+        return candidates[0][0]
+    # Ids count upwards; the multiplication (Knuth) spreads neighbours over the whole range.
+    point = (message_id * 2654435761 & 0xFFFFFFFF) * sum(weight for _, weight in candidates) >> 32
+    for name, weight in candidates:
+        point -= weight
+        if point < 0:
+            return name
+    raise AssertionError("weights do not add up")

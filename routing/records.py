@@ -1,0 +1,187 @@
+"""The record of a message and of each attempt to send it: complete from the first schema on.
+
+Plain data that decisions (here) and stores (gateway) share. Moments called `_utc` are seconds since 1970; `arrival` is the
+boot clock of the boot named `boot`, for honest differences. Money is integer micro-units. Strings that repeat are interned.
+"""
+
+from enum import IntEnum
+from typing import NamedTuple
+
+import msgspec
+
+from config.schema import MessageClass
+from protocol.tlv import Tlvs
+
+
+class MessageState(IntEnum):
+    """A message is in exactly one. From DELIVERED on they are final."""
+
+    SCHEDULED = 0
+    QUEUED = 1
+    IN_FLIGHT = 2
+    DELIVERED = 3
+    UNDELIVERED = 4
+    EXPIRED = 5
+    REJECTED = 6
+    CANCELLED = 7
+    UNKNOWN = 8
+    BLOCKED = 9
+
+    @property
+    def final(self) -> bool:
+        return self >= MessageState.DELIVERED
+
+
+class AttemptState(IntEnum):
+    """sending is stored before the octets leave; unknown means they left and no answer came."""
+
+    SENDING = 0
+    SENT = 1
+    REFUSED = 2
+    UNKNOWN = 3
+    DELIVERED = 4
+    FAILED = 5
+
+
+class Content(msgspec.Struct, gc=False, frozen=True):
+    """What is said, apart from the rest so that it can be purged alone.
+
+    `data` is the whole user data, with its header when esm_class says so; `parts` is how many messages a handset gets.
+    """
+
+    data: bytes
+    data_coding: int = 0
+    esm_class: int = 0
+    protocol_id: int = 0
+    tlvs: Tlvs = ()
+    parts: int = 1
+
+
+class PartOf(NamedTuple):
+    """A part that the sender cut itself: part `seq` of `total`; equal `key`s belong together."""
+
+    key: str
+    total: int
+    seq: int
+
+
+class Message(msgspec.Struct, gc=False):
+    """One message of one sender to one recipient."""
+
+    # identity
+    id: int
+    account: str
+    public_id: str = ""
+    """The id as the sender knows it: decimal `id`, an alias for SMPP 3.3, or the shared id of a submit_multi."""
+    client_ref: str = ""
+    batch_id: str = ""
+    campaign_id: str = ""
+    variant: str = ""
+    template_id: str = ""
+    link_id: str = ""
+    # meaning
+    class_: MessageClass = "notification"
+    purpose: str = "standard"
+    business: str = ""
+    brand: str = ""
+    industry: str = ""
+    priority: int = 0
+    tags: tuple[str, ...] = ()
+    # target
+    service_type: str = ""
+    source_ton: int = 0
+    source_npi: int = 0
+    source: str = ""
+    dest_ton: int = 1
+    dest_npi: int = 1
+    destination: str = ""
+    country: str = ""
+    operator: str = ""
+    virtual_operator: bool = False
+    # content
+    content: Content = Content(b"")
+    part_of: PartOf | None = None
+    registered_delivery: int = 0
+    # times
+    boot: str = ""
+    arrival: float = 0.0
+    arrival_utc: float = 0.0
+    accepted_utc: float = 0.0
+    not_before_utc: float = 0.0
+    """0, or when a scheduled message comes due; for a part, when its group is given up."""
+    expires_utc: float = 0.0
+    final_utc: float = 0.0
+    # money
+    price: int = 0
+    cost: int = 0
+    currency: str = ""
+    money: str = ""
+    # progress
+    state: MessageState = MessageState.QUEUED
+    reason: str = ""
+    err: int = 0
+    tries: int = 0
+    """Attempts begun; all parts of one attempt share its number."""
+    refusals: int = 0
+    """Attempts that count against the limit of the class: refused, and not for being too fast."""
+    tried: tuple[str, ...] = ()
+    """Channels that refused it for good."""
+    channel: str = ""
+    """The channel of the latest attempt."""
+    possible_duplicate: bool = False
+
+
+class AttemptKey(NamedTuple):
+    """One part of one attempt of one message."""
+
+    message_id: int
+    number: int
+    part: int
+
+
+class Attempt(msgspec.Struct, gc=False):
+    """What became of one part on one channel."""
+
+    key: AttemptKey
+    parts: int
+    channel: str
+    bind: int
+    user_reference: int
+    concat_reference: int = 0
+    state: AttemptState = AttemptState.SENDING
+    boot: str = ""
+    begun: float = 0.0
+    begun_utc: float = 0.0
+    answered: float = 0.0
+    carrier_id: str = ""
+    """Canonical, by the channel's rule; `carrier_spelling` as it came."""
+    carrier_spelling: str = ""
+    command_status: int = 0
+    receipt: str = ""
+    err: str = ""
+    cost: int = 0
+    evidence: str = ""
+
+
+class Notice(msgspec.Struct, gc=False):
+    """Something a sender must be told: the final state of a message, or a message from a subscriber (`data` set)."""
+
+    id: int
+    account: str
+    public_id: str = ""
+    state: MessageState = MessageState.UNKNOWN
+    source_ton: int = 0
+    source_npi: int = 0
+    source: str = ""
+    dest_ton: int = 0
+    dest_npi: int = 0
+    destination: str = ""
+    submitted_utc: float = 0.0
+    done_utc: float = 0.0
+    err: int = 0
+    data: bytes = b""
+    data_coding: int = 0
+    esm_class: int = 0
+    is_mo: bool = False
+    failures: int = 0
+    client_ref: str = ""

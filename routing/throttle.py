@@ -1,0 +1,39 @@
+"""Token bucket: how many may go now. Time is an argument (seconds of any monotonic clock)."""
+
+
+class TokenBucket:
+    """`rate` per second on average, at most `burst` at once; rate 0 means no limit."""
+
+    __slots__ = ("_at", "_tokens", "burst", "rate")
+
+    def __init__(self, rate: float, burst: float | None = None) -> None:
+        self.rate = rate
+        self.burst = max(1.0, rate / 10 if burst is None else burst)
+        self._tokens = self.burst
+        self._at: float | None = None
+
+    def _refill(self, now: float) -> None:
+        if self._at is not None and now > self._at:
+            self._tokens = min(self.burst, self._tokens + (now - self._at) * self.rate)
+        self._at = now
+
+    def take(self, wanted: int, now: float) -> int:
+        """As many of `wanted` as may go now."""
+        if not self.rate:
+            return wanted
+        self._refill(now)
+        granted = min(wanted, int(self._tokens))
+        self._tokens -= granted
+        return granted
+
+    def give_back(self, unused: int) -> None:
+        """Tokens that were taken and not used."""
+        if self.rate:
+            self._tokens = min(self.burst, self._tokens + unused)
+
+    def wait_s(self, now: float) -> float:
+        """Seconds until the next token; 0 when there is one."""
+        if not self.rate:
+            return 0.0
+        self._refill(now)
+        return max(0.0, (1.0 - self._tokens) / self.rate)
