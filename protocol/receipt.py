@@ -7,6 +7,7 @@ texts without any key and everything in TLVs. The sender's own clock, not these 
 import re
 from datetime import datetime
 from enum import IntEnum
+from functools import lru_cache
 from itertools import zip_longest
 
 import msgspec
@@ -83,7 +84,10 @@ _CARRIER_CODE = re.compile(r"[A-Z0-9]{1,2}:\d+$|(?:MK|MN|MI|LT|HD|BEYOND)\w*", r
 
 
 class Receipt(msgspec.Struct):
-    """A parsed receipt. `id` is the best candidate, `candidates` all of them; dates have no zone (the SMSC's local time)."""
+    """A parsed receipt. `id` is the best candidate, `candidates` all of them; dates have no zone (the SMSC's local time).
+
+    Dates are parsed when they are asked for: the message path never does, its clock is our own.
+    """
 
     id: str | None
     state: MessageState
@@ -92,8 +96,8 @@ class Receipt(msgspec.Struct):
     err: str | None = None
     sub: int | None = None
     dlvrd: int | None = None
-    submit_date: datetime | None = None
-    done_date: datetime | None = None
+    raw_submit_date: str = ""
+    raw_done_date: str = ""
     text: str | None = None
     network_error: tuple[int, int] | None = None
 
@@ -101,6 +105,16 @@ class Receipt(msgspec.Struct):
     def final(self) -> bool:
         """Whether nothing more is to come for the message."""
         return self.state in FINAL
+
+    @property
+    def submit_date(self) -> datetime | None:
+        """When the SMSC took the message, by its own clock."""
+        return _date(self.raw_submit_date)
+
+    @property
+    def done_date(self) -> datetime | None:
+        """When it reached its state, by the SMSC's clock."""
+        return _date(self.raw_done_date)
 
 
 def is_receipt(esm_class: int, tlvs: Tlvs) -> bool:
@@ -132,8 +146,8 @@ def parse(esm_class: int, short_message: bytes, tlvs: Tlvs, *, trust_text: bool 
         found["err"].strip() if "err" in found else None,
         _number(found.get("sub")),
         _number(found.get("dlvrd")),
-        _date(found.get("submit date", "")),
-        _date(found.get("done date", "")),
+        found.get("submit date", ""),
+        found.get("done date", ""),
         found.get("text"),
         (error[0], int.from_bytes(error[1:3], "big")) if error is not None and len(error) == 3 else None,
     )
@@ -177,7 +191,7 @@ def _state(tlv: int | None, stat: str) -> MessageState:
 
 
 def _number(value: str | None) -> int | None:
-    return int(value) if value and value.isascii() and value.isdigit() else None
+    return int(value) if value and len(value) < 10 and value.isascii() and value.isdigit() else None
 
 
 _DATE_FORMATS = {10: ("%y%m%d%H%M",), 12: ("%y%m%d%H%M%S", "%Y%m%d%H%M"), 14: ("%Y%m%d%H%M%S",)}
@@ -201,6 +215,12 @@ def _date(value: str) -> datetime | None:
     return None
 
 
+@lru_cache(maxsize=1024)
+def _stamp(moment: datetime) -> str:
+    """Receipts of one minute share their dates, so formatting is done once a minute and not once a receipt."""
+    return f"{moment:%y%m%d%H%M}"
+
+
 def write(
     message_id: str, state: MessageState, submitted: datetime, done: datetime, err: int = 0, text: bytes = b""
 ) -> tuple[bytes, Tlvs]:
@@ -212,8 +232,8 @@ def write(
     stat = _WRITTEN.get(state, "UNKNOWN")
     delivered = 1 if state is MessageState.DELIVERED else 0
     line = (
-        f"id:{message_id} sub:001 dlvrd:{delivered:03d} submit date:{submitted:%y%m%d%H%M} "
-        f"done date:{done:%y%m%d%H%M} stat:{stat} err:{err % 1000:03d} text:"
+        f"id:{message_id} sub:001 dlvrd:{delivered:03d} submit date:{_stamp(submitted)} "
+        f"done date:{_stamp(done)} stat:{stat} err:{err % 1000:03d} text:"
     )
     tlvs = (
         (int(Tag.RECEIPTED_MESSAGE_ID), message_id.encode("latin-1") + b"\0"),

@@ -11,7 +11,7 @@ receipts come out as events, and the owner answers them with `respond`.
 Times are seconds of one monotonic clock, handed in. Octets are handed out once, in order.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 import msgspec
@@ -36,9 +36,10 @@ from protocol.pdu import (
 from protocol.states import BOUND, BOUND_BY, Role, State, may_send
 from protocol.status import Status, status_name
 from protocol.tlv import Tag, get_int
-from protocol.window import Window
+from protocol.window import Pending, Window
 
 INTERFACE_VERSION = 0x34
+NEVER = float("inf")
 
 
 class Answered(msgspec.Struct, gc=False):
@@ -78,7 +79,11 @@ class Ended(msgspec.Struct):
     clean: bool = False
 
 
-Event: TypeAlias = Pdu | Answered | Unanswered | BindAnswered | Violation | Ended
+class UnbindWaits(msgspec.Struct):
+    """The peer wants to go and has requests unanswered: its unbind is answered after the last of them (see `finished`)."""
+
+
+Event: TypeAlias = Pdu | Answered | Unanswered | BindAnswered | Violation | UnbindWaits | Ended
 
 
 class Timers(msgspec.Struct, frozen=True):
@@ -137,6 +142,9 @@ class Session:
         self._enquired_at: float | None = None
         self._unbind_at: float | None = None
         self._binding = False
+        self._owed_unbind: int | None = None
+        self.finished = False
+        """The peer's unbind waited for answers of ours, and now all is said: write what waits, then close."""
 
     # -- what comes in
 
@@ -209,9 +217,15 @@ class Session:
         if self.state not in BOUND:
             self._refuse(pdu, Status.RINVBNDSTS, events)
             return
-        self._append(UnbindResp(pdu.sequence))
         self.state = State.UNBOUND
-        events.append(Ended("unbind by the peer", clean=True))
+        if self.unanswered:
+            # What it asked before must be answered first: many peers close as soon as they see the unbind_resp.
+            self._owed_unbind = pdu.sequence
+            self._unbind_at = self._heard_at
+            events.append(UnbindWaits())
+        else:
+            self._append(UnbindResp(pdu.sequence))
+            events.append(Ended("unbind by the peer", clean=True))
 
     def _on_response(self, pdu: Pdu, events: list[Event]) -> None:
         # A generic_nack answers any request (section 4.3), a response only one of its own type.
@@ -224,11 +238,12 @@ class Session:
         pending, late = found
         token = pending.token
         if token.__class__ in _OWN_TOKENS:
-            self._on_own_answer(token, pdu, events)
+            self._on_own_answer(pending, pdu, events)
         else:
             events.append(Answered(token, pdu, pending.at, late))
 
-    def _on_own_answer(self, token: Any, pdu: Pdu, events: list[Event]) -> None:
+    def _on_own_answer(self, pending: Pending, pdu: Pdu, events: list[Event]) -> None:
+        token = pending.token
         if isinstance(token, _Bind):
             self._binding = False
             status = pdu.status if isinstance(pdu, BindResponse) else pdu.status or Status.RINVCMDID
@@ -237,13 +252,14 @@ class Session:
             name = pdu.system_id if isinstance(pdu, BindResponse) else ""
             events.append(BindAnswered(status, name, get_int(pdu.tlvs, Tag.SC_INTERFACE_VERSION) is not None))
         elif isinstance(token, _Leave):
-            self.state = State.UNBOUND
-            events.append(Ended("unbound", clean=True))
+            if self.state is not State.UNBOUND:  # both ends may have asked at once
+                self.state = State.UNBOUND
+                events.append(Ended("unbound", clean=True))
         else:
             # Any PDU proves the link; the answer to an enquire_link sent later also proves that unanswered
             # requests before it were dropped, not delayed in the stream.
             self._enquired_at = None
-            self.window.release_overdue()
+            self.window.release_overdue(pending.end)
 
     def _on_wrong(self, error: RemoteProtocolError, events: list[Event]) -> None:
         if isinstance(error, FramingError):
@@ -302,12 +318,10 @@ class Session:
         return sequence
 
     def _send_own(self, pdu: Pdu, token: Any, now: float) -> None:
-        """A request of the session's own; it needs no window slot of the owner's."""
-        self.window.size += 1
-        try:
-            self._send(pdu, token, now)
-        finally:
-            self.window.size -= 1
+        """A request of the session's own; it takes no window slot of the owner's."""
+        pdu.sequence = self.window.take_sequence()
+        self._append(pdu)
+        self.window.open_own(pdu.sequence, pdu.command_id, token, now, self.queued_octets)
 
     def bind(self, pdu: BindRequest, now: float) -> None:
         """Ask to be bound; BindAnswered comes back."""
@@ -317,8 +331,10 @@ class Session:
         self._binding = True
 
     def accept_bind(self, request: Pdu, system_id: str, now: float) -> None:
-        """Answer a bind request with OK, naming ourselves `system_id`."""
+        """Answer a bind request with OK, naming ourselves `system_id`. Nothing when the session has ended meanwhile."""
         assert isinstance(request, BindRequest)
+        if self.state is not State.OPEN:
+            return
         self.peer_version = request.interface_version
         tlvs = ((Tag.SC_INTERFACE_VERSION, bytes((INTERFACE_VERSION,))),) if self.takes_tlvs else ()
         cls = BY_COMMAND[request.command_id | RESPONSE_BIT]
@@ -339,13 +355,25 @@ class Session:
 
     def respond(self, response: Pdu) -> None:
         """Answer a request that came out as an event."""
-        self.unanswered -= 1
         self._append(response)
+        self._responded()
 
     def respond_submit(self, sequence: int, status: int, message_id: str) -> None:
         """`respond` for submit_sm, the hot one."""
-        self.unanswered -= 1
         self._append(SubmitSmResp(sequence, status, (), b"", message_id))
+        self._responded()
+
+    def _responded(self) -> None:
+        self.unanswered -= 1
+        if self.unanswered == 0:
+            self.answer_unbind()
+
+    def answer_unbind(self) -> None:
+        """Answer an unbind of the peer that waits, with or without the answers it waits for."""
+        if self._owed_unbind is not None:
+            self._append(UnbindResp(self._owed_unbind))
+            self._owed_unbind = None
+            self.finished = True
 
     def unbind(self, now: float) -> None:
         """Stop sending requests; Ended comes when the peer agrees, closes, or does not answer."""
@@ -365,8 +393,7 @@ class Session:
         sent: no peer can act on half a PDU.
         """
         self.state = State.CLOSED
-        unsent, unknown = self.window.give_back(written)
-        return [t for t in unsent if t.__class__ not in _OWN_TOKENS], [t for t in unknown if t.__class__ not in _OWN_TOKENS]
+        return self.window.give_back(written)
 
     # -- time
 
@@ -374,69 +401,50 @@ class Session:
         """What time alone brings about: timeouts, and an enquire_link of ours when the line was silent."""
         if self.state is State.CLOSED:
             return []
-        ended = self._timed_out(now)
-        if ended is not None:
-            self.state = State.CLOSED
-            return [Ended(ended)]
-        events: list[Event] = []
-        expired = [p.token for p in self.window.overdue(now, self.timers.response_timeout_s)]
-        tokens = [token for token in expired if token.__class__ not in _OWN_TOKENS]
-        if tokens:
-            events.append(Unanswered(tokens))
+        for when, reason in self._endings():
+            if now >= when:
+                self.state = State.CLOSED
+                return [Ended(reason)]
+        tokens = [pending.token for pending in self.window.overdue(now, self.timers.response_timeout_s)]
         self.window.forget_late(now)
-        self._enquire(now)
-        return events
-
-    def _timed_out(self, now: float) -> str | None:
-        timers = self.timers
-        silent = now - self._heard_at
-        if self.state is State.OPEN and timers.session_init_s is not None and now - self._opened_at >= timers.session_init_s:
-            return f"no bind within {timers.session_init_s:g} s"
-        if self._partial_at is not None and timers.partial_pdu_s is not None and now - self._partial_at >= timers.partial_pdu_s:
-            return f"an unfinished PDU for {timers.partial_pdu_s:g} s"
-        if self._unbind_at is not None and now - self._unbind_at >= timers.unbind_timeout_s:
-            return "no answer to our unbind"
-        if self._enquired_at is not None and now - max(self._enquired_at, self._alive_at) >= timers.enquire_link_timeout_s:
-            return f"no answer to enquire_link within {timers.enquire_link_timeout_s:g} s"
-        if timers.inactivity_s is not None and self.state in BOUND and silent >= timers.inactivity_s:
-            return f"silent for {timers.inactivity_s:g} s"
-        return None
-
-    @property
-    def _alive_at(self) -> float:
-        """Any PDU proves the link (section 4.11), except when we wait for an answer that only enquire_link can prove."""
-        return 0.0 if self.window.has_overdue else self._heard_at
-
-    def _enquire(self, now: float) -> None:
-        if self.state not in BOUND or self._enquired_at is not None or self._unbind_at is not None:
-            return
-        every = self.timers.enquire_link_s
-        if self.window.has_overdue or (every is not None and now - self._heard_at >= every):
+        if now >= self._enquire_due():
             self._send_own(EnquireLink(), _Link(), now)
             self._enquired_at = now
+        return [Unanswered(tokens)] if tokens else []
+
+    def _endings(self) -> Iterator[tuple[float, str]]:
+        """What would end the session, and when."""
+        timers = self.timers
+        if self.state is State.OPEN and timers.session_init_s is not None:
+            yield self._opened_at + timers.session_init_s, f"no bind within {timers.session_init_s:g} s"
+        if self._partial_at is not None and timers.partial_pdu_s is not None:
+            yield self._partial_at + timers.partial_pdu_s, f"an unfinished PDU for {timers.partial_pdu_s:g} s"
+        if self._unbind_at is not None and (self.state in BOUND or self._owed_unbind is not None):
+            yield self._unbind_at + timers.unbind_timeout_s, "the unbind was not completed in time"
+        if self.state not in BOUND:
+            return
+        if self._enquired_at is not None:
+            # Any PDU proves the link (section 4.11), except when we wait for what only the answer can prove.
+            since = self._enquired_at if self.window.has_overdue else max(self._enquired_at, self._heard_at)
+            yield since + timers.enquire_link_timeout_s, f"no answer to enquire_link within {timers.enquire_link_timeout_s:g} s"
+        if timers.inactivity_s is not None:
+            yield self._heard_at + timers.inactivity_s, f"silent for {timers.inactivity_s:g} s"
+
+    def _enquire_due(self) -> float:
+        if self.state not in BOUND or self._enquired_at is not None or self._unbind_at is not None:
+            return NEVER
+        if self.window.has_overdue:
+            return self._heard_at  # at once
+        every = self.timers.enquire_link_s
+        return NEVER if every is None else self._heard_at + every
 
     def next_deadline(self) -> float:
         """When `tick` has something to do at the earliest (same clock); infinity when never."""
-        timers = self.timers
-        times = [float("inf")]
-        if self.state is State.OPEN and timers.session_init_s is not None:
-            times.append(self._opened_at + timers.session_init_s)
-        if self._partial_at is not None and timers.partial_pdu_s is not None:
-            times.append(self._partial_at + timers.partial_pdu_s)
-        if self._unbind_at is not None:
-            times.append(self._unbind_at + timers.unbind_timeout_s)
-        if self._enquired_at is not None:
-            times.append(max(self._enquired_at, self._alive_at) + timers.enquire_link_timeout_s)
-        elif self.state in BOUND and self.window.has_overdue:
-            times.append(self._heard_at)
-        elif self.state in BOUND and timers.enquire_link_s is not None:
-            times.append(self._heard_at + timers.enquire_link_s)
-        if timers.inactivity_s is not None and self.state in BOUND:
-            times.append(self._heard_at + timers.inactivity_s)
+        if self.state is State.CLOSED:
+            return NEVER
         oldest = self.window.oldest()
-        if oldest is not None:
-            times.append(oldest + timers.response_timeout_s)
-        return min(times)
+        response = NEVER if oldest is None else oldest + self.timers.response_timeout_s
+        return min([response, self._enquire_due(), *(when for when, _ in self._endings())])
 
 
 _OWN_TOKENS = frozenset({_Link, _Bind, _Leave})

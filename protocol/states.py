@@ -57,6 +57,10 @@ BOUND_BY: dict[Command, State] = {
 }
 
 
+_ESME_MAY: dict[int, frozenset[State]] = {command: esme for command, (esme, _) in MAY_SEND.items()}
+_SMSC_MAY: dict[int, frozenset[State]] = {command: smsc for command, (_, smsc) in MAY_SEND.items()}
+
+
 def may_send(role: Role, command: int, state: State) -> bool:
     """Whether the end that plays `role` may send the request `command` in `state`.
 
@@ -64,5 +68,4 @@ def may_send(role: Role, command: int, state: State) -> bool:
     """
     if command & RESPONSE_BIT:
         return True
-    esme, smsc = MAY_SEND[Command(command)]
-    return state in (esme if role is Role.ESME else smsc)
+    return state in (_ESME_MAY if role is Role.ESME else _SMSC_MAY)[command]

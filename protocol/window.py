@@ -2,7 +2,8 @@
 
 A slot is taken before the octets of its request are handed out, so that no answer can come too early. A request that went
 unanswered keeps its slot until the peer proves it is alive (`release_overdue`): a peer that drops answers would otherwise
-be fed without limit. What left the window may still be answered late; `late_max` of those are remembered.
+be fed without limit. What left the window may still be answered late; `late_max` of those are remembered. The session's own
+requests (bind, unbind, enquire_link) share the numbers and nothing else: they take no slot and have timers of their own.
 """
 
 from collections import OrderedDict
@@ -33,6 +34,7 @@ class Window:
         self._waiting: dict[int, Pending] = {}
         self._overdue: dict[int, Pending] = {}
         self._late: OrderedDict[int, Pending] = OrderedDict()
+        self._own: dict[int, Pending] = {}
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._overdue)
@@ -45,7 +47,7 @@ class Window:
     def take_sequence(self) -> int:
         """The next number; it wraps to 1 and skips numbers that still wait for an answer (5.0 section 4.7.24)."""
         sequence = self._next
-        while sequence in self._waiting or sequence in self._overdue:
+        while sequence in self._waiting or sequence in self._overdue or sequence in self._own:
             sequence = sequence + 1 if sequence < SEQUENCE_MAX else 1
         self._next = sequence + 1 if sequence < SEQUENCE_MAX else 1
         return sequence
@@ -58,12 +60,17 @@ class Window:
             self._late.pop(sequence, None)
         self._waiting[sequence] = Pending(command_id, token, at, end)
 
+    def open_own(self, sequence: int, command_id: int, token: Any, at: float, end: int) -> None:
+        """Wait for the answer to a request of the session's own, outside the window."""
+        self._late.pop(sequence, None)
+        self._own[sequence] = Pending(command_id, token, at, end)
+
     def answer(self, sequence: int, command_id: int | None) -> tuple[Pending, bool] | None:
         """(the request, whether its answer is late), or None for a number or type nobody waits for.
 
         `command_id` is the request's, None for a generic_nack, which may answer any of them (section 4.3).
         """
-        for found, late in ((self._waiting, False), (self._overdue, True), (self._late, True)):
+        for found, late in ((self._waiting, False), (self._overdue, True), (self._own, False), (self._late, True)):
             pending = found.get(sequence)
             if pending is not None:
                 if command_id is not None and pending.command_id != command_id:
@@ -76,7 +83,7 @@ class Window:
         """Requests whose answer has just become overdue. Each is told once; it keeps its slot."""
         expired = []
         for sequence, pending in self._waiting.items():
-            if now - pending.at < timeout_s:
+            if now < pending.at + timeout_s:
                 break  # insertion order is age
             expired.append(sequence)
         found = []
@@ -91,10 +98,12 @@ class Window:
         """Whether slots are held by requests that went unanswered."""
         return bool(self._overdue)
 
-    def release_overdue(self) -> None:
-        """The peer is alive: give the slots of overdue requests back, and remember them for late answers."""
-        self._late.update(self._overdue)
-        self._overdue.clear()
+    def release_overdue(self, end: int) -> None:
+        """The peer has dealt with our stream up to offset `end`: give the slots of overdue requests before it back, and
+        remember them for late answers.
+        """
+        for sequence in [s for s, pending in self._overdue.items() if pending.end <= end]:
+            self._late[sequence] = self._overdue.pop(sequence)
         while len(self._late) > self.late_max:
             self._late.popitem(last=False)
 
@@ -102,7 +111,7 @@ class Window:
         """Drop what is too old to be answered any more."""
         while self._late:
             sequence, pending = next(iter(self._late.items()))
-            if now - pending.at < self.late_s:
+            if now < pending.at + self.late_s:
                 break
             del self._late[sequence]
 
@@ -122,4 +131,5 @@ class Window:
         self._waiting.clear()
         self._overdue.clear()
         self._late.clear()
+        self._own.clear()
         return unsent, unknown

@@ -71,7 +71,8 @@ def _choose(
         candidates = [one for one in candidates if one[0] not in message.tried]
     group = message.part_of
     if group is not None and group.key in pins:
-        candidates = [one for one in candidates if one[0] == pins[group.key]]
+        # A channel that was taken out of the route binds nobody any more.
+        candidates = [one for one in candidates if one[0] == pins[group.key]] or candidates
     if not candidates:
         return None
     open_now = [one for one in candidates if (state := health.get(one[0])) is not None and state.up and state.room > 0]

@@ -19,7 +19,7 @@ from gateway.core.wire import Wire
 from protocol.errors import LocalProtocolError
 from protocol.pdu import BindReceiver, BindRequest, BindTransceiver, BindTransmitter
 from protocol.session import BindAnswered, Ended, Event, Session, Timers, Violation
-from protocol.states import Role
+from protocol.states import Role, State
 from protocol.status import Status, status_name
 
 KINDS: dict[str, type[BindRequest]] = {"trx": BindTransceiver, "tx": BindTransmitter, "rx": BindReceiver}
@@ -164,6 +164,8 @@ class Bind:
                 self._fail(event.reason, clean=event.clean or self._leaving)
         self._owner.on_events(self, events, now)
         self.flush()
+        if self.session is not None and self.session.state is State.UNBOUND:
+            self._set_state("leaving")
         return ended
 
     def _on_bind_answered(self, event: BindAnswered) -> bool:
@@ -186,9 +188,11 @@ class Bind:
         self._owner.on_lost(self, unsent, unknown, self._clock.now())
 
     def flush(self) -> None:
-        """Hand what the session has to say to the socket."""
+        """Hand what the session has to say to the socket; close when that was the last of it."""
         if self._wire is not None and self.session is not None:
             self._wire.send(self.session.data_to_send())
+            if self.session.finished and not self._wire.waiting:
+                self._wire.close()
 
     def tick(self, now: float) -> None:
         """Let time pass for the session; called by the lane's sweep."""

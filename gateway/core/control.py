@@ -25,8 +25,8 @@ class Control:
         self._reload = reload
         self._log = log.logger()
 
-    async def run(self, path: Path) -> None:
-        """Serve on `path` until cancelled. Raises OSError when it cannot be made."""
+    async def run(self, path: Path, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve on `path` until cancelled; started once it can be asked. Raises OSError when it cannot be made."""
         await trio.Path(path).unlink(missing_ok=True)
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as raw:
             before = os.umask(0o177)
@@ -35,6 +35,7 @@ class Control:
             finally:
                 os.umask(before)
             raw.listen(16)
+            task_status.started()
             listener = trio.SocketListener(trio.socket.from_stdlib_socket(raw))
             try:
                 await trio.serve_listeners(self._serve, [listener])

@@ -348,6 +348,8 @@ class EsmeFront:
             connection.flush()
             if connection.account is not None and connection.session.unanswered < connection.account.window:
                 connection.room.set()
+            if connection.session.finished and not connection.wire.waiting:
+                connection.wire.close()
 
     # -- time
 

@@ -8,6 +8,7 @@ import heapq
 from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
 
 import trio
@@ -61,13 +62,19 @@ def spoken_state(state: MessageState) -> CarrierState:
     return _SPOKEN.get(state, CarrierState.ENROUTE)
 
 
+@lru_cache(maxsize=1024)
+def _minute(number: int) -> datetime:
+    """Receipts tell minutes; those of one minute share the object."""
+    return datetime.fromtimestamp(number * 60, UTC)
+
+
 def pdu_of(notice: Notice, *, tlvs: bool) -> DeliverSm:
     """The deliver_sm of a notice: a receipt as Appendix B has it, or the subscriber's message as it came."""
     extra: Tlvs = ()
     text, esm_class = notice.data, notice.esm_class
     if not notice.is_mo:
         esm_class = receipt.RECEIPT
-        submitted, done = (datetime.fromtimestamp(at, UTC) for at in (notice.submitted_utc, notice.done_utc))
+        submitted, done = _minute(int(notice.submitted_utc // 60)), _minute(int(notice.done_utc // 60))
         text, extra = receipt.write(notice.public_id, spoken_state(notice.state), submitted, done, notice.err)
     elif len(text) > 254:
         text, extra = b"", ((int(Tag.MESSAGE_PAYLOAD), notice.data),)

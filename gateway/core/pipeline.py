@@ -144,7 +144,10 @@ class Pipeline:
         assert message.part_of is not None
         key, total, seq = message.part_of
         group = self._groups.add(key, total, seq, message, now)
-        return [one.id for one in group.in_order()] if group is not None else []
+        if group is None:
+            return []
+        self._pins.pop(key, None)  # references are few and come again: an earlier group's channel is not this one's
+        return [one.id for one in group.in_order()]
 
     # -- 2. dispatch: plan onto the lanes
 

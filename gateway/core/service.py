@@ -76,7 +76,7 @@ class Service:
             async with trio.open_nursery() as ground:
                 ground.start_soon(self.pipeline.run)
                 ground.start_soon(self._notices.run, self.pipeline)
-                ground.start_soon(self._control.run, data_dir / link.SOCKET_NAME)
+                await ground.start(self._control.run, data_dir / link.SOCKET_NAME)
                 async with trio.open_nursery() as lanes:
                     self._lanes_nursery = lanes
                     self._start_lanes(self.config.channels)

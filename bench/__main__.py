@@ -1,0 +1,16 @@
+"""`python -m bench COMMAND`: the commands are imported only when they are called."""
+
+from cyclopts import App
+
+app = App(name="python -m bench", help="Simulators and load for Tensec. Talks to the gateway over sockets only.")
+app.command("bench.carrier.cli:carrier", name="carrier")
+app.command("bench.demo:demo", name="demo")
+
+
+def main() -> None:
+    """Run the command named on the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

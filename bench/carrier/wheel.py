@@ -1,0 +1,45 @@
+"""All timers of the process: slots of one millisecond, so that a thousand messages due together cost one wake-up.
+
+No clock inside: the owner hands in the time and sleeps until `next_at`. Nothing is ever cancelled; what is due looks itself
+whether it still matters.
+"""
+
+from collections.abc import Callable
+from heapq import heappop, heappush
+from typing import Any, TypeAlias
+
+Job: TypeAlias = tuple[Callable[[Any, Any, float], None], Any, Any]
+
+SLOTS_PER_S = 1000
+
+
+class Wheel:
+    """Jobs by due time. A job never comes early, and late by at most one slot and the owner's own delay."""
+
+    def __init__(self) -> None:
+        self._slots: dict[int, list[Job]] = {}
+        self._order: list[int] = []
+
+    def add(self, when: float, action: Callable[[Any, Any, float], None], a: Any = None, b: Any = None) -> None:
+        """Run `action(a, b, now)` once `when` has passed."""
+        slot = int(when * SLOTS_PER_S) + 1
+        jobs = self._slots.get(slot)
+        if jobs is None:
+            self._slots[slot] = [(action, a, b)]
+            heappush(self._order, slot)
+        else:
+            jobs.append((action, a, b))
+
+    def due(self, now: float) -> list[Job]:
+        """Take everything that is due at `now`, oldest slot first, in the order of adding within a slot."""
+        found: list[Job] = []
+        order = self._order
+        last = now * SLOTS_PER_S
+        while order and order[0] <= last:
+            found += self._slots.pop(heappop(order))
+        return found
+
+    @property
+    def next_at(self) -> float | None:
+        """When the next slot is due; None when nothing waits."""
+        return self._order[0] / SLOTS_PER_S if self._order else None
