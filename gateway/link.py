@@ -13,6 +13,8 @@ from gateway.store.base import Ledger
 LENGTH = Struct(">I")
 SIZE_MAX = 16_000_000
 SOCKET_NAME = "control.sock"
+PATH_MAX = 100
+"""Of a Unix socket's path; the kernel's limit is 107."""
 
 
 class BindView(msgspec.Struct, frozen=True):

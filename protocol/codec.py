@@ -1,7 +1,7 @@
 """Any PDU to octets and back, by the layout its class declares. `fast.py` takes over for the hot ones."""
 
+import struct
 from collections.abc import Callable
-from struct import Struct
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from protocol import fast
@@ -12,7 +12,7 @@ from protocol.pdu import BY_COMMAND, PDUS, DeliverSm, DeliverSmResp, Pdu, Submit
 from protocol.status import Status
 from protocol.tlv import read_tlvs, write_tlvs
 
-HEADER = Struct(">IIII")
+HEADER = struct.Struct(">IIII")
 HEADER_SIZE = 16
 PDU_SIZE_MAX = 70_000
 """Default limit: a message_payload of 65,535 octets fits with all its fields."""
@@ -51,17 +51,19 @@ def decode_by_table(cls: type[Pdu], buf: bytes, at: int, end: int, status: int, 
     return cls(sequence, status, tlvs, buf[at:end], **values)
 
 
-def decode_body(buf: bytes, at: int, end: int, command_id: int, status: int, sequence: int) -> Pdu:
-    """The PDU whose body is buf[at:end]. Raises PduError (unknown command: status RINVCMDID)."""
-    hot = _FAST_DECODERS.get(command_id)
-    if hot is not None:
-        found = hot(buf, at, end, status, sequence)
-        if found is not None:
-            return found
+def decode_slow(buf: bytes, at: int, end: int, command_id: int, status: int, sequence: int) -> Pdu:
+    """What is left for the table: every PDU without a fast decoder, and those a fast decoder gave up. Raises PduError."""
     cls = BY_COMMAND.get(command_id)
     if cls is None:
         raise PduError(f"unknown command {command_name(command_id)}", command_id, sequence, Status.RINVCMDID)
     return decode_by_table(cls, buf, at, end, status, sequence)
+
+
+def decode_body(buf: bytes, at: int, end: int, command_id: int, status: int, sequence: int) -> Pdu:
+    """The PDU whose body is buf[at:end]. Raises PduError (unknown command: status RINVCMDID)."""
+    fast_decode = FAST_DECODERS.get(command_id)
+    found = fast_decode(buf, at, end, status, sequence) if fast_decode else None
+    return found or decode_slow(buf, at, end, command_id, status, sequence)
 
 
 def encode_by_table(pdu: Pdu, out: bytearray) -> None:
@@ -69,18 +71,18 @@ def encode_by_table(pdu: Pdu, out: bytearray) -> None:
     start = len(out)
     out += bytes(HEADER_SIZE)
     try:
-        if pdu.status == 0 or pdu.body_on_error or not _body_is_default(pdu):
+        if pdu.status == 0 or pdu.tlvs or pdu.body_on_error or not _body_is_default(pdu):
             for name, field in LAYOUTS[type(pdu)]:
                 field.write(getattr(pdu, name), out)
-        write_tlvs(pdu.tlvs, out)
+        out += write_tlvs(pdu.tlvs)
         HEADER.pack_into(out, start, len(out) - start, pdu.command_id, pdu.status, pdu.sequence)
-    except (LocalProtocolError, ValueError, OverflowError) as error:
+    except (LocalProtocolError, ValueError, OverflowError, struct.error) as error:
         del out[start:]
         raise LocalProtocolError(f"{command_name(pdu.command_id)}: {error}") from None
 
 
 def _body_is_default(pdu: Pdu) -> bool:
-    """SMPP 3.4 section 4.4.2: no body in a response whose status is an error."""
+    """SMPP 3.4 section 4.4.2: no body in a response whose status is an error. (TLVs need the fields before them.)"""
     return bool(pdu.command_id & RESPONSE_BIT) and not any(getattr(pdu, name) for name, _ in LAYOUTS[type(pdu)])
 
 
@@ -98,7 +100,7 @@ def to_bytes(pdu: Pdu) -> bytes:
     return bytes(out)
 
 
-_FAST_DECODERS: dict[int, Callable[[bytes, int, int, int, int], Pdu | None]] = {
+FAST_DECODERS: dict[int, Callable[[bytes, int, int, int, int], Pdu | None]] = {
     SubmitSm.command_id: fast.decode_submit_sm,
     DeliverSm.command_id: fast.decode_deliver_sm,
     SubmitSmResp.command_id: fast.decode_submit_sm_resp,

@@ -2,105 +2,122 @@
 
 Each function does the plain case only and says so: a decoder gives None, an encoder False, and the table does the rest,
 errors included. A property test holds these functions to the table.
+
+submit_sm and deliver_sm are read and written by one Struct from service_type to sm_length. There is one for each combination
+of string lengths, made when it is first met; lengths SMPP forbids have none.
 """
 
+import struct
+from collections.abc import Callable
 from struct import Struct
+from typing import TypeAlias
 
 from protocol.pdu import DeliverSm, DeliverSmResp, ShortMessagePdu, SubmitSm, SubmitSmResp
-from protocol.tlv import HEAD, Tlvs, read_tlvs
+from protocol.tlv import Tlvs, read_tlvs, write_tlvs
 
 _HEADER = Struct(">IIII")
-_TAIL = Struct(">BBBBB")  # registered_delivery, replace_if_present_flag, data_coding, sm_default_msg_id, sm_length
-_NO_TLVS: Tlvs = ()
+
+Lengths: TypeAlias = tuple[int, int, int, int]
+"""Of service_type, source_addr, destination_addr and validity_period, without NUL."""
+
+_shapes: dict[Lengths, Struct] = {}
 
 
-def _decode_short_message(  # noqa: C901 - one straight walk over the fields
-    cls: type[ShortMessagePdu], buf: bytes, at: int, end: int, status: int, sequence: int
-) -> ShortMessagePdu | None:
-    find = buf.find
-    if buf[at]:
-        stop = find(0, at, end)
-        if not 0 <= stop - at < 6:
+def _shape(lengths: Lengths) -> Struct | None:
+    service, source, dest, validity = lengths
+    if not (0 <= service < 6 and 0 <= source < 21 and 0 <= dest < 21 and validity in (0, 16)):
+        return None
+    # .. TON NPI source_addr TON NPI destination_addr esm_class protocol_id priority_flag, schedule_delivery_time (empty),
+    # validity_period registered_delivery replace_if_present_flag data_coding sm_default_msg_id sm_length
+    shape = Struct(f">{service}sx BB{source}sx BB{dest}sx BBB x{validity}sx BBBBB")
+    return _shapes.setdefault(lengths, shape)
+
+
+def _short_message_decoder(
+    cls: type[ShortMessagePdu],
+) -> Callable[[bytes, int, int, int, int], ShortMessagePdu | None]:
+    shapes = _shapes
+
+    def decode(buf: bytes, at: int, end: int, status: int, sequence: int) -> ShortMessagePdu | None:
+        if at == end:
             return None
-        service_type = str(buf[at:stop], "latin-1")
-    else:
-        stop = at
-        service_type = ""
-    source = stop + 3
-    source_stop = find(0, source, end)
-    if not 0 <= source_stop - source < 21:
-        return None
-    dest = source_stop + 3
-    dest_stop = find(0, dest, end)
-    if not 0 <= dest_stop - dest < 21:
-        return None
-    at = dest_stop + 4
-    if at + 7 > end:
-        return None
-    schedule = validity = ""
-    if buf[at]:
-        schedule = str(buf[at : at + 16], "latin-1")
-        if find(0, at, end) != at + 16:
+        find = buf.find
+        # A NUL found beyond `end` makes the shape too long for the PDU.
+        service_stop = find(0, at) if buf[at] else at
+        source_stop = find(0, service_stop + 3)
+        dest_stop = find(0, source_stop + 3)
+        if dest_stop + 11 > end or buf[dest_stop + 4]:
             return None
-        at += 16
-    at += 1
-    if at + 6 > end:
-        return None
-    if buf[at]:
-        validity = str(buf[at : at + 16], "latin-1")
-        if find(0, at, end) != at + 16:
+        validity = find(0, dest_stop + 5) - dest_stop - 5 if buf[dest_stop + 5] else 0
+        lengths = (service_stop - at, source_stop - service_stop - 3, dest_stop - source_stop - 3, validity)
+        shape = shapes.get(lengths) or _shape(lengths)
+        if shape is None:
             return None
-        at += 16
-    if at + 6 > end:
-        return None
-    registered, replace, coding, default_id, size = _TAIL.unpack_from(buf, at + 1)
-    at += 6
-    text_stop = at + size
-    if text_stop > end:
-        return None
-    tlvs = _NO_TLVS
-    trailing = b""
-    if text_stop != end:
-        tlvs, tlv_stop = read_tlvs(buf, text_stop, end)
-        if tlv_stop != end:
-            trailing = buf[tlv_stop:end]
-    return cls(
-        sequence,
-        status,
-        tlvs,
-        trailing,
-        service_type,
-        buf[stop + 1],
-        buf[stop + 2],
-        str(buf[source:source_stop], "latin-1"),
-        buf[source_stop + 1],
-        buf[source_stop + 2],
-        str(buf[dest:dest_stop], "latin-1"),
-        buf[dest_stop + 1],
-        buf[dest_stop + 2],
-        buf[dest_stop + 3],
-        schedule,
-        validity,
-        registered,
-        replace,
-        coding,
-        default_id,
-        buf[at:text_stop],
-    )
+        text = at + shape.size
+        if text > end:
+            return None
+        (
+            service_type,
+            source_ton,
+            source_npi,
+            source,
+            dest_ton,
+            dest_npi,
+            dest,
+            esm_class,
+            protocol_id,
+            priority,
+            until,
+            registered,
+            replace,
+            coding,
+            default_id,
+            size,
+        ) = shape.unpack_from(buf, at)
+        stop = text + size
+        tlvs: Tlvs = ()
+        trailing = b""
+        if stop != end:
+            if stop > end:
+                return None
+            tlvs, tlv_stop = read_tlvs(buf, stop, end)
+            if tlv_stop != end:
+                trailing = buf[tlv_stop:end]
+        return cls(
+            sequence,
+            status,
+            tlvs,
+            trailing,
+            service_type.decode("latin-1") if service_type else "",
+            source_ton,
+            source_npi,
+            source.decode("latin-1"),
+            dest_ton,
+            dest_npi,
+            dest.decode("latin-1"),
+            esm_class,
+            protocol_id,
+            priority,
+            "",
+            until.decode("latin-1") if until else "",
+            registered,
+            replace,
+            coding,
+            default_id,
+            buf[text:stop],
+        )
+
+    return decode
 
 
-def decode_submit_sm(buf: bytes, at: int, end: int, status: int, sequence: int) -> ShortMessagePdu | None:
-    return _decode_short_message(SubmitSm, buf, at, end, status, sequence) if end - at >= 17 else None
-
-
-def decode_deliver_sm(buf: bytes, at: int, end: int, status: int, sequence: int) -> ShortMessagePdu | None:
-    return _decode_short_message(DeliverSm, buf, at, end, status, sequence) if end - at >= 17 else None
+decode_submit_sm = _short_message_decoder(SubmitSm)
+decode_deliver_sm = _short_message_decoder(DeliverSm)
 
 
 def decode_submit_sm_resp(buf: bytes, at: int, end: int, status: int, sequence: int) -> SubmitSmResp | None:
     if buf.find(0, at, end) != end - 1:  # anything but one C-octet string that fills the body
         return None
-    return SubmitSmResp(sequence, status, _NO_TLVS, b"", str(buf[at : end - 1], "latin-1"))
+    return SubmitSmResp(sequence, status, (), b"", buf[at : end - 1].decode("latin-1"))
 
 
 def decode_deliver_sm_resp(buf: bytes, at: int, end: int, status: int, sequence: int) -> DeliverSmResp | None:
@@ -112,14 +129,15 @@ def decode_deliver_sm_resp(buf: bytes, at: int, end: int, status: int, sequence:
 def encode_short_message(pdu: ShortMessagePdu, out: bytearray) -> bool:
     """submit_sm and deliver_sm; False (nothing appended) when the table must decide."""
     text = pdu.short_message
-    source = pdu.source_addr
-    dest = pdu.destination_addr
-    times = pdu.schedule_delivery_time, pdu.validity_period
-    if len(source) > 20 or len(dest) > 20 or len(text) > 254 or len(pdu.service_type) > 5:
+    strings = pdu.service_type, pdu.source_addr, pdu.destination_addr, pdu.validity_period
+    service, source, dest, validity = strings
+    lengths = (len(service), len(source), len(dest), len(validity))
+    shape = _shapes.get(lengths) or _shape(lengths)
+    if shape is None or len(text) > 254 or pdu.schedule_delivery_time or "\0" in "".join(strings):
         return False
     try:
-        body = b"%b\0%c%c%b\0%c%c%b\0%c%c%c%b\0%b\0%c%c%c%c%c%b" % (
-            pdu.service_type.encode("latin-1"),
+        body = shape.pack(
+            service.encode("latin-1"),
             pdu.source_addr_ton,
             pdu.source_addr_npi,
             source.encode("latin-1"),
@@ -129,40 +147,28 @@ def encode_short_message(pdu: ShortMessagePdu, out: bytearray) -> bool:
             pdu.esm_class,
             pdu.protocol_id,
             pdu.priority_flag,
-            times[0].encode("latin-1"),
-            times[1].encode("latin-1"),
+            validity.encode("latin-1"),
             pdu.registered_delivery,
             pdu.replace_if_present_flag,
             pdu.data_coding,
             pdu.sm_default_msg_id,
             len(text),
-            text,
         )
-    except (UnicodeEncodeError, OverflowError):
+        tlvs = write_tlvs(pdu.tlvs) if pdu.tlvs else b""
+        header = _HEADER.pack(16 + len(body) + len(text) + len(tlvs), pdu.command_id, pdu.status, pdu.sequence)
+    except (UnicodeEncodeError, struct.error):
         return False
-    # A NUL inside a string would shift every field after it.
-    if "\0" in source or "\0" in dest or "\0" in pdu.service_type or len(times[0]) > 16 or len(times[1]) > 16:
-        return False
-    if "\0" in times[0] or "\0" in times[1]:
-        return False
-    if pdu.tlvs:
-        head = HEAD.pack
-        try:
-            body += b"".join([head(tag, len(value)) + value for tag, value in pdu.tlvs])
-        except Exception:  # noqa: BLE001 - struct.error; the table says which TLV
-            return False
-    if not 0 <= pdu.sequence <= 0xFFFFFFFF or not 0 <= pdu.status <= 0xFFFFFFFF:
-        return False
-    out += _HEADER.pack(16 + len(body), pdu.command_id, pdu.status, pdu.sequence) + body
+    out += header + body + text + tlvs
     return True
 
 
 def encode_id_response(pdu: SubmitSmResp | DeliverSmResp, out: bytearray) -> bool:
     """submit_sm_resp and deliver_sm_resp; False (nothing appended) when the table must decide."""
     message_id = pdu.message_id
-    if pdu.status or pdu.tlvs or len(message_id) > 64 or not message_id.isascii() or "\0" in message_id:
+    if pdu.status or pdu.tlvs or len(message_id) > 64 or "\0" in message_id:
         return False
-    if not 0 <= pdu.sequence <= 0xFFFFFFFF:
+    try:
+        out += _HEADER.pack(17 + len(message_id), pdu.command_id, 0, pdu.sequence) + message_id.encode("latin-1") + b"\0"
+    except (UnicodeEncodeError, struct.error):
         return False
-    out += b"%b%b\0" % (_HEADER.pack(17 + len(message_id), pdu.command_id, 0, pdu.sequence), message_id.encode("ascii"))
     return True

@@ -65,9 +65,10 @@ class CString(Field):
         try:
             raw = value.encode("latin-1")
         except UnicodeEncodeError:
-            raise LocalProtocolError(f"{value!r} has characters outside Latin-1") from None
+            raise LocalProtocolError("a string has characters outside Latin-1") from None
         if len(raw) >= self.size_max or 0 in raw:
-            raise LocalProtocolError(f"{value!r} is longer than {self.size_max - 1} characters or holds a NUL")
+            # The value stays out of the text: it may be a password or a subscriber's number.
+            raise LocalProtocolError(f"a string of {len(raw)} characters, at most {self.size_max - 1} and no NUL allowed")
         out += raw
         out.append(0)
 
@@ -83,6 +84,11 @@ class SmppTime(CString):
         if value and len(value) != 16 and not lenient:
             raise FieldError(f"a time of {len(value)} characters, 0 or 16 allowed", self.status)
         return value, stop
+
+    def write(self, value: str, out: bytearray) -> None:
+        if len(value) not in (0, 16):
+            raise LocalProtocolError(f"a time of {len(value)} characters, 0 or 16 allowed")
+        super().write(value, out)
 
 
 class ShortMessage(Field):

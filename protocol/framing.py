@@ -6,7 +6,7 @@ only when a PDU is spread over several reads, and then once, however many reads 
 
 from typing import TypeAlias
 
-from protocol.codec import HEADER, HEADER_SIZE, PDU_SIZE_MAX, decode_body
+from protocol.codec import FAST_DECODERS, HEADER, HEADER_SIZE, PDU_SIZE_MAX, decode_slow
 from protocol.errors import FramingError, PduError
 from protocol.pdu import Pdu
 from protocol.status import Status
@@ -54,23 +54,30 @@ class Framer:
     def _parse(self, data: bytes, items: list[Item]) -> int:
         at = 0
         size = len(data)
+        size_max = self.pdu_size_max
+        unpack, fast, append = HEADER.unpack_from, FAST_DECODERS.get, items.append
         self._need = HEADER_SIZE
-        while at + HEADER_SIZE <= size:
-            length, command_id, status, sequence = HEADER.unpack_from(data, at)
-            if not HEADER_SIZE <= length <= self.pdu_size_max:
+        while (body := at + HEADER_SIZE) <= size:
+            length, command_id, status, sequence = unpack(data, at)
+            if not HEADER_SIZE <= length <= size_max:
                 self.lost = True
-                items.append(self._bad_length(length, command_id, sequence))
+                append(self._bad_length(length, command_id, sequence))
                 break
             end = at + length
             if end > size:
                 self._need = length
                 break
-            try:
-                items.append(decode_body(data, at + HEADER_SIZE, end, command_id, status, sequence))
-            except PduError as error:
-                items.append(error)
+            decode = fast(command_id)
+            item: Item | None = decode(data, body, end, status, sequence) if decode else None
+            append(item or self._decode(data, body, end, command_id, status, sequence))
             at = end
         return at
+
+    def _decode(self, data: bytes, at: int, end: int, command_id: int, status: int, sequence: int) -> Item:
+        try:
+            return decode_slow(data, at, end, command_id, status, sequence)
+        except PduError as error:
+            return error
 
     def _bad_length(self, length: int, command_id: int, sequence: int) -> FramingError:
         # The sequence is believed when the rest of the header looks like SMPP; "HTTP/1.1 400 ..." does not.

@@ -6,6 +6,9 @@ each by the rule of the side it came from, and the forms are compared. Integers 
 
 from typing import Literal, TypeAlias
 
+ID_MAX = 64
+"""Characters of a message_id (SMPP 3.4 section 5.2.23); a TLV could hold so many digits that int() refuses them."""
+
 IdRule: TypeAlias = Literal["opaque", "opaque-nocase", "dec", "hex"]
 
 
@@ -18,6 +21,6 @@ def canonical_id(spelling: str, rule: IdRule) -> str:
         return spelling.lower()
     digits = "0123456789" if rule == "dec" else "0123456789abcdefABCDEF"
     # int() would also take signs, blanks and underscores.
-    if spelling and not spelling.strip(digits):
+    if 0 < len(spelling) <= ID_MAX and not spelling.strip(digits):
         return str(int(spelling, 10 if rule == "dec" else 16))
     return spelling

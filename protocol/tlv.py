@@ -7,8 +7,6 @@ from enum import IntEnum
 from struct import Struct
 from typing import TypeAlias
 
-from protocol.errors import LocalProtocolError
-
 Tlvs: TypeAlias = tuple[tuple[int, bytes], ...]
 
 HEAD = Struct(">HH")
@@ -72,23 +70,23 @@ class Tag(IntEnum):
 def read_tlvs(buf: bytes, at: int, end: int) -> tuple[Tlvs, int]:
     """Every whole TLV in buf[at:end] and where the reading stopped; less than `end` means a broken tail."""
     found = []
-    while at + 4 <= end:
-        tag, size = HEAD.unpack_from(buf, at)
-        stop = at + 4 + size
+    unpack = HEAD.unpack_from
+    value = at + 4
+    while value <= end:
+        tag, size = unpack(buf, at)
+        stop = value + size
         if stop > end:
             break
-        found.append((tag, buf[at + 4 : stop]))
+        found.append((tag, buf[value:stop]))
         at = stop
+        value = stop + 4
     return tuple(found), at
 
 
-def write_tlvs(tlvs: Tlvs, out: bytearray) -> None:
-    """Append `tlvs` to `out`."""
-    for tag, value in tlvs:
-        if len(value) > 0xFFFF:
-            raise LocalProtocolError(f"TLV 0x{tag:04x} of {len(value)} octets, at most 65535")
-        out += HEAD.pack(tag, len(value))
-        out += value
+def write_tlvs(tlvs: Tlvs) -> bytes:
+    """The octets of `tlvs`. Raises struct.error for a tag or a length (at most 65,535 octets) out of range."""
+    pack = HEAD.pack
+    return b"".join([pack(tag, len(value)) + value for tag, value in tlvs])
 
 
 def get(tlvs: Tlvs, tag: int) -> bytes | None:

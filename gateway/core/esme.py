@@ -170,7 +170,7 @@ class EsmeFront:
                 self._nursery.start_soon(self._serve, sock, str(address[0]))
             else:
                 sock.close()
-            await trio.lowlevel.checkpoint_if_cancelled()
+            await trio.lowlevel.checkpoint()  # a flood of connections must not starve those that are there
 
     def _welcome(self, host: str) -> bool:
         if self._auth.barred(host, self._clock.now()):

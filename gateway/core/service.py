@@ -69,6 +69,9 @@ class Service:
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then drain. Raises StartError."""
         data_dir = Path(self.config.data_dir)
+        control = data_dir / link.SOCKET_NAME
+        if len(str(control)) > link.PATH_MAX:
+            raise StartError(f"data_dir {data_dir}: {control} is too long for a socket, at most {link.PATH_MAX} characters")
         lock = _lock(data_dir)
         listener = _listen(self.config.smpp.listen)
         with lock, listener:
@@ -76,7 +79,7 @@ class Service:
             async with trio.open_nursery() as ground:
                 ground.start_soon(self.pipeline.run)
                 ground.start_soon(self._notices.run, self.pipeline)
-                await ground.start(self._control.run, data_dir / link.SOCKET_NAME)
+                await ground.start(self._control.run, control)
                 async with trio.open_nursery() as lanes:
                     self._lanes_nursery = lanes
                     self._start_lanes(self.config.channels)

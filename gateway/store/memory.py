@@ -352,6 +352,10 @@ class MemoryStore:
         self._finals[message.id] = None
         if len(self._finals) > self.finals_max:
             self._forget(self._finals.popitem(last=False)[0])
+        if len(self._due) > 4 * len(self._messages) + 10_000:
+            # Most of what comes due in a day is long delivered: keep only what may still matter.
+            self._due = [one for one in self._due if (of := self._messages.get(one[2])) is not None and not of.state.final]
+            heapq.heapify(self._due)
 
     def _forget(self, message_id: int) -> None:
         message = self._messages.pop(message_id)
