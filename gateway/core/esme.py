@@ -17,26 +17,23 @@ from config.schema import Account, Config, Smpp
 from gateway.core import log
 from gateway.core.accounts import Authenticator, Denied
 from gateway.core.clock import Clock
+from gateway.core.connection import Connection
 from gateway.core.desk import Desk
 from gateway.core.notices import Notices
 from gateway.core.pipeline import Pipeline, accounts_of
-from gateway.core.submission import Reader, Submission
+from gateway.core.submission import Reader, Submission, response_of
 from gateway.core.tls import TlsWire, server_context
 from gateway.core.wire import Wire
 from protocol.commands import Command
 from protocol.errors import LocalProtocolError
-from protocol.fields import Unsuccess
 from protocol.pdu import (
     BindRequest,
     CancelSm,
     DataSm,
-    DataSmResp,
-    DeliverSm,
     Pdu,
     QuerySm,
     ReplaceSm,
     SubmitMulti,
-    SubmitMultiResp,
     SubmitSm,
     response_to,
 )
@@ -50,52 +47,6 @@ SWEEP_S = 0.1
 SWEEP_SHARE = 5
 """Every connection has its timers looked at once in SWEEP_S * SWEEP_SHARE seconds."""
 WRITE_BACK_S = 1.0
-
-
-class Connection:
-    """One client: its socket, its session and, once bound, its account."""
-
-    def __init__(self, number: int, wire: Wire, session: Session, host: str) -> None:
-        self.number = number
-        self.wire = wire
-        self.session = session
-        self.host = host
-        self.account: Account | None = None
-        self.room = trio.Event()
-        self.log = log.logger(peer=host, session=number)
-
-    def flush(self) -> None:
-        """Hand what the session has to say to the socket."""
-        self.wire.send(self.session.data_to_send())
-
-    @property
-    def account_name(self) -> str:
-        """For logs and counts; empty before the bind."""
-        return self.account.system_id if self.account is not None else ""
-
-    @property
-    def can_deliver(self) -> int:
-        return self.session.can_send
-
-    @property
-    def takes_tlvs(self) -> bool:
-        return self.session.takes_tlvs
-
-    def deliver(self, notices: Sequence[Notice], pdus: Sequence[DeliverSm]) -> list[Notice]:
-        """Receipts in one write; they come back as Answered with the notice. Gives those that cannot be encoded."""
-        now = self.session_now
-        impossible = []
-        for notice, pdu in zip(notices, pdus, strict=True):
-            try:
-                self.session.request(pdu, notice, now)
-            except LocalProtocolError as error:
-                self.log.warning("notice cannot be expressed in SMPP, dropped", notice=notice.id, reason=str(error))
-                impossible.append(notice)
-        self.flush()
-        return impossible
-
-    session_now: float = 0.0
-    """The boot clock as of the last sweep or read: close enough for timers of seconds, and free."""
 
 
 class EsmeFront:
@@ -343,7 +294,7 @@ class EsmeFront:
                 status = submission.statuses[0]
                 connection.session.respond_submit(submission.sequence, status, first.public_id if status == 0 else "")
             else:
-                connection.session.respond(_response(submission))
+                connection.session.respond(response_of(submission))
         for connection in touched.values():
             connection.flush()
             if connection.account is not None and connection.session.unanswered < connection.account.window:
@@ -391,19 +342,3 @@ class EsmeFront:
                 connection.flush()
             else:
                 connection.wire.close()
-
-
-def _response(submission: Submission) -> Pdu:
-    """The answer to a submit_multi or data_sm."""
-    first = submission.messages[0]
-    failed = [
-        Unsuccess(message.dest_ton, message.dest_npi, message.destination, status)
-        for message, status in zip(submission.messages, submission.statuses, strict=True)
-        if status
-    ]
-    if submission.command_id == Command.DATA_SM:
-        status = submission.statuses[0]
-        return DataSmResp(submission.sequence, status, message_id="" if status else first.public_id)
-    if len(failed) == len(submission.messages):
-        return SubmitMultiResp(submission.sequence, failed[0].status)
-    return SubmitMultiResp(submission.sequence, message_id=first.public_id, unsuccess=tuple(failed))

@@ -8,9 +8,10 @@ import msgspec
 from config.schema import CLASSES, Account, Config, MetadataTlvs
 from gateway.core.ids import IdMaker, short_alias
 from protocol import times, udh
+from protocol.commands import Command
 from protocol.errors import ContentError
-from protocol.fields import Destination
-from protocol.pdu import DataSm, SubmitMulti, SubmitSm
+from protocol.fields import Destination, Unsuccess
+from protocol.pdu import DataSm, DataSmResp, Pdu, SubmitMulti, SubmitMultiResp, SubmitSm
 from protocol.segment import split_octets
 from protocol.status import Status
 from protocol.tlv import Tag, Tlvs, get_int
@@ -199,3 +200,19 @@ def parts_of(data: bytes, data_coding: int, esm_class: int) -> int:
 
 def _by_tag(tlvs: MetadataTlvs) -> dict[int, str]:
     return {getattr(tlvs, field.name): field.name for field in msgspec.structs.fields(tlvs)}
+
+
+def response_of(submission: Submission) -> Pdu:
+    """The answer to a submit_multi or data_sm."""
+    first = submission.messages[0]
+    failed = [
+        Unsuccess(message.dest_ton, message.dest_npi, message.destination, status)
+        for message, status in zip(submission.messages, submission.statuses, strict=True)
+        if status
+    ]
+    if submission.command_id == Command.DATA_SM:
+        status = submission.statuses[0]
+        return DataSmResp(submission.sequence, status, message_id="" if status else first.public_id)
+    if len(failed) == len(submission.messages):
+        return SubmitMultiResp(submission.sequence, failed[0].status)
+    return SubmitMultiResp(submission.sequence, message_id=first.public_id, unsuccess=tuple(failed))

@@ -5,7 +5,7 @@ Ended messages are kept for queries and late receipts, `finals_max` of them.
 """
 
 import heapq
-from collections import Counter, OrderedDict, deque
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any
@@ -22,7 +22,6 @@ from gateway.store.base import (
     Finish,
     Guard,
     Ledger,
-    Member,
     MobileOriginated,
     NoticeDone,
     NotSent,
@@ -30,11 +29,9 @@ from gateway.store.base import (
     Refused,
     Sent,
     Settled,
-    Spend,
     Unclear,
-    Unique,
-    Window,
 )
+from gateway.store.guards import GuardBook
 from routing.records import Attempt, AttemptKey, AttemptState, Message, MessageState, Notice
 
 PARKED_S = 72 * 3600.0
@@ -62,10 +59,7 @@ class MemoryStore:
         self._due: list[tuple[float, int, int]] = []
         self._notices: dict[str, OrderedDict[int, Notice]] = {}
         self._notice_owner: dict[int, str] = {}
-        self._unique: dict[str, float] = {}
-        self._windows: dict[str, deque[float]] = {}
-        self._members: dict[str, set[str]] = {}
-        self._purses: Counter[str] = Counter()
+        self._guards = GuardBook()
         self._states: Counter[MessageState] = Counter()
         self._accepted = 0
         self._settlers: dict[type, Callable[[Any, Settled, float], None]] = {
@@ -84,11 +78,9 @@ class MemoryStore:
     def admit(self, batch: Sequence[Admission], utc: float) -> list[Guard | None]:
         refused: list[Guard | None] = []
         for one in batch:
-            guard = self._refusing(one.guards, utc) if one.guards else None
+            guard = self._guards.check(one.guards, utc) if one.guards else None
             refused.append(guard)
             if guard is None:
-                for passed in one.guards:
-                    self._take(passed, utc)
                 self._store(one.message, utc)
         return refused
 
@@ -102,29 +94,6 @@ class MemoryStore:
         if message.state is MessageState.SCHEDULED:
             heapq.heappush(self._due, (message.not_before_utc, _RELEASE, message.id))
         heapq.heappush(self._due, (message.expires_utc, _EXPIRE, message.id))
-
-    def _refusing(self, guards: Sequence[Guard], utc: float) -> Guard | None:
-        return next((guard for guard in guards if not self._passes(guard, utc)), None)
-
-    def _passes(self, guard: Guard, utc: float) -> bool:
-        if isinstance(guard, Unique):
-            return self._unique.get(guard.key, 0.0) <= utc
-        if isinstance(guard, Window):
-            seen = self._windows.get(guard.key, deque())
-            while seen and seen[0] <= utc - guard.period_s:
-                seen.popleft()
-            return len(seen) < guard.limit
-        if isinstance(guard, Member):
-            return (guard.key in self._members.get(guard.set_name, ())) == guard.must_be
-        return self._purses[guard.purse] >= guard.amount
-
-    def _take(self, guard: Guard, utc: float) -> None:
-        if isinstance(guard, Unique):
-            self._unique[guard.key] = guard.until_utc
-        elif isinstance(guard, Window):
-            self._windows.setdefault(guard.key, deque()).append(utc)
-        elif isinstance(guard, Spend):
-            self._purses[guard.purse] -= guard.amount
 
     def release(self, message_ids: Sequence[int]) -> list[Message]:
         found = []
@@ -458,14 +427,10 @@ class MemoryStore:
         return list(islice(self._notices.get(account, {}).values(), limit))
 
     def members(self, set_name: str, add: Sequence[str] = (), remove: Sequence[str] = ()) -> int:
-        members = self._members.setdefault(set_name, set())
-        members.update(add)
-        members.difference_update(remove)
-        return len(members)
+        return self._guards.members(set_name, add, remove)
 
     def fund(self, purse: str, amount: int) -> int:
-        self._purses[purse] += amount
-        return self._purses[purse]
+        return self._guards.fund(purse, amount)
 
     def recover(self, utc: float) -> list[Message]:  # noqa: ARG002 - nothing survives a restart
         return []

@@ -1,0 +1,59 @@
+"""One SMPP client: its socket, its session and, once bound, its account."""
+
+from collections.abc import Sequence
+
+import trio
+
+from config.schema import Account
+from gateway.core import log
+from gateway.core.wire import Wire
+from protocol.errors import LocalProtocolError
+from protocol.pdu import DeliverSm
+from protocol.session import Session
+from routing.records import Notice
+
+
+class Connection:
+    """One client: its socket, its session and, once bound, its account."""
+
+    def __init__(self, number: int, wire: Wire, session: Session, host: str) -> None:
+        self.number = number
+        self.wire = wire
+        self.session = session
+        self.host = host
+        self.account: Account | None = None
+        self.room = trio.Event()
+        self.log = log.logger(peer=host, session=number)
+
+    def flush(self) -> None:
+        """Hand what the session has to say to the socket."""
+        self.wire.send(self.session.data_to_send())
+
+    @property
+    def account_name(self) -> str:
+        """For logs and counts; empty before the bind."""
+        return self.account.system_id if self.account is not None else ""
+
+    @property
+    def can_deliver(self) -> int:
+        return self.session.can_send
+
+    @property
+    def takes_tlvs(self) -> bool:
+        return self.session.takes_tlvs
+
+    def deliver(self, notices: Sequence[Notice], pdus: Sequence[DeliverSm]) -> list[Notice]:
+        """Receipts in one write; they come back as Answered with the notice. Gives those that cannot be encoded."""
+        now = self.session_now
+        impossible = []
+        for notice, pdu in zip(notices, pdus, strict=True):
+            try:
+                self.session.request(pdu, notice, now)
+            except LocalProtocolError as error:
+                self.log.warning("notice cannot be expressed in SMPP, dropped", notice=notice.id, reason=str(error))
+                impossible.append(notice)
+        self.flush()
+        return impossible
+
+    session_now: float = 0.0
+    """The boot clock as of the last sweep or read: close enough for timers of seconds, and free."""
