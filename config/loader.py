@@ -88,13 +88,13 @@ class _Reader:
         try:
             return msgspec.convert(value, kind, dec_hook=self._own_types)
         except msgspec.ValidationError as error:
-            shown = "***" if kind is Secret else repr(value)
+            shown = "***" if kind is Secret else _shown(where, value)
             self.errors.append(f"{where} = {shown}: {str(error).split(' - at `')[0]}")
             return None
 
     def _section(self, value: Any, kind: type[Section], where: str) -> Any:
         if not isinstance(value, dict):
-            self.errors.append(f"{where} = {value!r}: a table is expected")
+            self.errors.append(f"{where} = {_shown(where, value)}: a table is expected")
             return None
         hints = get_type_hints(kind, include_extras=True)
         fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
@@ -146,8 +146,14 @@ class _Reader:
 
 
 def _shown(key: str, value: Any) -> str:
-    secret = any(word in key.lower() for word in ("password", "secret", "key", "token"))
-    return "***" if secret else repr(value)
+    """`value` for an error; what may be a secret is hidden however deep it stands (`[channels]` meant as `[[channels]]`)."""
+    if any(word in key.lower() for word in ("password", "secret", "key", "token")):
+        return "***"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name!r}: {_shown(name, one)}" for name, one in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_shown("", one) for one in value) + "]"
+    return repr(value)
 
 
 def _contradictions(config: Config) -> list[str]:

@@ -108,7 +108,7 @@ class Smpp(Section, frozen=True, kw_only=True):
     inactivity_s: Seconds = 300
     response_timeout_s: Seconds = 30
     connections_max: Count = 20_000
-    unbound_max: Count = 2_000
+    unbound_max: Count = 10_000
     pdu_size_max: Annotated[int, Meta(ge=1024, le=1_000_000)] = 70_000
     write_buffer_max: Annotated[int, Meta(ge=65_536)] = 1_000_000
     write_stalled_s: Seconds = 30

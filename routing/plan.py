@@ -5,7 +5,7 @@ weights decide; the choice hangs on the message id alone, so it can be repeated 
 to another channel first. Parts that the sender cut itself follow their first part.
 """
 
-from collections.abc import Iterable, MutableMapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 
 import msgspec
 
@@ -49,9 +49,20 @@ class RouteTable:
                 return channels
         return ()
 
+    def left(self, message: Message, pins: Mapping[str, str]) -> tuple[tuple[str, int], ...]:
+        """The candidates that did not refuse the message for good; for a part only the channel of the first part."""
+        candidates = self.candidates(message)
+        if message.tried:
+            candidates = tuple(one for one in candidates if one[0] not in message.tried)
+        group = message.part_of
+        if group is not None and group.key in pins:
+            # A channel that was taken out of the route binds nobody any more.
+            candidates = tuple(one for one in candidates if one[0] == pins[group.key]) or candidates
+        return candidates
+
     def alternatives(self, message: Message, channel: str) -> bool:
         """Whether the route holds a channel besides `channel` that has not refused the message for good."""
-        return any(name != channel and name not in message.tried for name, _ in self.candidates(message))
+        return any(name != channel for name, _ in self.left(message, {}))
 
 
 def plan(
@@ -61,18 +72,12 @@ def plan(
 
     `pins` remembers the channel of messages whose parts the sender cut: part_of.key -> channel.
     """
-    return [_choose(message, table.candidates(message), health, pins) for message in messages]
+    return [_choose(message, table.left(message, pins), health, pins) for message in messages]
 
 
 def _choose(
     message: Message, candidates: Sequence[tuple[str, int]], health: MutableMapping[str, Health], pins: MutableMapping[str, str]
 ) -> str | None:
-    if message.tried:
-        candidates = [one for one in candidates if one[0] not in message.tried]
-    group = message.part_of
-    if group is not None and group.key in pins:
-        # A channel that was taken out of the route binds nobody any more.
-        candidates = [one for one in candidates if one[0] == pins[group.key]] or candidates
     if not candidates:
         return None
     open_now = [one for one in candidates if (state := health.get(one[0])) is not None and state.up and state.room > 0]
@@ -82,8 +87,8 @@ def _choose(
         return WAIT
     chosen = _weighted(open_now, message.id)
     health[chosen].room -= 1
-    if group is not None:
-        pins[group.key] = chosen
+    if message.part_of is not None:
+        pins[message.part_of.key] = chosen
     return chosen
 
 

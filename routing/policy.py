@@ -31,7 +31,8 @@ class Screen:
             return Status.RINVSRCADR
         digits = message.destination
         # The fast way for what nearly everything looks like; `international` does the rest.
-        if not (7 < len(digits) < 16 and digits.isdigit() and digits[0] != "0" and digits.isascii()) or self._country_code:
+        plain = 7 < len(digits) < 16 and digits.isdigit() and digits[0] != "0" and digits.isascii()
+        if not plain or self._country_code or (digits.startswith("861") and len(digits) != 13):
             try:
                 message.destination = international(digits, self._country_code).addr
             except ContentError:

@@ -47,6 +47,7 @@ SWEEP_S = 0.1
 SWEEP_SHARE = 5
 """Every connection has its timers looked at once in SWEEP_S * SWEEP_SHARE seconds."""
 WRITE_BACK_S = 1.0
+REFUSED_LOG_S = 1.0
 
 
 class EsmeFront:
@@ -60,6 +61,8 @@ class EsmeFront:
         self._clock = clock
         self._numbers = count(1)
         self._unbound = 0
+        self._refused = 0
+        self._refused_told = 0.0
         self._bound: Counter[str] = Counter()
         self._nursery: trio.Nursery | None = None
         self._log = log.logger()
@@ -124,12 +127,17 @@ class EsmeFront:
             await trio.lowlevel.checkpoint()  # a flood of connections must not starve those that are there
 
     def _welcome(self, host: str) -> bool:
-        if self._auth.barred(host, self._clock.now()):
-            self._log.warning("connection refused: too many failed binds", peer=host)
+        now = self._clock.now()
+        if self._auth.barred(host, now):
+            reason = "too many failed binds from this address"
         elif self._unbound >= self._smpp.unbound_max or len(self.connections) >= self._smpp.connections_max:
-            self._log.warning("connection refused: too many connections", peer=host)
+            reason = "too many connections"
         else:
             return True
+        self._refused += 1
+        if now >= self._refused_told + REFUSED_LOG_S:  # a flood must not fill the log
+            self._log.warning("connections refused", peer=host, reason=reason, refused=self._refused)
+            self._refused, self._refused_told = 0, now
         return False
 
     async def _serve(self, sock: socket.socket, host: str) -> None:

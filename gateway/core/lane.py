@@ -88,7 +88,7 @@ class Lane:
     def health(self, *, urgent: bool) -> Health:
         """Up, and how many more messages it takes; `urgent` ones (codes) have as much room again, and go first here."""
         capacity = self._capacity * 2 if urgent else self._capacity
-        room = 0 if self._paused_until > self._clock.now() else capacity - self.queued
+        room = 0 if self._paused_until > self._clock.now() else max(0, capacity - self.queued)
         return Health(self.name, self.up and not self._leaving, room)
 
     @property

@@ -175,13 +175,15 @@ class Pipeline:
     def _plan_queue(self, class_: str, queue: deque[Message], health: dict[str, Health], names: tuple[str, ...]) -> None:
         """Plan from the head of `queue` while the channels in `names` have room; what must wait stands aside by route."""
         ended: list[Outcome] = []
-        scanned = 0
-        while queue and (room := sum(health[name].room for name in names if health[name].up)) > 0:
-            if scanned >= SCAN_MAX:
-                self._plan_again.set()  # the rest after the others had their turn
+        waiting = len(queue)
+        unseen = min(waiting, SCAN_MAX)
+        while (room := sum(health[name].room for name in names if health[name].up)) > 0:
+            if not unseen:
+                if waiting > SCAN_MAX:
+                    self._plan_again.set()  # the rest after the others had their turn
                 break
-            batch = [queue.popleft() for _ in range(min(len(queue), room, SCAN_MAX))]
-            scanned += len(batch)
+            batch = [queue.popleft() for _ in range(min(unseen, room))]
+            unseen -= len(batch)
             for message, name in zip(batch, plan(batch, self._routes, health, self._pins), strict=True):
                 if name is None:
                     reason = "every channel of its route refused it" if message.tried else "no route"
@@ -196,7 +198,7 @@ class Pipeline:
 
     def _stand_aside(self, class_: str, message: Message) -> None:
         """Wait for the channels of its route without holding up messages of other routes."""
-        names = tuple(name for name, _ in self._routes.candidates(message) if name in self.lanes)
+        names = tuple(name for name, _ in self._routes.left(message, self._pins) if name in self.lanes)
         self._aside[class_].setdefault(names, deque()).append(message)
 
     def lane_changed(self) -> None:

@@ -8,6 +8,7 @@ import fcntl
 import gc
 import os
 import random
+import resource
 import signal
 import socket
 import sys
@@ -218,8 +219,12 @@ def _listen(address: str) -> socket.socket:
 
 
 def _tune() -> None:
-    """Fewer collections (records hold no cycles), shorter waits for the interpreter lock beside store threads."""
+    """Fewer collections (records hold no cycles), shorter waits for the interpreter lock beside store threads, and as many
+    connections as the system allows.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
