@@ -153,8 +153,22 @@ def parse(esm_class: int, short_message: bytes, tlvs: Tlvs, *, trust_text: bool 
     )
 
 
+_STANDARD = re.compile(
+    r"id:([^\s:]+) sub:([^\s:]*) dlvrd:([^\s:]*) submit date:([^\s:]*) done date:([^\s:]*) "
+    r"stat:([^\s:]*) err:([^\s:]*) text:(.*)",
+    re.DOTALL,
+)
+_STANDARD_KEYS = ("id", "sub", "dlvrd", "submit date", "done date", "stat", "err", "text")
+
+
 def _fields(text: str) -> dict[str, str]:
-    """Values by lower-case key; the first of a key wins, and nothing after `text:` is a key."""
+    """Values by lower-case key. Nearly all carriers write Appendix B to the letter: one match, else the search."""
+    standard = _STANDARD.fullmatch(text)
+    return dict(zip(_STANDARD_KEYS, standard.groups(), strict=True)) if standard else _search_fields(text)
+
+
+def _search_fields(text: str) -> dict[str, str]:
+    """The first of a key wins, and nothing after `text:` is a key."""
     found: dict[str, str] = {}
     marks = list(_KEYS.finditer(text))
     for mark, following in zip_longest(marks, marks[1:]):

@@ -94,3 +94,16 @@ def test_a_text_that_only_looks_like_a_receipt_is_a_message() -> None:
     octets, _ = receipt.write("7", MessageState.DELIVERED, DAY, DAY)
     assert receipt.parse(0, octets, ()) is None
     assert receipt.parse(0, octets, (), trust_text=True) is not None
+
+
+near_standard = st.builds(
+    "id:{} sub:{} dlvrd:{} submit date:{} done date:{} stat:{} err:{}{}text:{}".format,
+    *[st.text("0aZ:-\x1c\u00a0 ", max_size=4) for _ in range(7)],
+    st.sampled_from((" ", "", "  ", "\t")),
+    st.text("ab: \nid:stat:", max_size=8),
+)
+
+
+@given(near_standard | noise.map(lambda octets: octets.decode("latin-1")))
+def test_the_quick_reading_of_appendix_b_is_the_search(text: str) -> None:
+    assert receipt._fields(text) == receipt._search_fields(text)
