@@ -192,9 +192,10 @@ class Session:
     def _may_receive(self, pdu: Pdu) -> bool:
         if may_send(self._peer, pdu.command_id, self.state):
             return True
-        # Real carriers deliver before their bind response is out; what they hand us then is as good as later.
-        waiting = self._binding and self.role is Role.ESME
-        return waiting and may_send(self._peer, pdu.command_id, State.BOUND_TRX)
+        # Real carriers deliver before their bind response is out, and behind their unbind: what they hand us then is as
+        # good as at any other time, and would only come again.
+        between = self._binding or self.state is State.UNBOUND
+        return self.role is Role.ESME and between and may_send(self._peer, pdu.command_id, State.BOUND_TRX)
 
     def _refuse(self, pdu: Pdu, status: Status, events: list[Event]) -> None:
         events.append(Violation(f"{command_name(pdu.command_id)} in state {self.state.value}"))

@@ -1,0 +1,1 @@
+"""Times single parts, each beside what it is compared with; may import every package."""

@@ -58,6 +58,7 @@ class Bind:
         self._wire: Wire | None = None
         self._leaving = False
         self._retry_s = 0.0
+        self._violations = log.Repeated()
         self._log = log.logger(channel=channel.name, bind=number)
         self._stop = trio.CancelScope()
 
@@ -94,7 +95,7 @@ class Bind:
                     )
                     return False
             except OSError as error:
-                self._fail(f"cannot connect to {self._place}: {error.strerror or error}")
+                self._fail(f"cannot connect to {self._place}: {_reason(error)}")
                 return False
             assert self._wire is not None
             try:
@@ -158,7 +159,7 @@ class Bind:
         ended = False
         for event in events:
             if isinstance(event, Violation):
-                self._log.warning("carrier broke the protocol", reason=event.reason)
+                self._violations.note(self._log, "carrier broke the protocol", event.reason)
             elif isinstance(event, Ended):
                 ended = True
                 self._fail(event.reason, clean=event.clean or self._leaving)
@@ -233,6 +234,15 @@ class Bind:
         if state != self.state:
             self.state = state
             self._owner.on_state(self)
+
+
+def _reason(error: OSError) -> str:
+    """The cause behind trio's "all attempts failed"."""
+    cause = error.__cause__
+    while isinstance(cause, BaseExceptionGroup):
+        cause = cause.exceptions[0]
+    shown = cause if isinstance(cause, OSError) else error
+    return shown.strerror or str(shown)
 
 
 def make_binds(channel: Channel, owner: BindOwner, clock: Clock) -> list[Bind]:

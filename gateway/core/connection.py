@@ -23,6 +23,7 @@ class Connection:
         self.host = host
         self.account: Account | None = None
         self.room = trio.Event()
+        self.violations = log.Repeated()
         self.log = log.logger(peer=host, session=number)
 
     def flush(self) -> None:

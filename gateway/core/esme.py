@@ -225,7 +225,9 @@ class EsmeFront:
             for token in event.tokens:
                 self._notices.answered(token, Status.RX_T_APPN)
         elif isinstance(event, Violation):
-            connection.log.warning("client broke the protocol", account=connection.account_name, reason=event.reason)
+            connection.violations.note(
+                connection.log, "client broke the protocol", event.reason, account=connection.account_name
+            )
         elif isinstance(event, Ended):
             connection.log.info("session ended", account=connection.account_name, reason=event.reason)
             return True

@@ -38,3 +38,16 @@ def configure(log: Log) -> None:
 def logger(**values: Any) -> Any:
     """A bound logger."""
     return structlog.get_logger(**values)
+
+
+class Repeated:
+    """What a peer may do any number of times is told the 1st, 2nd, 4th, 8th ... time: nobody fills the disk with our words."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def note(self, to: Any, event: str, reason: str, **values: Any) -> None:
+        """One more; a warning with the count so far when it is a power of two."""
+        self.count += 1
+        if self.count & (self.count - 1) == 0:
+            to.warning(event, reason=reason, times=self.count, **values)

@@ -100,6 +100,7 @@ class Notices:
         self._clock = clock
         self._waiting: dict[str, deque[Notice]] = {}
         self._overflow: set[str] = set()
+        self._acknowledged: dict[str, set[int]] = {}  # of accounts that overflowed; the store may list them a while longer
         self._held: set[int] = set()
         self._retries: list[tuple[float, int, Notice]] = []
         self._receivers: dict[str, list[Receiver]] = {}
@@ -123,9 +124,15 @@ class Notices:
 
     def _refill(self, account: str) -> None:
         """Notices that found no room in memory come from the store once the queue here is empty."""
+        acknowledged = self._acknowledged.pop(account, set())
+        limit = IN_MEMORY_MAX + len(self._held) + len(acknowledged)
+        listed = self._store.notices(account, limit)
         self._overflow.discard(account)
-        for notice in self._store.notices(account, IN_MEMORY_MAX + len(self._held)):
-            if notice.id not in self._held:
+        if len(listed) == limit:
+            self._overflow.add(account)
+        self._acknowledged[account] = acknowledged.intersection(notice.id for notice in listed)
+        for notice in listed:
+            if notice.id not in self._held and notice.id not in acknowledged:
                 self._queue(notice)
 
     def joined(self, account: str, receiver: Receiver) -> None:
@@ -145,9 +152,11 @@ class Notices:
         """The client acknowledged (status 0), or wants it later."""
         if status == 0:
             self._held.discard(notice.id)
+            if notice.account in self._overflow:
+                self._acknowledged.setdefault(notice.account, set()).add(notice.id)
             self._done.append(NoticeDone(notice.id))
         else:
-            delay = min(RETRY_MAX_S, RETRY_FIRST_S * 2**notice.failures)
+            delay = min(RETRY_MAX_S, RETRY_FIRST_S * 2 ** min(notice.failures, 10))
             notice.failures += 1
             heapq.heappush(self._retries, (self._clock.now() + delay, notice.id, notice))
         self._signal.set()

@@ -79,6 +79,10 @@ class Pipeline:
         self._routes = RouteTable(config.routes)
         self._screens = {account.system_id: Screen(account) for account in config.accounts}
         self._attempts_max = {name: getattr(config.classes, name).attempts_max for name in CLASSES}
+        for class_, aside in self._aside.items():  # their routes, and the channels these name, may be others now
+            for queue in reversed(aside.values()):
+                self._ready[class_].extendleft(reversed(queue))
+            aside.clear()
         self.lane_changed()
 
     async def run(self) -> None:

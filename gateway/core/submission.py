@@ -81,8 +81,10 @@ class Reader:
         if pdu.tlvs and not self._override(first, pdu.tlvs):
             return Status.RINVOPTPARAMVAL
         first.expires_utc = expires or max(utc, not_before) + self._validity[first.class_]
-        self._join_parts(first, pdu.tlvs, utc)
-        return [first, *(self._copy(first, one) for one in destinations[1:])]
+        messages = [first, *(self._copy(first, one) for one in destinations[1:])]
+        for message in messages:
+            self._join_parts(message, pdu.tlvs, utc)
+        return messages
 
     def _message(self, pdu: SubmitPdu, to: Destination, account: Account, now: float, utc: float) -> Message:
         data = user_data(pdu)

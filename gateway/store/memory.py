@@ -7,7 +7,7 @@ Ended messages are kept for queries and late receipts, `finals_max` of them.
 import heapq
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
-from itertools import islice
+from itertools import count, islice
 from typing import Any
 
 from config.schema import MessageClass
@@ -37,6 +37,8 @@ from routing.records import Attempt, AttemptKey, AttemptState, Message, MessageS
 PARKED_S = 72 * 3600.0
 """How long a receipt with an id nobody knows is kept."""
 _RESEND, _RELEASE, _EXPIRE = 0, 1, 2
+NUMBER_TAIL = 7
+"""Carriers write numbers with and without country code; so many last digits tell two subscribers apart."""
 
 
 class MemoryStore:
@@ -54,7 +56,9 @@ class MemoryStore:
         self._attempts: dict[int, list[Attempt]] = {}
         self._by_carrier: dict[tuple[str, str], Attempt] = {}
         self._unclear: dict[tuple[str, str], list[Attempt]] = {}
-        self._parked: OrderedDict[tuple[str, str], CarrierReceipt] = OrderedDict()
+        self._parked: OrderedDict[int, CarrierReceipt] = OrderedDict()
+        self._parked_by: dict[tuple[str, str], int] = {}
+        self._parked_numbers = count()
         self._aliases: dict[tuple[str, str], list[int]] = {}
         self._due: list[tuple[float, int, int]] = []
         self._notices: dict[str, OrderedDict[int, Notice]] = {}
@@ -78,6 +82,9 @@ class MemoryStore:
     def admit(self, batch: Sequence[Admission], utc: float) -> list[Guard | None]:
         refused: list[Guard | None] = []
         for one in batch:
+            if one.message.id in self._messages:
+                refused.append(None)  # the answer to the first time was lost
+                continue
             guard = self._guards.check(one.guards, utc) if one.guards else None
             refused.append(guard)
             if guard is None:
@@ -119,7 +126,7 @@ class MemoryStore:
         if not first and not further:
             return False
         if utc >= message.expires_utc:
-            self._end(message, MessageState.EXPIRED, "validity over before a carrier took it", settled, utc)
+            self._expired(message, attempt.key.number, settled, utc)
             return False
         message.tries = attempt.key.number
         message.channel = attempt.channel
@@ -150,9 +157,9 @@ class MemoryStore:
             attempt.state = AttemptState.SENT
         place = (attempt.channel, outcome.carrier_id)
         self._by_carrier[place] = attempt
-        early = self._parked.pop(place, None)
+        early = self._parked_by.get(place)
         if early is not None:
-            self._apply(early, attempt, settled, utc)
+            self._apply(self._unpark(early), attempt, settled, utc)
 
     def _refused(self, outcome: Refused, settled: Settled, utc: float) -> None:
         attempt = self._attempt(outcome.key)
@@ -167,12 +174,10 @@ class MemoryStore:
         message.refusals += not outcome.free
         if outcome.never_here:
             message.tried = (*message.tried, attempt.channel)
-        if states.open_elsewhere(self._attempts[message.id], outcome.key.number):
-            return
         if outcome.again:
             self._move(message, MessageState.QUEUED)
             settled.requeue.append(message)
-        else:
+        elif not states.open_elsewhere(self._attempts[message.id], outcome.key.number):
             message.err = outcome.status
             self._end(message, MessageState.REJECTED, outcome.reason, settled, utc)
 
@@ -193,11 +198,10 @@ class MemoryStore:
         message = self._messages[outcome.key.message_id]
         attempt.state = AttemptState.UNKNOWN
         self._unclear.setdefault((attempt.channel, message.destination), []).append(attempt)
-        for place, parked in list(self._parked.items()):
-            if place[0] == attempt.channel and self._evidence(parked) is attempt:
+        for number, parked in self._parked.items():
+            if parked.channel == attempt.channel and self._evidence(parked) is attempt:
                 attempt.evidence = "early receipt"
-                del self._parked[place]
-                self._apply(parked, attempt, settled, utc)
+                self._apply(self._unpark(number), attempt, settled, utc)
                 return
         if outcome.resend_utc is not None:
             heapq.heappush(self._due, (outcome.resend_utc, _RESEND, message.id))
@@ -205,15 +209,21 @@ class MemoryStore:
     def _receipt(self, receipt: CarrierReceipt, settled: Settled, utc: float) -> None:
         for candidate in receipt.candidates:
             attempt = self._by_carrier.get((receipt.channel, candidate))
-            if attempt is not None:
+            if attempt is not None and self._about(receipt, attempt):
                 self._apply(receipt, attempt, settled, utc)
                 return
         attempt = self._evidence(receipt)
         if attempt is not None:
             attempt.evidence = "receipt"
             self._apply(receipt, attempt, settled, utc)
-        elif receipt.candidates:
+        else:
             self._park(receipt, settled, utc)
+
+    def _about(self, receipt: CarrierReceipt, attempt: Attempt) -> bool:
+        """Carriers use ids again: a finished attempt's id with another number is an early receipt of a new message."""
+        finished = attempt.state in (AttemptState.DELIVERED, AttemptState.FAILED)
+        number = receipt.destination[-NUMBER_TAIL:]
+        return not finished or not number or self._messages[attempt.key.message_id].destination.endswith(number)
 
     def _evidence(self, receipt: CarrierReceipt) -> Attempt | None:
         """The one unknown attempt this receipt can only be about: by our own reference, else the only candidate."""
@@ -227,18 +237,35 @@ class MemoryStore:
         return fitting[0] if len(fitting) == 1 else None
 
     def _park(self, receipt: CarrierReceipt, settled: Settled, utc: float) -> None:
-        self._parked[receipt.channel, receipt.candidates[0]] = receipt
         settled.parked += 1
+        places = [(receipt.channel, one) for one in receipt.candidates]
+        known = next((self._parked_by[place] for place in places if place in self._parked_by), None)
+        if known is not None:
+            if states.attempt_after(self._parked[known].state) is not None:
+                return  # a final state stays, whatever comes out of order
+            self._unpark(known)
+        number = next(self._parked_numbers)
+        self._parked[number] = receipt
+        self._parked_by.update(dict.fromkeys(places, number))
         while self._parked:
-            oldest = next(iter(self._parked.values()))
+            number, oldest = next(iter(self._parked.items()))
             if len(self._parked) <= self.parked_max and oldest.at_utc > utc - PARKED_S:
                 break
-            self._parked.popitem(last=False)
+            self._unpark(number)
+
+    def _unpark(self, number: int) -> CarrierReceipt:
+        receipt = self._parked.pop(number)
+        for candidate in receipt.candidates:
+            if self._parked_by.get((receipt.channel, candidate)) == number:
+                del self._parked_by[receipt.channel, candidate]
+        return receipt
 
     def _apply(self, receipt: CarrierReceipt, attempt: Attempt, settled: Settled, utc: float) -> None:
+        if attempt.state in (AttemptState.DELIVERED, AttemptState.FAILED):
+            return
         after = states.attempt_after(receipt.state)
         attempt.receipt, attempt.err = receipt.stat or receipt.state.name, receipt.err
-        if after is None or attempt.state in (AttemptState.DELIVERED, AttemptState.FAILED):
+        if after is None:
             return
         self._clear(attempt)
         attempt.state = after
@@ -248,14 +275,11 @@ class MemoryStore:
         if after is AttemptState.DELIVERED:
             done = states.delivered(self._attempts[message.id])
             if done is not None:
-                self._end(
-                    message, MessageState.DELIVERED, "", settled, utc, delivered_by=done, at=receipt.at, at_utc=receipt.at_utc
-                )
-        elif (
-            not states.open_elsewhere(self._attempts[message.id], attempt.key.number)
-            and message.state is not MessageState.QUEUED
-        ):
-            message.err = int(receipt.err) if receipt.err.isdigit() else 0
+                self._end(message, MessageState.DELIVERED, "", settled, utc, delivered_by=done, receipt=receipt)
+            return
+        elsewhere = states.open_elsewhere(self._attempts[message.id], attempt.key.number)
+        if not elsewhere and message.state is not MessageState.QUEUED:
+            message.err = states.error_code(receipt.err)
             self._end(message, states.failed_as(receipt.state), f"{attempt.receipt} {receipt.err}".strip(), settled, utc)
 
     def _clear(self, attempt: Attempt) -> None:
@@ -301,21 +325,17 @@ class MemoryStore:
         utc: float,
         *,
         delivered_by: Attempt | None = None,
-        at: float = 0.0,
-        at_utc: float = 0.0,
+        receipt: CarrierReceipt | None = None,
     ) -> None:
         self._move(message, state)
-        message.reason, message.final_utc = reason, at_utc or utc
-        since_due = since_written = None
-        if delivered_by is not None:
-            same_boot = message.boot == self.boot
-            since_due = at - message.arrival if same_boot else message.final_utc - message.arrival_utc
-            if message.not_before_utc > message.arrival_utc and message.part_of is None:
-                since_due = message.final_utc - message.not_before_utc
-            since_written = (
-                at - delivered_by.begun if delivered_by.boot == self.boot else message.final_utc - delivered_by.begun_utc
-            )
-        settled.finals.append(Final(message, message.channel, since_due, since_written))
+        message.reason = reason
+        if delivered_by is None or receipt is None:
+            message.final_utc = utc
+            settled.finals.append(Final(message, message.channel))
+        else:
+            message.final_utc = receipt.at_utc
+            clocks = states.latencies(message, delivered_by, self.boot, receipt.at, receipt.at_utc)
+            settled.finals.append(Final(message, delivered_by.channel, *clocks))
         if states.wants_notice(message):
             self._add_notice(states.notice_of(message, message.final_utc), settled)
         self._finals[message.id] = None
@@ -327,10 +347,16 @@ class MemoryStore:
             heapq.heapify(self._due)
 
     def _forget(self, message_id: int) -> None:
-        message = self._messages.pop(message_id)
-        self._aliases.pop((message.account, message.public_id), None)
         for attempt in self._attempts.pop(message_id, ()):
-            self._by_carrier.pop((attempt.channel, attempt.carrier_id), None)
+            self._clear(attempt)
+            if self._by_carrier.get((attempt.channel, attempt.carrier_id)) is attempt:
+                del self._by_carrier[attempt.channel, attempt.carrier_id]
+        message = self._messages.pop(message_id)
+        alias = self._aliases.get((message.account, message.public_id))
+        if alias is not None:
+            alias.remove(message_id)
+            if not alias:
+                del self._aliases[message.account, message.public_id]
 
     # -- time
 
@@ -343,7 +369,7 @@ class MemoryStore:
                 continue
             if kind == _EXPIRE:
                 self._expire(message, due, utc)
-            elif kind == _RELEASE and message.state is MessageState.SCHEDULED:
+            elif kind == _RELEASE and message.state is MessageState.SCHEDULED and utc >= message.not_before_utc:
                 if message.part_of is not None:
                     due.incomplete.append(message)
                 else:
@@ -354,12 +380,21 @@ class MemoryStore:
         return due
 
     def _expire(self, message: Message, due: Due, utc: float) -> None:
+        if utc < message.expires_utc:
+            return  # replaced since; the new validity has an entry of its own
         if message.state is not MessageState.IN_FLIGHT:
-            self._end(message, MessageState.EXPIRED, "validity over before a carrier took it", due.settled, utc)
+            self._expired(message, message.tries + 1, due.settled, utc)
         elif utc < message.expires_utc + self.receipt_grace_s:
             heapq.heappush(self._due, (message.expires_utc + self.receipt_grace_s, _EXPIRE, message.id))
         else:
             self._end(message, MessageState.UNKNOWN, states.NO_RECEIPT, due.settled, utc)
+
+    def _expired(self, message: Message, number: int, settled: Settled, utc: float) -> None:
+        """The validity is over before attempt `number`; an earlier one that is open may have delivered it all the same."""
+        if states.open_elsewhere(self._attempts.get(message.id, ()), number):
+            self._end(message, MessageState.UNKNOWN, states.NO_RECEIPT, settled, utc)
+        else:
+            self._end(message, MessageState.EXPIRED, "validity over before a carrier took it", settled, utc)
 
     def _resend(self, message: Message, due: Due) -> None:
         if any(one.state is AttemptState.UNKNOWN and one.key.number == message.tries for one in self._attempts[message.id]):

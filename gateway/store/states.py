@@ -55,6 +55,11 @@ def failed_as(state: CarrierState) -> MessageState:
     return _FAILED_AS.get(state, MessageState.UNDELIVERED)
 
 
+def error_code(err: str) -> int:
+    """The `err` of a receipt as the number our own receipts carry; carriers' other spellings (1F4, MK:0021) are 0 there."""
+    return int(err) if len(err) <= 9 and err.isascii() and err.isdigit() else 0
+
+
 def latencies(message: Message, attempt: Attempt, boot: str, at: float, at_utc: float) -> tuple[float, float]:
     """(since due, since written) in seconds: by the boot clock within one boot, by UTC across boots."""
     scheduled = message.part_of is None and message.not_before_utc > message.arrival_utc

@@ -1,0 +1,130 @@
+"""Which channel takes which message: first route, weights, room, what was tried, parts that belong together."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from config.schema import Route, RouteChannel
+from routing.plan import WAIT, Health, RouteTable, plan
+from routing.records import Message, PartOf
+
+
+def route(*channels: tuple[str, int], **match: list[str]) -> Route:
+    return Route(channels=[RouteChannel(name=name, weight=weight) for name, weight in channels], **match)  # type: ignore[arg-type]
+
+
+def message(number: int = 1, **fields: object) -> Message:
+    return Message(**{"id": number, "account": "shop", "destination": "8613800138000", **fields})  # type: ignore[arg-type]
+
+
+def health(**rooms: int | None) -> dict[str, Health]:
+    """Room by channel; None is down."""
+    return {name: Health(name, room is not None, room or 0) for name, room in rooms.items()}
+
+
+TWO = RouteTable([route(("a", 3), ("b", 1))])
+
+
+def choose(one: Message, table: RouteTable = TWO, **rooms: int | None) -> str | None:
+    return plan([one], table, health(**(rooms or {"a": 10, "b": 10})), {})[0]
+
+
+@pytest.mark.parametrize("ids", [range(4_000), range(0, 4_000 << 22, 1 << 22), range(0, 4_000 * 7919, 7919)])
+def test_many_ids_are_spread_by_the_weights(ids: range) -> None:
+    chosen = Counter(plan([message(number) for number in ids], TWO, health(a=9_999, b=9_999), {}))
+    assert abs(chosen["a"] / 4_000 - 0.75) < 0.05
+    assert chosen.total() == 4_000 == chosen["a"] + chosen["b"]
+
+
+def test_the_same_id_gets_the_same_channel_again() -> None:
+    assert {choose(message(77)) for _ in range(10)} == {choose(message(77))}
+
+
+@given(st.integers(0, 2**63 - 1), st.lists(st.integers(1, 10_000), min_size=1, max_size=6))
+def test_every_id_finds_a_channel_with_a_weight(number: int, weights: list[int]) -> None:
+    table = RouteTable([route(("zero", 0), *((f"c{at}", weight) for at, weight in enumerate(weights)))])
+    chosen = choose(message(number), table, zero=1, **{f"c{at}": 1 for at in range(len(weights))})
+    assert chosen is not None
+    assert chosen.startswith("c")
+
+
+def test_the_first_route_that_matches_counts() -> None:
+    table = RouteTable(
+        [
+            route(("codes", 1), classes=["verification"], prefixes=["86", "852"]),
+            route(("vip", 1), accounts=["bank"]),
+            route(("rest", 1)),
+        ]
+    )
+    up = {"codes": 1, "vip": 1, "rest": 1}
+    assert choose(message(class_="verification"), table, **up) == "codes"
+    assert choose(message(class_="verification", destination="85251234567"), table, **up) == "codes"
+    assert choose(message(class_="verification", destination="4912345678"), table, **up) == "rest"
+    assert choose(message(account="bank"), table, **up) == "vip"
+    assert choose(message(account="bank", class_="verification"), table, **up) == "codes"
+    assert choose(message(), table, **up) == "rest"
+
+
+def test_no_route_is_no_channel() -> None:
+    assert choose(message(), RouteTable([])) is None
+    assert choose(message(), RouteTable([route(("a", 1), prefixes=["49"])])) is None
+    assert choose(message(), RouteTable([route(("a", 0))])) is None
+
+
+def test_a_channel_that_is_down_full_or_unknown_is_passed_over() -> None:
+    for number in range(50):
+        assert choose(message(number), a=None, b=1) == "b"
+        assert choose(message(number), a=0, b=1) == "b"
+        assert choose(message(number), b=1) == "b"
+        assert choose(message(number), a=-5, b=1) == "b"
+
+
+def test_a_message_whose_channels_are_all_busy_waits() -> None:
+    assert choose(message(), a=None, b=0) == WAIT
+
+
+@given(st.integers(0, 30), st.integers(0, 30), st.integers(0, 80))
+def test_no_channel_gets_more_than_its_room(room_a: int, room_b: int, count: int) -> None:
+    chosen = Counter(plan([message(number) for number in range(count)], TWO, health(a=room_a, b=room_b), {}))
+    assert chosen["a"] <= room_a
+    assert chosen["b"] <= room_b
+    assert chosen["a"] + chosen["b"] == min(count, room_a + room_b)
+    assert chosen[WAIT] == max(0, count - room_a - room_b)
+
+
+def test_a_channel_that_refused_for_good_is_never_chosen_again() -> None:
+    for number in range(50):
+        assert choose(message(number, tried=("a",), tries=1, channel="a")) == "b"
+    assert choose(message(tried=("a",), tries=1, channel="a"), a=10, b=0) == WAIT
+    assert choose(message(tried=("a", "b"), tries=2, channel="b")) is None
+
+
+def test_a_message_that_was_tried_goes_to_another_channel_first_and_back_when_there_is_none() -> None:
+    for number in range(50):
+        assert choose(message(number, tries=1, channel="a")) == "b"
+        assert choose(message(number, tries=1, channel="b")) == "a"
+    assert choose(message(tries=1, channel="a"), a=1, b=None) == "a"
+
+
+def test_parts_that_the_sender_cut_stay_together() -> None:
+    parts = [message(number, part_of=PartOf("group", 40, number + 1)) for number in range(40)]
+    pins: dict[str, str] = {}
+    (pinned,) = set(plan(parts[:20], TWO, health(a=100, b=100), pins))
+    assert pinned is not None
+    other = "b" if pinned == "a" else "a"
+    assert set(plan(parts[20:30], TWO, health(**{pinned: 100, other: 100}), pins)) == {pinned}
+    assert set(plan(parts[30:], TWO, health(**{pinned: None, other: 100}), pins)) == {WAIT}
+    assert choose(message(part_of=PartOf("another", 2, 1)), **{pinned: None, other: 100}) == other
+
+
+def test_a_pin_to_a_channel_that_left_the_route_binds_nobody() -> None:
+    part = message(part_of=PartOf("group", 2, 2))
+    assert plan([part], TWO, health(a=1, b=1), {"group": "gone"})[0] in ("a", "b")
+
+
+def test_an_alternative_is_another_channel_of_the_route_that_did_not_refuse() -> None:
+    assert TWO.alternatives(message(), "a")
+    assert not TWO.alternatives(message(tried=("b",)), "a")
+    assert not RouteTable([route(("a", 1), ("b", 0))]).alternatives(message(), "a")
