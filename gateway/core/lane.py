@@ -19,7 +19,7 @@ from gateway.core.incoming import Incoming
 from gateway.core.mailbox import Signal
 from gateway.core.outgoing import Encoder, Part
 from gateway.core.report import Report
-from gateway.store.base import Begun, Finish, NotSent, Outcome, Refused, Sent, Unclear
+from gateway.store.base import Abandoned, Begun, Finish, NotSent, Outcome, Refused, Sent, Unclear
 from protocol.errors import ContentError, LocalProtocolError
 from protocol.ids import canonical_id
 from protocol.pdu import DataSm, DeliverSm, Pdu, SubmitSmResp, response_to
@@ -283,15 +283,21 @@ class Lane:
         self._owner.lane_changed()
 
     def _give_back(self) -> None:
-        """What has not begun can go another way; parts of a message that has begun must stay together here."""
-        waiting = [message for queue in self._queues.values() for message in queue]
+        """What has not begun can go another way, and so can a code or notice of which some parts are out: anew and whole.
+
+        Of a campaign's message only the parts that wait here may follow: it must not arrive twice.
+        """
+        messages = [part.message for part in self._parts if part.message.tries < part.key.number and part.number == 1]
+        messages += [message for queue in self._queues.values() for message in queue]
         for queue in self._queues.values():
             queue.clear()
-        fresh = [part for part in self._parts if part.message.tries < part.key.number]
-        self._parts = deque(part for part in self._parts if part.message.tries >= part.key.number)
-        whole = [part.message for part in fresh if part.number == 1]
-        if waiting or whole:
-            self._owner.requeue(whole + waiting)
+        begun = [part for part in self._parts if part.message.tries >= part.key.number]
+        self._parts = deque(part for part in begun if part.message.class_ == "marketing")
+        halves = {part.key[:2] for part in begun if part.message.class_ != "marketing"}
+        if halves:
+            self._owner.report(Report([Abandoned(message_id, number) for message_id, number in sorted(halves)]))
+        if messages:
+            self._owner.requeue(messages)
 
     # -- time
 

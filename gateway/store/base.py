@@ -107,6 +107,13 @@ class Unclear(msgspec.Struct, gc=False):
     resend_utc: float | None
 
 
+class Abandoned(msgspec.Struct, gc=False):
+    """Parts of attempt `number` have left, the others cannot: the channel is down. The message is queued to go anew, whole."""
+
+    message_id: int
+    number: int
+
+
 class CarrierReceipt(msgspec.Struct, gc=False):
     """A delivery receipt. `candidates` are canonical ids, best first; the addresses are as the message had them."""
 
@@ -142,7 +149,7 @@ class NoticeDone(msgspec.Struct, gc=False):
     notice_id: int
 
 
-Outcome: TypeAlias = Sent | Refused | NotSent | Unclear | CarrierReceipt | MobileOriginated | Finish | NoticeDone
+Outcome: TypeAlias = Sent | Refused | NotSent | Unclear | Abandoned | CarrierReceipt | MobileOriginated | Finish | NoticeDone
 
 
 # -- answers

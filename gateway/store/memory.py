@@ -13,6 +13,7 @@ from typing import Any
 from config.schema import MessageClass
 from gateway.store import states
 from gateway.store.base import (
+    Abandoned,
     Admission,
     Begun,
     CarrierReceipt,
@@ -71,6 +72,7 @@ class MemoryStore:
             Refused: self._refused,
             NotSent: self._not_sent,
             Unclear: self._became_unclear,
+            Abandoned: self._abandoned,
             CarrierReceipt: self._receipt,
             MobileOriginated: self._mobile_originated,
             Finish: self._finish,
@@ -205,6 +207,13 @@ class MemoryStore:
                 return
         if outcome.resend_utc is not None:
             heapq.heappush(self._due, (outcome.resend_utc, _RESEND, message.id))
+
+    def _abandoned(self, outcome: Abandoned, settled: Settled, _utc: float) -> None:
+        message = self._messages.get(outcome.message_id)
+        if message is not None and message.state is MessageState.IN_FLIGHT and message.tries == outcome.number:
+            message.possible_duplicate = True
+            self._move(message, MessageState.QUEUED)
+            settled.requeue.append(message)
 
     def _receipt(self, receipt: CarrierReceipt, settled: Settled, utc: float) -> None:
         for candidate in receipt.candidates:

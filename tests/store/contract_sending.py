@@ -3,7 +3,7 @@
 import pytest
 from story import VALIDITY_S, Story, ids
 
-from gateway.store.base import Change, Finish, NotSent, Store, Unclear
+from gateway.store.base import Abandoned, Change, Finish, NotSent, Store, Unclear
 from routing.records import AttemptState, MessageState
 
 QUEUED, IN_FLIGHT = MessageState.QUEUED, MessageState.IN_FLIGHT
@@ -219,3 +219,14 @@ def test_a_message_that_may_have_left_is_not_called_expired(store: Store) -> Non
     assert story.state(message) is MessageState.UNKNOWN
     story.settle(story.receipt("any"))
     assert story.state(message) is MessageState.DELIVERED
+
+
+def test_an_abandoned_attempt_goes_anew_and_only_once(store: Store) -> None:
+    story = Story(store)
+    message = story.accepted()
+    key = story.begun(message)
+    settled = story.settle(Abandoned(message.id, key.number), Abandoned(message.id, key.number))
+    assert [one.id for one in settled.requeue] == [message.id]
+    assert story.state(message) is QUEUED
+    assert story.state(message, "possible_duplicate") is True
+    assert story.begun(message).number == key.number + 1
