@@ -101,6 +101,8 @@ class Message(msgspec.Struct, gc=False):
     # content
     content: Content = Content(b"")
     part_of: PartOf | None = None
+    group_whole: bool = False
+    """Whether all parts of its group have come."""
     registered_delivery: int = 0
     # times
     boot: str = ""
@@ -108,7 +110,9 @@ class Message(msgspec.Struct, gc=False):
     arrival_utc: float = 0.0
     accepted_utc: float = 0.0
     not_before_utc: float = 0.0
-    """0, or when a scheduled message comes due; for a part, when its group is given up."""
+    """0, or when a scheduled message comes due; for a part of a group that is not whole, when the group is given up."""
+    due_utc: float = 0.0
+    """0, or the moment the sender asked for."""
     expires_utc: float = 0.0
     final_utc: float = 0.0
     # money

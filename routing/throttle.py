@@ -1,5 +1,8 @@
 """Token bucket: how many may go now. Time is an argument (seconds of any monotonic clock)."""
 
+_ROUNDING = 1e-6
+"""Of a token: whoever waits as long as `wait_s` says must find one, whatever the floats make of it."""
+
 
 class TokenBucket:
     """`rate` per second on average, at most `burst` at once; rate 0 means no limit."""
@@ -22,7 +25,7 @@ class TokenBucket:
         if not self.rate:
             return wanted
         self._refill(now)
-        granted = min(wanted, int(self._tokens))
+        granted = min(wanted, int(self._tokens + _ROUNDING))
         self._tokens -= granted
         return granted
 

@@ -79,7 +79,7 @@ class Desk:
                 "registered_delivery": pdu.registered_delivery,
             }
             if not_before:
-                fields["not_before_utc"] = not_before
+                fields["not_before_utc"] = fields["due_utc"] = not_before
             if expires:
                 fields["expires_utc"] = expires
             changes.append(Change(message.id, fields))

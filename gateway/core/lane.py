@@ -141,7 +141,7 @@ class Lane:
         """Send one batch. Gives whether there may be more to send at once."""
         now = self._clock.now()
         free = sum(bind.can_send for bind in self.binds)
-        if self._leaving or free == 0 or self.queued == 0 or self._paused_until > now:
+        if free == 0 or self.queued == 0 or self._paused_until > now:  # when leaving, only parts of what has begun are left
             return False
         granted = self._bucket.take(min(free, self._capacity), now)
         if granted == 0:

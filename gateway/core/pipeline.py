@@ -140,7 +140,7 @@ class Pipeline:
             elif message.state is MessageState.QUEUED:
                 self._ready[message.class_].append(message)
         if complete:
-            self._make_ready(self.store.release(complete))
+            self._make_ready(self.store.release(complete, self.clock.utc()))
         self._plan_again.set()
 
     def _collect(self, message: Message, now: float) -> list[int]:

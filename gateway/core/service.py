@@ -179,7 +179,7 @@ class Service:
 
     async def _retire(self, lane: Lane) -> None:
         with trio.move_on_after(self.config.core.drain_timeout_s):
-            await _until(lambda: not lane.in_flight)
+            await _until(lambda: not lane.in_flight and not lane.queued)
         lane.unbind()
 
 

@@ -75,7 +75,7 @@ class Reader:
             return status
         first = self._message(pdu, destinations[0], account, now, utc)
         first.public_id = short_alias(first.id) if short_ids else str(first.id)
-        first.not_before_utc = not_before
+        first.not_before_utc = first.due_utc = not_before
         if not_before:
             first.state = MessageState.SCHEDULED
         if pdu.tlvs and not self._override(first, pdu.tlvs):

@@ -220,8 +220,8 @@ class Store(Protocol):
     def admit(self, batch: Sequence[Admission], utc: float) -> list[Guard | None]:
         """For each admission None (stored), or the guard that refused it. A refused one leaves no trace."""
 
-    def release(self, message_ids: Sequence[int]) -> list[Message]:
-        """Scheduled messages that may go now (their group is complete), as queued."""
+    def release(self, message_ids: Sequence[int], utc: float) -> list[Message]:
+        """The parts of a group that is whole now: those that may go at once, as queued; others wait for their due time."""
 
     def begin(self, attempts: Sequence[Attempt], now: float, utc: float) -> Begun:
         """Store the attempts as sending; refuse those whose message was cancelled, expired, ended or tried anew."""

@@ -104,11 +104,17 @@ class MemoryStore:
             heapq.heappush(self._due, (message.not_before_utc, _RELEASE, message.id))
         heapq.heappush(self._due, (message.expires_utc, _EXPIRE, message.id))
 
-    def release(self, message_ids: Sequence[int]) -> list[Message]:
+    def release(self, message_ids: Sequence[int], utc: float) -> list[Message]:
         found = []
         for message_id in message_ids:
             message = self._messages.get(message_id)
-            if message is not None and message.state is MessageState.SCHEDULED:
+            if message is None or message.state is not MessageState.SCHEDULED:
+                continue
+            message.group_whole = True
+            if message.due_utc > utc:
+                message.not_before_utc = message.due_utc
+                heapq.heappush(self._due, (message.due_utc, _RELEASE, message.id))
+            else:
                 self._move(message, MessageState.QUEUED)
                 found.append(message)
         return found
@@ -185,8 +191,9 @@ class MemoryStore:
 
     def _not_sent(self, outcome: NotSent, settled: Settled, _utc: float) -> None:
         attempt = self._attempt(outcome.key)
-        if attempt is None or attempt.state is not AttemptState.SENDING:
+        if attempt is None or attempt.state not in (AttemptState.SENDING, AttemptState.UNKNOWN):
             return
+        self._clear(attempt)
         message = self._messages[outcome.key.message_id]
         self._attempts[message.id].remove(attempt)
         if not outcome.kept and message.state is MessageState.IN_FLIGHT and outcome.key.number == message.tries:
@@ -379,7 +386,7 @@ class MemoryStore:
             if kind == _EXPIRE:
                 self._expire(message, due, utc)
             elif kind == _RELEASE and message.state is MessageState.SCHEDULED and utc >= message.not_before_utc:
-                if message.part_of is not None:
+                if message.part_of is not None and not message.group_whole:
                     due.incomplete.append(message)
                 else:
                     self._move(message, MessageState.QUEUED)

@@ -62,9 +62,8 @@ def error_code(err: str) -> int:
 
 def latencies(message: Message, attempt: Attempt, boot: str, at: float, at_utc: float) -> tuple[float, float]:
     """(since due, since written) in seconds: by the boot clock within one boot, by UTC across boots."""
-    scheduled = message.part_of is None and message.not_before_utc > message.arrival_utc
-    if scheduled:
-        since_due = at_utc - message.not_before_utc
+    if message.due_utc > message.arrival_utc:
+        since_due = at_utc - message.due_utc
     else:
         since_due = at - message.arrival if message.boot == boot else at_utc - message.arrival_utc
     return since_due, at - attempt.begun if attempt.boot == boot else at_utc - attempt.begun_utc

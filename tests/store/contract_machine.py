@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from story import Story
 
 from config.schema import CLASSES
-from gateway.store.base import Change, Finish, NoticeDone, NotSent, Settled, Store, Unclear
+from gateway.store.base import Abandoned, Change, Finish, NoticeDone, NotSent, Settled, Store, Unclear
 from gateway.store.states import NO_RECEIPT
 from protocol.receipt import MessageState as CarrierState
 from routing.records import AttemptKey, AttemptState, MessageState
@@ -140,6 +140,13 @@ class Life(RuleBasedStateMachine):
         self.settle(
             self.story.receipt(*candidates, state=told, channel=channel, user_reference=key.number if how > 1 else None)
         )
+
+    @precondition(lambda self: self.keys)
+    @rule(pick=picks)
+    def abandon(self, pick: int) -> None:
+        key = self.keys[pick % len(self.keys)]
+        if self.pick(key.message_id - 1).class_ != "marketing":
+            self.settle(Abandoned(key.message_id, key.number))
 
     @precondition(lambda self: self.past)
     @rule(pick=picks)

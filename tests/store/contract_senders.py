@@ -144,7 +144,8 @@ def test_a_replaced_validity_counts_and_the_old_one_does_not(store: Store) -> No
 
 def test_a_scheduled_message_is_released_when_due_not_before(store: Store) -> None:
     story = Story(store)
-    message = story.accepted(state=MessageState.SCHEDULED, not_before_utc=story.utc + 50)
+    due = story.utc + 50
+    message = story.accepted(state=MessageState.SCHEDULED, not_before_utc=due, due_utc=due)
     assert (store.queued(), store.ledger().scheduled) == (0, 1)
     assert story.begin(story.attempt(message)).may_leave == [False]
     assert store.next_due_utc() == story.utc + 50
@@ -163,14 +164,26 @@ def test_parts_wait_for_their_group_and_are_told_when_it_stays_incomplete(store:
         story.accepted(state=MessageState.SCHEDULED, not_before_utc=story.utc + 60, part_of=PartOf(key, 2, 1))
         for key in ("whole", "broken")
     ]
-    assert ids(store.release([parts[0].id, 999])) == [parts[0].id]
-    assert store.release([parts[0].id]) == []
+    assert ids(store.release([parts[0].id, 999], story.utc)) == [parts[0].id]
+    assert store.release([parts[0].id], story.utc) == []
     assert story.state(parts[0]) is MessageState.QUEUED
     due = story.wait(60)
     assert (ids(due.incomplete), due.queued) == ([parts[1].id], [])
     story.settle(Finish(parts[1].id, MessageState.REJECTED, "other parts never came"))
     story.settle(Finish(parts[1].id, MessageState.DELIVERED, "too late"))
     assert story.notices() == [(parts[1].id, MessageState.REJECTED)]
+
+
+def test_a_whole_group_still_waits_for_the_time_its_sender_asked_for(store: Store) -> None:
+    story = Story(store)
+    due = story.utc + 100
+    part = story.accepted(
+        state=MessageState.SCHEDULED, not_before_utc=story.utc + 60, due_utc=due, part_of=PartOf("later", 2, 1)
+    )
+    assert store.release([part.id], story.utc) == []
+    waited = story.wait(60)
+    assert (waited.incomplete, waited.queued) == ([], [])
+    assert ids(story.wait(40).queued) == [part.id]
 
 
 def test_nothing_due_is_nothing_to_do(store: Store) -> None:

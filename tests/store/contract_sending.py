@@ -116,6 +116,19 @@ def test_what_never_left_leaves_no_attempt_behind(store: Store, kept: bool) -> N
     assert story.begin(again).may_leave == [True]
 
 
+@pytest.mark.parametrize("kept", [False, True])
+def test_what_was_unknown_may_turn_out_never_to_have_left(store: Store, kept: bool) -> None:
+    """No answer in time, then the link dies with the octets still here; or the carrier says late that it was too busy."""
+    story = Story(store)
+    message = story.accepted(class_="verification")
+    key = story.unclear(message, resend_after=3)
+    settled = story.settle(NotSent(key, kept))
+    assert store.attempts(message.id) == []
+    assert ids(settled.requeue) == ([] if kept else [message.id])
+    assert story.settle(story.receipt("x")).parked == 1, "no evidence for what never left"
+    assert story.wait(5).queued == []
+
+
 def test_outcomes_that_no_longer_fit_change_nothing(store: Store) -> None:
     story = Story(store)
     message = story.accepted()

@@ -1,0 +1,87 @@
+"""What carriers deliver: receipts by the channel's rules, and subscribers' messages for the account that wants them."""
+
+from typing import Any
+
+from clock import START_UTC
+from makers import TO, channel
+
+from gateway.core.ids import IdMaker
+from gateway.core.incoming import Incoming
+from gateway.store.base import CarrierReceipt, MobileOriginated
+from protocol.pdu import DataSm, DeliverSm
+from protocol.receipt import MessageState
+from protocol.tlv import Tag
+
+
+class StillClock:
+    boot = "still"
+
+    def now(self) -> float:
+        return 5.0
+
+    def utc(self) -> float:
+        return START_UTC
+
+
+def read(pdu: DeliverSm | DataSm, **fields: Any) -> Any:
+    clock = StillClock()
+    return Incoming(channel(**fields), clock, IdMaker(0, clock.utc)).read(pdu, 5.0)
+
+
+TEXT = b"id:00FF sub:001 dlvrd:001 submit date:2701150800 done date:2701150801 stat:DELIVRD err:000 text:hi"
+
+
+def receipt(text: bytes = TEXT, esm_class: int = 4, **fields: Any) -> DeliverSm:
+    return DeliverSm(source_addr=TO, destination_addr="Shop", esm_class=esm_class, short_message=text, **fields)
+
+
+def test_a_receipt_comes_with_its_ids_by_the_channels_rule_and_its_addresses_swapped() -> None:
+    (outcome,) = read(receipt(), receipt_id="hex")
+    assert isinstance(outcome, CarrierReceipt)
+    assert (outcome.channel, outcome.candidates, outcome.state, outcome.stat) == (
+        "a",
+        ("255",),
+        MessageState.DELIVERED,
+        "DELIVRD",
+    )
+    assert (outcome.source, outcome.destination) == ("Shop", TO)
+    assert (outcome.at, outcome.at_utc) == (5.0, START_UTC)
+    assert outcome.user_reference is None
+
+
+def test_both_ids_of_a_receipt_are_candidates_and_our_reference_comes_along() -> None:
+    tlvs = ((int(Tag.RECEIPTED_MESSAGE_ID), b"other\0"), (int(Tag.USER_MESSAGE_REFERENCE), b"\x01\x02"))
+    (outcome,) = read(receipt(tlvs=tlvs))
+    assert (outcome.candidates, outcome.user_reference) == (("other", "00FF"), 0x102)
+
+
+def test_a_receipt_may_come_as_data_sm_with_tlvs_alone() -> None:
+    tlvs = ((int(Tag.RECEIPTED_MESSAGE_ID), b"x\0"), (int(Tag.MESSAGE_STATE), b"\x05"))
+    (outcome,) = read(DataSm(source_addr=TO, destination_addr="Shop", esm_class=4, tlvs=tlvs))
+    assert (outcome.candidates, outcome.state) == (("x",), MessageState.UNDELIVERABLE)
+
+
+def test_what_only_looks_like_a_receipt_is_one_where_the_channel_says_so() -> None:
+    assert isinstance(read(receipt(esm_class=0), receipt_trust_text=True)[0], CarrierReceipt)
+    assert isinstance(read(receipt(esm_class=0), mo_account="desk")[0], MobileOriginated)
+
+
+def test_a_subscribers_message_goes_to_the_channels_account_as_it_came() -> None:
+    pdu = DeliverSm(
+        source_addr=TO,
+        source_addr_ton=1,
+        destination_addr="1069",
+        dest_addr_npi=1,
+        esm_class=0x40,
+        data_coding=8,
+        short_message=b"\x05\0\x03\x01\x01\x01\0h",
+    )
+    (outcome,) = read(pdu, mo_account="desk")
+    notice = outcome.notice
+    assert (notice.account, notice.is_mo, notice.source, notice.destination) == ("desk", True, TO, "1069")
+    assert (notice.data, notice.data_coding, notice.esm_class) == (pdu.short_message, 8, 0x40)
+    assert notice.id > 0
+
+
+def test_a_subscribers_message_nobody_wants_is_dropped() -> None:
+    assert read(DeliverSm(source_addr=TO, short_message=b"hello")) == ()

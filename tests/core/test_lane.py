@@ -1,0 +1,578 @@
+"""A channel with a real session against a carrier in memory: pace, window, what is lost, late, refused, and in parts."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import trio
+from clock import START_UTC, VirtualClock
+from makers import channel, message
+from smsc import Smsc
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from gateway.core import bind
+from gateway.core.ids import IdMaker
+from gateway.core.incoming import Incoming
+from gateway.core.lane import Lane
+from gateway.core.report import Report
+from gateway.core.submission import parts_of
+from gateway.store.base import Admission, Begun, CarrierReceipt, NotSent, Outcome, Refused, Sent, Unclear
+from gateway.store.memory import MemoryStore
+from protocol import udh
+from protocol.pdu import DeliverSm, SubmitSm
+from protocol.status import Status
+from protocol.tlv import Tag, get_int
+from routing.records import Attempt, Message, MessageState
+
+
+class FakeOwner:
+    """The pipeline, as a lane sees it, on a real store; outcomes are noted and settled at once."""
+
+    def __init__(self) -> None:
+        self.store = MemoryStore("virtual")
+        self.clock = VirtualClock()
+        self.outcomes: list[Outcome] = []
+        self.reports: list[Report] = []
+        self.back: list[Message] = []
+        self.requeued: list[Message] = []
+        self.changes = 0
+        self.begin_takes_s = 0.0
+        self.settling = True
+
+    async def begin(self, attempts: Sequence[Attempt]) -> Begun:
+        begun = self.store.begin(attempts, self.clock.now(), self.clock.utc())
+        await trio.sleep(self.begin_takes_s)
+        return begun
+
+    def report(self, report: Report) -> None:
+        self.reports.append(report)
+        self.outcomes += report.outcomes
+        if self.settling:
+            self.requeued += self.store.settle(report.outcomes, self.clock.utc()).requeue
+
+    def requeue(self, messages: Sequence[Message]) -> None:
+        self.back += messages
+
+    def lane_changed(self) -> None:
+        self.changes += 1
+
+    def attempts_max(self, message: Message) -> int:
+        return 4
+
+    def alternatives(self, message: Message, channel: str) -> bool:
+        return True
+
+    def of(self, kind: type) -> list[Any]:
+        return [one for one in self.outcomes if isinstance(one, kind)]
+
+
+class Stage:
+    """A lane, its owner and its carrier."""
+
+    def __init__(self, lane: Lane, owner: FakeOwner, smsc: Smsc) -> None:
+        self.lane = lane
+        self.owner = owner
+        self.smsc = smsc
+
+    def send(self, *messages: Message) -> None:
+        self.owner.store.admit([Admission(one) for one in messages], self.owner.clock.utc())
+        for one in messages:
+            self.lane.enqueue(one)
+        self.lane.wake()
+
+    def resend(self) -> None:
+        """What the store queued again comes back on this lane."""
+        requeued, self.owner.requeued = self.owner.requeued, []
+        for one in requeued:
+            self.lane.enqueue(one)
+        self.lane.wake()
+
+    def state(self, number: int) -> MessageState:
+        (one,) = self.owner.store.find([number])
+        assert one is not None
+        return one.state
+
+
+@asynccontextmanager
+async def stage(monkeypatch: pytest.MonkeyPatch, *, bound: bool = True, **fields: Any) -> AsyncIterator[Stage]:
+    async with trio.open_nursery() as nursery:
+        smsc = Smsc(nursery)
+        monkeypatch.setattr(bind.trio, "open_tcp_stream", smsc.connect)
+        owner = FakeOwner()
+        made = channel("a", **{"enquire_link_s": 1_000, **fields})
+        incoming = Incoming(made, owner.clock, IdMaker(0, owner.clock.utc))
+        lane = Lane(made, owner, owner.clock, 7, incoming)
+        smsc.refusing = not bound
+        nursery.start_soon(lane.run)
+        await wait_all_tasks_blocked(0.001)
+        assert lane.up is bound
+        yield Stage(lane, owner, smsc)
+        nursery.cancel_scope.cancel()
+
+
+def messages(first: int, last: int, **fields: Any) -> list[Message]:
+    return [message(number, **fields) for number in range(first, last + 1)]
+
+
+def silent(pdu: SubmitSm) -> None:
+    return None
+
+
+def long(number: int, parts: int, **fields: Any) -> Message:
+    data = b"x" * (153 * parts)
+    assert parts_of(data, 0, 0) == parts
+    return message(number, data, parts=parts, **fields)
+
+
+# -- the way out
+
+
+async def test_messages_go_out_and_the_answers_come_back(monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock) -> None:
+    async with stage(monkeypatch) as at:
+        at.send(*messages(1, 5))
+        await trio.sleep(1)
+        assert [(one.key, one.carrier_id) for one in at.owner.of(Sent)] == [((n, 1, 1), f"id-{n}") for n in range(1, 6)]
+        assert at.lane.submitted == 5
+        assert at.lane.queued == at.lane.in_flight == 0
+
+
+@pytest.mark.parametrize(("binds", "window"), [(1, 1), (1, 7), (3, 5)])
+async def test_the_window_is_never_overfilled_and_always_filled(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock, binds: int, window: int
+) -> None:
+    async with stage(monkeypatch, binds=binds, window=window, response_timeout_s=100) as at:
+        at.smsc.reply = silent
+        at.send(*messages(1, 60))
+        await trio.sleep(1)
+        assert at.smsc.count == at.lane.in_flight == binds * window
+        assert [len(line.submits) for line in at.smsc.lines] == [window] * binds
+        while at.smsc.count < 60:
+            for line in at.smsc.lines:
+                for held in list(line.held):
+                    await line.respond(held.sequence, f"id-{held.sequence}-{id(line)}")
+            await trio.sleep(0.1)
+        assert [line.unanswered_max for line in at.smsc.lines] == [window] * binds
+
+
+async def test_binds_with_uneven_windows_take_what_fits_each(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    async with stage(monkeypatch, binds=3, window=9, response_timeout_s=100) as at:
+        at.smsc.reply = silent
+        at.send(*messages(1, 27))
+        await trio.sleep(1)
+        for line, count in zip(at.smsc.lines, (1, 8, 4), strict=True):
+            for held in line.held[:count]:
+                line.session.respond_submit(held.sequence, 0, f"{id(line)}-{held.sequence}")
+        for line in at.smsc.lines:
+            await line.flush()
+        await wait_all_tasks_blocked()
+        at.send(*messages(28, 60))
+        await trio.sleep(1)
+        assert at.owner.of(NotSent) == []
+        assert at.smsc.count == 27 + 13
+        assert at.lane.in_flight == 27
+
+
+async def test_attempts_are_stored_before_octets_leave(monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock) -> None:
+    async with stage(monkeypatch) as at:
+        at.owner.begin_takes_s = 5.0
+        at.send(*messages(1, 3))
+        await trio.sleep(4)
+        assert [at.state(number) for number in (1, 2, 3)] == [MessageState.IN_FLIGHT] * 3
+        assert at.smsc.count == 0
+        await trio.sleep(2)
+        assert at.smsc.count == 3
+
+
+async def test_what_the_store_forbids_does_not_leave(monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock) -> None:
+    async with stage(monkeypatch) as at:
+        at.send(message(1), message(2, expires_utc=START_UTC), message(3))
+        await trio.sleep(1)
+        assert [int(one.key.message_id) for one in at.owner.of(Sent)] == [1, 3]
+        assert at.smsc.count == 2
+
+
+async def test_the_pace_is_the_channels(monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock) -> None:
+    async with stage(monkeypatch, messages_per_second=10, window=100) as at:
+        at.send(*messages(1, 100))
+        for seconds in range(1, 10):
+            await trio.sleep(1)
+            assert 10 * seconds - 1 <= at.smsc.count <= 10 * seconds + 2
+        await trio.sleep(2)
+        assert at.smsc.count == 100
+
+
+async def test_codes_overtake_what_waits_here(monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock) -> None:
+    async with stage(monkeypatch, window=1, response_timeout_s=100) as at:
+        at.smsc.reply = silent
+        at.send(*messages(1, 10, class_="marketing"))
+        await trio.sleep(1)
+        at.send(message(20), message(21, class_="verification"))
+        order = []
+        while at.smsc.line.held:
+            held = at.smsc.line.held[0]
+            await at.smsc.line.respond(held.sequence, f"id-{held.sequence}")
+            await trio.sleep(0.1)
+        order = [one.key.message_id for one in at.owner.of(Sent)]
+        assert order == [1, 21, 20, *range(2, 11)]
+
+
+async def test_room_shrinks_with_the_queue_codes_see_more_and_it_is_never_negative(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    async with stage(monkeypatch, window=1, response_timeout_s=100) as at:
+        at.smsc.reply = silent
+        room = at.lane.health(urgent=False).room
+        assert at.lane.health(urgent=True).room == 2 * room
+        at.send(long(1, 200), *messages(2, 5))
+        await trio.sleep(1)
+        assert at.lane.queued > 2 * room
+        assert (at.lane.health(urgent=False).room, at.lane.health(urgent=True).room) == (0, 0)
+
+
+async def test_a_message_that_cannot_be_expressed_is_rejected_alone(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    async with stage(monkeypatch) as at:
+        at.send(message(1), message(2, source="漢字"), message(3))
+        await trio.sleep(1)
+        assert [at.state(number) for number in (1, 2, 3)] == [
+            MessageState.IN_FLIGHT,
+            MessageState.REJECTED,
+            MessageState.IN_FLIGHT,
+        ]
+
+
+# -- the way back
+
+
+async def test_receipts_are_reported_with_the_session_that_must_acknowledge_them(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    async with stage(monkeypatch) as at:
+        at.send(message(1))
+        await trio.sleep(1)
+        text = b"id:id-1 sub:001 dlvrd:001 submit date:2701150800 done date:2701150801 stat:DELIVRD err:000 text:"
+        await at.smsc.line.deliver(DeliverSm(esm_class=4, short_message=text, source_addr="8613800138000"))
+        await trio.sleep(1)
+        assert [one.candidates for one in at.owner.of(CarrierReceipt)] == [("id-1",)]
+        assert at.smsc.line.answers == [], "not before it is stored"
+        report = at.owner.reports[-1]
+        assert report.source is not None
+        report.source.acknowledge(report.requests, Status.ROK)
+        await trio.sleep(1)
+        assert [one.answer.status for one in at.smsc.line.answers] == [0]
+
+
+async def test_a_receipt_of_a_session_that_is_gone_is_not_acknowledged_on_the_next(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    async with stage(monkeypatch) as at:
+        await at.smsc.line.deliver(DeliverSm(esm_class=4, short_message=b"id:x stat:DELIVRD"))
+        await trio.sleep(1)
+        at.smsc.line.drop()
+        await trio.sleep(5)
+        assert at.lane.up
+        report = at.owner.reports[0]
+        assert report.source is not None
+        report.source.acknowledge(report.requests, Status.ROK)
+        await trio.sleep(1)
+        assert at.smsc.line.answers == []
+
+
+async def test_throttling_pauses_the_whole_channel_and_is_free(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    async with stage(monkeypatch, window=1) as at:
+        at.smsc.reply = lambda pdu: Status.RTHROTTLED if at.smsc.count == 1 else "ok"
+        at.send(*messages(1, 3))
+        await trio.sleep(0.5)
+        assert at.smsc.count == 1
+        assert at.lane.health(urgent=True).room == 0
+        (refused,) = at.owner.of(Refused)
+        assert (refused.again, refused.free, refused.never_here) == (True, True, False)
+        await trio.sleep(1)
+        at.resend()
+        await trio.sleep(1)
+        assert at.smsc.count == 4
+        assert at.lane.health(urgent=False).room > 0
+
+
+async def test_a_refusal_of_the_session_binds_anew(monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock) -> None:
+    async with stage(monkeypatch) as at:
+        at.smsc.reply = lambda pdu: Status.RINVBNDSTS if len(at.smsc.lines) == 1 else "ok"
+        at.send(message(1))
+        await trio.sleep(5)
+        (refused,) = at.owner.of(Refused)
+        assert (refused.again, refused.free) == (True, True)
+        assert len(at.smsc.lines) == 2
+        at.resend()
+        await trio.sleep(1)
+        assert at.state(1) is MessageState.IN_FLIGHT
+
+
+# -- unknown
+
+
+async def test_a_code_without_answer_is_unknown_after_two_seconds_and_due_again_at_three(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    async with stage(monkeypatch) as at:
+        at.smsc.reply = silent
+        at.send(message(1, class_="verification"), message(2), message(3, class_="marketing"))
+        start = trio.current_time()
+        await trio.sleep(1.9)
+        assert at.owner.of(Unclear) == []
+        await trio.sleep(0.5)
+        (code,) = at.owner.of(Unclear)
+        assert code.key.message_id == 1
+        assert code.resend_utc - START_UTC - start == pytest.approx(3.0, abs=0.01)
+        await trio.sleep(9)
+        resends = {one.key.message_id: one.resend_utc for one in at.owner.of(Unclear)}
+        assert resends[2] - START_UTC - start == pytest.approx(30.0, abs=0.01)
+        assert resends[3] is None
+
+
+async def test_a_code_that_was_answered_in_time_is_not_unknown(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    async with stage(monkeypatch) as at:
+        at.send(*messages(1, 3, class_="verification"))
+        await trio.sleep(5)
+        assert at.owner.of(Unclear) == []
+
+
+async def test_a_possible_duplicate_is_not_repeated_once_more(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    async with stage(monkeypatch) as at:
+        at.smsc.reply = silent
+        at.send(message(1, class_="verification", possible_duplicate=True))
+        await trio.sleep(3)
+        assert [one.resend_utc for one in at.owner.of(Unclear)] == [None]
+
+
+async def test_a_late_answer_is_still_an_answer(monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock) -> None:
+    async with stage(monkeypatch) as at:
+        at.smsc.reply = silent
+        at.send(message(1), message(2, class_="verification"))
+        await trio.sleep(12)
+        assert {one.key.message_id for one in at.owner.of(Unclear)} == {1, 2}
+        for held in list(at.smsc.line.held):
+            await at.smsc.line.respond(held.sequence, f"late-{held.sequence}")
+        await trio.sleep(1)
+        assert len(at.owner.of(Sent)) == 2
+
+
+async def test_a_lost_link_gives_the_unsent_back_and_reports_the_rest_as_unknown(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    async with stage(monkeypatch, bound=False, window=1_000) as at:
+        at.smsc.reply = silent
+        at.smsc.refusing, at.smsc.buffer = False, 4_608
+        await trio.sleep(5)
+        assert at.lane.up
+        at.smsc.reading = at.smsc.line.reading = trio.Event()
+        at.send(*messages(1, 300, data=b"x" * 130))
+        await trio.sleep(1)
+        at.smsc.line.drop()
+        await trio.sleep(0.5)
+        unknown = {one.key.message_id for one in at.owner.of(Unclear)}
+        unsent = {one.key.message_id for one in at.owner.of(NotSent)}
+        assert unknown
+        assert unsent
+        assert unknown | unsent == set(range(1, 301))
+        assert unknown.isdisjoint(unsent)
+        assert max(unknown) < min(unsent), "what left first is what may have arrived"
+        assert {one.id for one in at.owner.requeued} == unsent
+        assert all(at.state(number) is MessageState.QUEUED for number in unsent)
+
+
+async def test_what_was_read_by_the_carrier_is_never_called_unsent(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    async with stage(monkeypatch, window=100) as at:
+        at.smsc.reply = silent
+        at.send(*messages(1, 50))
+        await trio.sleep(1)
+        assert at.smsc.count == 50
+        at.smsc.line.drop()
+        await trio.sleep(0.5)
+        assert len(at.owner.of(Unclear)) == 50
+        assert at.owner.of(NotSent) == []
+
+
+async def test_what_waits_goes_back_when_the_last_bind_is_down(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    async with stage(monkeypatch, window=2) as at:
+        at.smsc.reply = silent
+        at.send(*messages(1, 8), long(9, 3))
+        await trio.sleep(1)
+        at.smsc.refusing = True
+        at.smsc.line.drop()
+        await trio.sleep(0.5)
+        assert not at.lane.up
+        assert [one.id for one in at.owner.back] == list(range(3, 10))
+        assert at.lane.queued == 0
+        assert at.owner.changes > 0
+
+
+async def test_a_bind_comes_back_with_growing_delay_and_not_at_once_when_refused(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    async with stage(monkeypatch, bound=False, reconnect_min_s=1, reconnect_max_s=8) as at:
+        await trio.sleep(60)
+        gaps = [round(after - before, 2) for before, after in zip(at.smsc.connects, at.smsc.connects[1:], strict=False)]
+        for gap, base in zip(gaps, [1, 2, 4, 8, 8, 8], strict=False):
+            assert 0.75 * base <= gap <= 1.25 * base
+        at.smsc.refusing, at.smsc.bind_status = False, int(Status.RINVPASWD)
+        await trio.sleep(20)
+        count = len(at.smsc.connects)
+        await trio.sleep(60)
+        assert len(at.smsc.connects) == count, "hammering with wrong credentials locks accounts"
+
+
+# -- long messages
+
+
+def reference(pdu: SubmitSm) -> tuple[int, int, int]:
+    concat = udh.parse(pdu.short_message).concat
+    assert concat is not None
+    return concat.ref, concat.total, concat.seq
+
+
+async def test_parts_go_in_order_under_one_reference_through_a_small_window(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    async with stage(monkeypatch, window=2) as at:
+        at.send(long(1, 5), message(2), long(3, 3))
+        await trio.sleep(1)
+        first, second = (
+            [reference(pdu) for pdu in at.smsc.submits if pdu.esm_class and reference(pdu)[1] == n] for n in (5, 3)
+        )
+        assert first == [(8, 5, seq) for seq in range(1, 6)]
+        assert second == [(9, 3, seq) for seq in range(1, 4)]
+        assert len(at.owner.of(Sent)) == 9
+
+
+async def test_a_throttled_part_stays_on_the_channel_with_its_reference(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    async with stage(monkeypatch, window=10) as at:
+        at.smsc.reply = lambda pdu: Status.RTHROTTLED if at.smsc.count in (2, 3) else f"id-{at.smsc.count}"
+        at.send(long(1, 4))
+        await trio.sleep(5)
+        assert sorted(reference(pdu) for pdu in at.smsc.submits) == sorted((8, 4, seq) for seq in (1, 2, 2, 3, 3, 4))
+        assert sorted(one.key for one in at.owner.of(Sent)) == [(1, 1, seq) for seq in (1, 2, 3, 4)]
+        assert at.state(1) is MessageState.IN_FLIGHT
+
+
+async def test_unsent_parts_of_a_campaign_go_out_on_the_next_bind_with_the_same_reference(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    async with stage(monkeypatch, bound=False, window=1_000) as at:
+        at.smsc.refusing, at.smsc.buffer = False, 4_608
+        await trio.sleep(5)
+        at.smsc.reply = silent
+        at.smsc.reading = at.smsc.line.reading = trio.Event()
+        at.send(long(1, 200, class_="marketing"))
+        await trio.sleep(1)
+        at.smsc.buffer = 1 << 20
+        at.smsc.line.drop()
+        at.smsc.reading = trio.Event()
+        at.smsc.reading.set()
+        at.smsc.reply = lambda pdu: f"id-{at.smsc.count}"
+        await trio.sleep(10)
+        unknown = {one.key.part for one in at.owner.of(Unclear)}
+        sent = {one.key.part for one in at.owner.of(Sent)}
+        assert unknown
+        assert sent
+        assert unknown | sent == set(range(1, 201))
+        assert {reference(pdu)[:2] for pdu in at.smsc.submits} == {(8, 200)}
+        assert [reference(pdu)[2] for pdu in at.smsc.line.submits] == sorted(sent)
+
+
+async def test_a_code_half_out_when_its_channel_dies_is_queued_anew_and_whole(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    async with stage(monkeypatch, window=2) as at:
+        at.smsc.reply = silent
+        at.send(long(1, 5, class_="verification"), message(2))
+        await trio.sleep(1)
+        at.smsc.refusing = True
+        at.smsc.line.drop()
+        await trio.sleep(0.5)
+        assert [one.id for one in at.owner.requeued] == [1]
+        assert [one.id for one in at.owner.back] == [2]
+        assert at.lane.queued == 0
+        at.smsc.refusing, at.smsc.reply = False, lambda pdu: f"id-{at.smsc.count}"
+        await trio.sleep(5)
+        at.resend()
+        await trio.sleep(1)
+        assert [reference(pdu) for pdu in at.smsc.line.submits] == [(9, 5, seq) for seq in range(1, 6)]
+        assert {one.key.number for one in at.owner.of(Sent)} == {2}
+
+
+async def test_a_part_that_is_throttled_late_has_one_attempt(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    async with stage(monkeypatch) as at:
+        at.smsc.reply = silent
+        at.send(long(1, 2, class_="verification"))
+        await trio.sleep(2.5)
+        first, second = at.smsc.line.held
+        at.smsc.reply = lambda pdu: "again"
+        await at.smsc.line.respond(first.sequence, "id-1")
+        await at.smsc.line.respond(second.sequence, Status.RTHROTTLED)
+        await trio.sleep(5)
+        assert [one.key.part for one in at.owner.store.attempts(1)] == [1, 2]
+        assert [one.carrier_id for one in at.owner.store.attempts(1)] == ["id-1", "again"]
+
+
+async def test_our_reference_is_stored_as_it_is_sent(monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock) -> None:
+    async with stage(monkeypatch) as at:
+        at.send(long(1, 3))
+        await trio.sleep(1)
+        sent = [get_int(pdu.tlvs, Tag.USER_MESSAGE_REFERENCE) for pdu in at.smsc.submits]
+        assert sent == [one.user_reference for one in at.owner.store.attempts(1)]
+        assert {one.concat_reference for one in at.owner.store.attempts(1)} == {8}
+
+
+# -- leaving
+
+
+async def test_leaving_finishes_the_parts_of_a_campaigns_message_that_has_begun(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    async with stage(monkeypatch, window=2) as at:
+        at.smsc.reply = silent
+        at.send(long(1, 5, class_="marketing"), message(2, class_="marketing"))
+        await trio.sleep(1)
+        at.lane.leave()
+        assert [one.id for one in at.owner.back] == [2]
+        while at.smsc.line.held:
+            await at.smsc.line.respond(at.smsc.line.held[0].sequence, f"id-{at.smsc.count}")
+            await trio.sleep(0.1)
+        assert len(at.owner.of(Sent)) == 5
+        assert at.lane.queued == 0
+
+
+async def test_leaving_gives_back_what_waits_and_unbinds(monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock) -> None:
+    async with stage(monkeypatch, window=2) as at:
+        at.smsc.reply = silent
+        at.send(*messages(1, 5))
+        await trio.sleep(1)
+        at.lane.leave()
+        assert [one.id for one in at.owner.back] == [3, 4, 5]
+        assert at.lane.health(urgent=True).up is False
+        for held in list(at.smsc.line.held):
+            await at.smsc.line.respond(held.sequence, f"id-{held.sequence}")
+        await trio.sleep(1)
+        assert len(at.owner.of(Sent)) == 2
+        at.lane.unbind()
+        await trio.sleep(1)
+        assert at.lane.gone
+        assert len(at.smsc.connects) == 1
