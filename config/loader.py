@@ -6,7 +6,7 @@
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -55,17 +55,22 @@ def _override(raw: dict[str, Any], environ: Mapping[str, str]) -> list[str]:
         try:
             for parent in parents:
                 place = place[int(parent)] if isinstance(place, list) else place.setdefault(parent, {})
-            place[int(key) if isinstance(place, list) else key] = _toml_value(value)
+            place[int(key) if isinstance(place, list) else key] = _FromEnvironment(value)
         except (IndexError, ValueError, AttributeError, TypeError):
             errors.append(f"{name} in the environment: there is no such place in the file")
     return errors
 
 
-def _toml_value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
+class _FromEnvironment(str):
+    """A value whose type only the field knows: `12345678` may be a number or a password."""
+
+    __slots__ = ()
+
+    def as_toml(self) -> Any:
+        try:
+            return tomllib.loads(f"value = {self}")["value"]
+        except tomllib.TOMLDecodeError:
+            return str(self)
 
 
 class _Reader:
@@ -78,6 +83,9 @@ class _Reader:
 
     def read(self, value: Any, kind: Any, where: str) -> Any:
         """`value` as `kind`, or None with an error noted."""
+        if isinstance(value, _FromEnvironment):
+            plain = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+            value = str(value) if plain in (Secret, str) else value.as_toml()
         section = next((k for k in (kind, *get_args(kind)) if isinstance(k, type) and issubclass(k, Section)), None)
         if section is not None and get_origin(kind) is not list:
             return self._section(value, section, where)

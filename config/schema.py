@@ -14,9 +14,9 @@ CLASSES: tuple[MessageClass, ...] = ("verification", "notification", "marketing"
 """In the order in which they are served."""
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
-Seconds = Annotated[float, Meta(gt=0)]
+Seconds = Annotated[float, Meta(gt=0, le=1e9)]
 Count = Annotated[int, Meta(ge=1)]
-Rate = Annotated[float, Meta(ge=0)]
+Rate = Annotated[float, Meta(ge=0, le=1e6)]
 Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")]
 TlvTag = Annotated[int, Meta(ge=0x1400, le=0x3FFF)]
 IdRule = Literal["opaque", "opaque-nocase", "dec", "hex"]

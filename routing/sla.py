@@ -17,9 +17,9 @@ class Tally(msgspec.Struct):
     within: int = 0
     channel_within: int = 0
 
-    def add(self, since_due: float | None, since_written: float | None) -> None:
-        """One more final message; latencies in seconds, None when it was not delivered."""
-        self.final += 1
+    def add(self, since_due: float | None, since_written: float | None, *, correction: bool = False) -> None:
+        """One more final message; latencies in seconds, None when it was not delivered. A correction was counted before."""
+        self.final += not correction
         if since_due is None:
             return
         self.delivered += 1
@@ -37,12 +37,14 @@ class SlaBook:
     def __init__(self) -> None:
         self.tallies: dict[tuple[str, str], Tally] = {}
 
-    def add(self, class_: str, channel: str, since_due: float | None, since_written: float | None) -> None:
-        """One more final message."""
+    def add(
+        self, class_: str, channel: str, since_due: float | None, since_written: float | None, *, correction: bool = False
+    ) -> None:
+        """One more final message; see Tally.add."""
         tally = self.tallies.get((class_, channel))
         if tally is None:
             tally = self.tallies[class_, channel] = Tally()
-        tally.add(since_due, since_written)
+        tally.add(since_due, since_written, correction=correction)
 
     def of_channel(self, channel: str) -> Tally:
         """The sum over classes."""

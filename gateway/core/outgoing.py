@@ -1,6 +1,7 @@
 """A message as the submit_sm PDUs one carrier wants: cut by its rule, numbered, with our reference."""
 
 from collections import OrderedDict
+from zlib import crc32
 
 import msgspec
 
@@ -75,6 +76,11 @@ class Encoder:
             tlvs = (*tlvs, (Tag.USER_MESSAGE_REFERENCE, part.user_reference.to_bytes(2, "big")))
         if part.total > 1:
             data, esm_class, tlvs = self._numbered(part, esm_class, tlvs)
+        elif message.part_of is not None and not self._channel.send_tlvs and not esm_class & udh.UDHI:
+            # The sender numbered its parts by TLVs, which this carrier does not get: the same by header.
+            reference = crc32(message.part_of.key.encode()) & 0xFFFF
+            data = udh.concat_header(udh.Concat(reference, message.part_of.total, message.part_of.seq, 16)) + data
+            esm_class |= udh.UDHI
         if len(data) > 254 or (self._channel.long_messages == "payload" and content.parts != 1):
             data, tlvs = b"", (*tlvs, (Tag.MESSAGE_PAYLOAD, data))
         return SubmitSm(

@@ -251,7 +251,8 @@ class Pipeline:
     def spread(self, settled: Settled) -> None:
         """Everything a step of the store brought about."""
         for final in settled.finals:
-            self.sla.add(final.message.class_, final.channel, final.since_due, final.since_written)
+            clocks = final.since_due, final.since_written
+            self.sla.add(final.message.class_, final.channel, *clocks, correction=final.correction)
         self._make_ready(settled.requeue)
         if settled.notices:
             self._deliver(settled.notices)

@@ -165,6 +165,8 @@ class Final(msgspec.Struct, gc=False):
     channel: str
     since_due: float | None = None
     since_written: float | None = None
+    correction: bool = False
+    """It was final before, by our own timeout."""
 
 
 class Settled(msgspec.Struct):

@@ -7,7 +7,7 @@ Ended messages are kept for queries and late receipts, `finals_max` of them.
 import heapq
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
-from itertools import count, islice
+from itertools import islice
 from typing import Any
 
 from config.schema import MessageClass
@@ -32,11 +32,10 @@ from gateway.store.base import (
     Settled,
     Unclear,
 )
+from gateway.store.evidence import Parked, Unidentified
 from gateway.store.guards import GuardBook
 from routing.records import Attempt, AttemptKey, AttemptState, Message, MessageState, Notice
 
-PARKED_S = 72 * 3600.0
-"""How long a receipt with an id nobody knows is kept."""
 _RESEND, _RELEASE, _EXPIRE = 0, 1, 2
 NUMBER_TAIL = 7
 """Carriers write numbers with and without country code; so many last digits tell two subscribers apart."""
@@ -50,16 +49,13 @@ class MemoryStore:
     ) -> None:
         self.boot = boot
         self.finals_max = finals_max
-        self.parked_max = parked_max
         self.receipt_grace_s = receipt_grace_s
         self._messages: dict[int, Message] = {}
         self._finals: OrderedDict[int, None] = OrderedDict()
         self._attempts: dict[int, list[Attempt]] = {}
         self._by_carrier: dict[tuple[str, str], Attempt] = {}
-        self._unclear: dict[tuple[str, str], list[Attempt]] = {}
-        self._parked: OrderedDict[int, CarrierReceipt] = OrderedDict()
-        self._parked_by: dict[tuple[str, str], int] = {}
-        self._parked_numbers = count()
+        self._unidentified = Unidentified()
+        self._parked = Parked(parked_max)
         self._aliases: dict[tuple[str, str], list[int]] = {}
         self._due: list[tuple[float, int, int]] = []
         self._notices: dict[str, OrderedDict[int, Notice]] = {}
@@ -161,19 +157,21 @@ class MemoryStore:
         attempt.answered = outcome.at
         attempt.carrier_id, attempt.carrier_spelling = outcome.carrier_id, outcome.spelling
         if attempt.state in (AttemptState.SENDING, AttemptState.UNKNOWN):
-            self._clear(attempt)
+            self._identified(attempt)
             attempt.state = AttemptState.SENT
-        place = (attempt.channel, outcome.carrier_id)
-        self._by_carrier[place] = attempt
-        early = self._parked_by.get(place)
-        if early is not None:
-            self._apply(self._unpark(early), attempt, settled, utc)
+        if outcome.carrier_id:
+            self._by_carrier[attempt.channel, outcome.carrier_id] = attempt
+            early = self._parked.take(attempt.channel, outcome.carrier_id)
+            if early is not None:
+                self._apply(early, attempt, settled, utc)
+        elif attempt.state is AttemptState.SENT:
+            self._seek_evidence(attempt, settled, utc)
 
     def _refused(self, outcome: Refused, settled: Settled, utc: float) -> None:
         attempt = self._attempt(outcome.key)
         if attempt is None or attempt.state not in (AttemptState.SENDING, AttemptState.UNKNOWN):
             return
-        self._clear(attempt)
+        self._identified(attempt)
         attempt.state = AttemptState.REFUSED
         attempt.answered, attempt.command_status = outcome.at, outcome.status
         message = self._messages[outcome.key.message_id]
@@ -193,7 +191,7 @@ class MemoryStore:
         attempt = self._attempt(outcome.key)
         if attempt is None or attempt.state not in (AttemptState.SENDING, AttemptState.UNKNOWN):
             return
-        self._clear(attempt)
+        self._identified(attempt)
         message = self._messages[outcome.key.message_id]
         self._attempts[message.id].remove(attempt)
         if not outcome.kept and message.state is MessageState.IN_FLIGHT and outcome.key.number == message.tries:
@@ -204,16 +202,19 @@ class MemoryStore:
         attempt = self._attempt(outcome.key)
         if attempt is None or attempt.state is not AttemptState.SENDING:
             return
-        message = self._messages[outcome.key.message_id]
         attempt.state = AttemptState.UNKNOWN
-        self._unclear.setdefault((attempt.channel, message.destination), []).append(attempt)
-        for number, parked in self._parked.items():
-            if parked.channel == attempt.channel and self._evidence(parked) is attempt:
-                attempt.evidence = "early receipt"
-                self._apply(self._unpark(number), attempt, settled, utc)
-                return
-        if outcome.resend_utc is not None:
-            heapq.heappush(self._due, (outcome.resend_utc, _RESEND, message.id))
+        if not self._seek_evidence(attempt, settled, utc) and outcome.resend_utc is not None:
+            heapq.heappush(self._due, (outcome.resend_utc, _RESEND, outcome.key.message_id))
+
+    def _seek_evidence(self, attempt: Attempt, settled: Settled, utc: float) -> bool:
+        """An attempt without the carrier's id: a receipt that came early, or one that will, may tell. Gives whether one has."""
+        message = self._messages[attempt.key.message_id]
+        self._unidentified.add(attempt, message)
+        early = self._parked.take_about(attempt, message, self._unidentified)
+        if early is not None:
+            attempt.evidence = "early receipt"
+            self._apply(early, attempt, settled, utc)
+        return early is not None
 
     def _abandoned(self, outcome: Abandoned, settled: Settled, _utc: float) -> None:
         message = self._messages.get(outcome.message_id)
@@ -228,53 +229,19 @@ class MemoryStore:
             if attempt is not None and self._about(receipt, attempt):
                 self._apply(receipt, attempt, settled, utc)
                 return
-        attempt = self._evidence(receipt)
+        attempt = self._unidentified.about(receipt)
         if attempt is not None:
             attempt.evidence = "receipt"
             self._apply(receipt, attempt, settled, utc)
         else:
-            self._park(receipt, settled, utc)
+            settled.parked += 1
+            self._parked.add(receipt, utc)
 
     def _about(self, receipt: CarrierReceipt, attempt: Attempt) -> bool:
         """Carriers use ids again: a finished attempt's id with another number is an early receipt of a new message."""
         finished = attempt.state in (AttemptState.DELIVERED, AttemptState.FAILED)
         number = receipt.destination[-NUMBER_TAIL:]
         return not finished or not number or self._messages[attempt.key.message_id].destination.endswith(number)
-
-    def _evidence(self, receipt: CarrierReceipt) -> Attempt | None:
-        """The one unknown attempt this receipt can only be about: by our own reference, else the only candidate."""
-        fitting = [
-            one
-            for one in self._unclear.get((receipt.channel, receipt.destination), ())
-            if not receipt.source or self._messages[one.key.message_id].source == receipt.source
-        ]
-        if receipt.user_reference is not None:
-            fitting = [one for one in fitting if one.user_reference == receipt.user_reference]
-        return fitting[0] if len(fitting) == 1 else None
-
-    def _park(self, receipt: CarrierReceipt, settled: Settled, utc: float) -> None:
-        settled.parked += 1
-        places = [(receipt.channel, one) for one in receipt.candidates]
-        known = next((self._parked_by[place] for place in places if place in self._parked_by), None)
-        if known is not None:
-            if states.attempt_after(self._parked[known].state) is not None:
-                return  # a final state stays, whatever comes out of order
-            self._unpark(known)
-        number = next(self._parked_numbers)
-        self._parked[number] = receipt
-        self._parked_by.update(dict.fromkeys(places, number))
-        while self._parked:
-            number, oldest = next(iter(self._parked.items()))
-            if len(self._parked) <= self.parked_max and oldest.at_utc > utc - PARKED_S:
-                break
-            self._unpark(number)
-
-    def _unpark(self, number: int) -> CarrierReceipt:
-        receipt = self._parked.pop(number)
-        for candidate in receipt.candidates:
-            if self._parked_by.get((receipt.channel, candidate)) == number:
-                del self._parked_by[receipt.channel, candidate]
-        return receipt
 
     def _apply(self, receipt: CarrierReceipt, attempt: Attempt, settled: Settled, utc: float) -> None:
         if attempt.state in (AttemptState.DELIVERED, AttemptState.FAILED):
@@ -283,7 +250,7 @@ class MemoryStore:
         attempt.receipt, attempt.err = receipt.stat or receipt.state.name, receipt.err
         if after is None:
             return
-        self._clear(attempt)
+        self._identified(attempt)
         attempt.state = after
         message = self._messages[attempt.key.message_id]
         if message.state.final and message.reason != states.NO_RECEIPT:
@@ -298,14 +265,10 @@ class MemoryStore:
             message.err = states.error_code(receipt.err)
             self._end(message, states.failed_as(receipt.state), f"{attempt.receipt} {receipt.err}".strip(), settled, utc)
 
-    def _clear(self, attempt: Attempt) -> None:
-        """The attempt is no longer unknown."""
-        if attempt.state is AttemptState.UNKNOWN:
-            place = (attempt.channel, self._messages[attempt.key.message_id].destination)
-            others = self._unclear[place]
-            others.remove(attempt)
-            if not others:
-                del self._unclear[place]
+    def _identified(self, attempt: Attempt) -> None:
+        """Its outcome or its id is known: no receipt needs to be guessed about it."""
+        if attempt.state is not AttemptState.SENDING and not (attempt.state is AttemptState.SENT and attempt.carrier_id):
+            self._unidentified.discard(attempt, self._messages[attempt.key.message_id])
 
     def _finish(self, outcome: Finish, settled: Settled, utc: float) -> None:
         message = self._messages.get(outcome.message_id)
@@ -343,17 +306,18 @@ class MemoryStore:
         delivered_by: Attempt | None = None,
         receipt: CarrierReceipt | None = None,
     ) -> None:
+        correction = message.state.final
         self._move(message, state)
         message.reason = reason
         if delivered_by is None or receipt is None:
             message.final_utc = utc
-            settled.finals.append(Final(message, message.channel))
+            settled.finals.append(Final(message, message.channel, correction=correction))
         else:
             message.final_utc = receipt.at_utc
             clocks = states.latencies(message, delivered_by, self.boot, receipt.at, receipt.at_utc)
-            settled.finals.append(Final(message, delivered_by.channel, *clocks))
+            settled.finals.append(Final(message, delivered_by.channel, *clocks, correction))
         if states.wants_notice(message):
-            self._add_notice(states.notice_of(message, message.final_utc), settled)
+            self._add_notice(states.notice_of(message, message.final_utc, correction=correction), settled)
         self._finals[message.id] = None
         if len(self._finals) > self.finals_max:
             self._forget(self._finals.popitem(last=False)[0])
@@ -364,7 +328,7 @@ class MemoryStore:
 
     def _forget(self, message_id: int) -> None:
         for attempt in self._attempts.pop(message_id, ()):
-            self._clear(attempt)
+            self._identified(attempt)
             if self._by_carrier.get((attempt.channel, attempt.carrier_id)) is attempt:
                 del self._by_carrier[attempt.channel, attempt.carrier_id]
         message = self._messages.pop(message_id)
@@ -428,9 +392,7 @@ class MemoryStore:
         done = []
         for message_id, fields in changes:
             message = self._messages.get(message_id)
-            possible = (
-                message is not None and message.state in (MessageState.SCHEDULED, MessageState.QUEUED) and not message.tries
-            )
+            possible = message is not None and message.state in states.NOT_LEFT and not self._is_out(message_id)
             done.append(possible)
             if not possible or message is None:
                 continue
@@ -439,6 +401,10 @@ class MemoryStore:
             else:
                 self._replace(message, fields)
         return done, settled
+
+    def _is_out(self, message_id: int) -> bool:
+        """Whether a carrier has it, or may have; one that was refused is all ours again."""
+        return any(one.state is not AttemptState.REFUSED for one in self._attempts.get(message_id, ()))
 
     def _replace(self, message: Message, fields: dict[str, object]) -> None:
         for name, value in fields.items():

@@ -77,10 +77,13 @@ def wants_notice(message: Message) -> bool:
     return (asked == 3) == (message.state is MessageState.DELIVERED)
 
 
-def notice_of(message: Message, utc: float) -> Notice:
-    """The receipt for the sender: addresses as a receipt has them, from the recipient to the sender."""
+def notice_of(message: Message, utc: float, *, correction: bool = False) -> Notice:
+    """The receipt for the sender: addresses as a receipt has them, from the recipient to the sender.
+
+    A correction is a notice of its own: acknowledging the first one must not acknowledge it.
+    """
     return Notice(
-        id=message.id,
+        id=-message.id if correction else message.id,
         account=message.account,
         public_id=message.public_id,
         state=message.state,

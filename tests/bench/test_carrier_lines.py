@@ -141,7 +141,7 @@ def test_signals_end_it_with_counters(carrier, number):
 
 
 def test_it_stops_by_itself_and_reports_on_the_way(carrier):
-    running = carrier("--max-seconds", "0.3", "--report-every", "0.05")
+    running = carrier("--max-seconds", "1", "--report-every", "0.05")
     assert running.next_line()["progress"]["submits"] == 0
     assert running.next_line()["progress"]["binds"] == 0
     assert running.wait()["submits"] == 0

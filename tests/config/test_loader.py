@@ -174,7 +174,7 @@ def test_a_place_that_is_not_there_is_an_error_of_the_environment(errors: Any) -
     text = "\n".join(errors(f'data_dir = "d"\n{CHANNEL}password = "x"', environ))
     for name in ("TENSEC_CHANNELS__1__PORT", "TENSEC_CHANNELS__X__PORT", "TENSEC_DATA_DIR__X"):
         assert f"{name} in the environment: there is no such place" in text
-    assert "core.colour = 1: unknown field" in text
+    assert "core.colour = '1': unknown field" in text
 
 
 # -- whatever stands in a file
@@ -238,3 +238,16 @@ def test_whatever_octets_a_file_holds_only_config_errors_come_out(octets: bytes)
 def test_whatever_the_environment_holds_only_config_errors_come_out(environ: dict[str, str]) -> None:
     with tempfile.NamedTemporaryFile(suffix=".toml") as file, contextlib.suppress(ConfigError):
         load(Path(file.name), environ)
+
+
+def test_a_password_of_digits_from_the_environment_is_a_text(tmp_path: Path) -> None:
+    file = tmp_path / "tensec.toml"
+    file.write_text(f'data_dir = "d"\n{CHANNEL}password = "x"', encoding="utf-8")
+    (channel,) = load(file, {"TENSEC_CHANNELS__0__PASSWORD": "12345678", "TENSEC_CHANNELS__0__SYSTEM_ID": "4711"}).channels
+    assert (channel.password.reveal(), channel.system_id) == ("12345678", "4711")
+
+
+def test_a_rate_is_a_number_that_can_be_reached(errors: Any) -> None:
+    for rate in ("inf", "nan", "-1"):
+        (error,) = errors(f'data_dir = "d"\n{CHANNEL}password = "x"\nmessages_per_second = {rate}', {})
+        assert "messages_per_second" in error

@@ -15,7 +15,7 @@ from protocol.errors import ContentError
 from protocol.pdu import SubmitSm
 from protocol.tlv import Tag, get, get_int
 from protocol.validate import user_data
-from routing.records import Message
+from routing.records import Message, PartOf
 
 RULES = ("udh8", "udh16", "sar", "payload")
 
@@ -64,6 +64,17 @@ def test_sar_numbers_the_parts_in_tlvs() -> None:
     tags = (Tag.SAR_MSG_REF_NUM, Tag.SAR_TOTAL_SEGMENTS, Tag.SAR_SEGMENT_SEQNUM)
     assert [tuple(get_int(pdu.tlvs, tag) for tag in tags) for _, pdu in sent] == [(0x200, 3, at) for at in (1, 2, 3)]
     assert all(pdu.esm_class == 0x01 for _, pdu in sent)
+
+
+def test_parts_a_sender_numbered_by_tlvs_get_headers_where_tlvs_are_not_taken() -> None:
+    tlvs = ((Tag.SAR_MSG_REF_NUM, b"\0\7"), (Tag.SAR_TOTAL_SEGMENTS, b"\2"), (Tag.SAR_SEGMENT_SEQNUM, b"\1"))
+    part_of = PartOf("group", 2, 1)
+    one = message(1, b"x" * 100, tlvs=tlvs, part_of=part_of)
+    ((_, pdu),) = encoded(one, encoder(send_tlvs=False))
+    concat = udh.parse(pdu.short_message).concat
+    assert concat is not None
+    assert (concat.total, concat.seq, pdu.esm_class, pdu.tlvs) == (2, 1, udh.UDHI, ())
+    assert body(pdu) == b"x" * 100
 
 
 def test_payload_leaves_the_cutting_to_the_carrier() -> None:

@@ -45,7 +45,7 @@ class Life(RuleBasedStateMachine):
         for final in settled.finals:
             self.ended[final.message.id] += 1
         for notice in settled.notices:
-            self.told[notice.id] += 1
+            self.told[abs(notice.id)] += 1  # a correction is a notice of its own
 
     def follow(self) -> None:
         """Every message moved only where it may."""

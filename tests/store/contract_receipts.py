@@ -3,7 +3,7 @@
 import pytest
 from story import VALIDITY_S, Story
 
-from gateway.store.base import Store, Unclear
+from gateway.store.base import NoticeDone, Store, Unclear
 from protocol.receipt import MessageState as CarrierState
 from routing.records import AttemptState, MessageState
 
@@ -276,12 +276,23 @@ def test_a_late_receipt_corrects_our_own_timeout_once(store: Store) -> None:
     story.wait(VALIDITY_S)
     story.wait(3_600)
     assert story.state(message) is MessageState.UNKNOWN
+    (first,) = store.notices(message.account, 10)
     settled = story.settle(story.receipt("x"))
     assert [one.state for one in settled.notices] == [MessageState.DELIVERED]
+    assert settled.finals[0].correction
     assert story.state(message) is MessageState.DELIVERED
+    story.settle(NoticeDone(first.id))
+    assert [one.state for one in store.notices(message.account, 10)] == [MessageState.DELIVERED], "it is a notice of its own"
     settled = story.settle(story.receipt("x", state=FAILED))
     assert (settled.finals, settled.notices) == ([], [])
     assert (store.ledger().accepted, store.ledger().final["delivered"], store.ledger().final["unknown"]) == (1, 1, 0)
+
+
+def test_an_attempt_accepted_without_an_id_is_found_by_what_it_was(store: Store) -> None:
+    story = Story(store)
+    message = story.accepted()
+    story.settle(story.answer(story.begun(message), ""))
+    assert [final.message.id for final in story.settle(story.receipt("whatever")).finals] == [message.id]
 
 
 def test_a_final_that_is_not_our_timeout_is_never_corrected(store: Store) -> None:
