@@ -129,7 +129,9 @@ def demo(
                 Sender(class_, port, PASSWORD, SENDER, text, round(messages * SHARES[class_]), rate * SHARES[class_])
                 for class_, text in TEXTS.items()
             ]
-            console.print(f"client    smpplib, {sum(s.count for s in senders)} messages at {rate:g} a second\n")
+            console.print(
+                f"client    smpplib, {sum(s.count for s in senders)} messages at {rate:g} a second; parts count apart\n"
+            )
             complete = _follow(console, senders)
             settled = _summary(console, gateway, senders)
         finally:

@@ -135,6 +135,7 @@ class Core(Section, frozen=True, kw_only=True):
 
     node: Annotated[int, Meta(ge=0, le=255)] = 0
     queue_size_max: Count = 1_000_000
+    scheduled_size_max: Count = 1_000_000
     drain_timeout_s: Seconds = 30
     parts_timeout_s: Seconds = 60
 

@@ -80,7 +80,9 @@ class Ended(msgspec.Struct):
 
 
 class UnbindWaits(msgspec.Struct):
-    """The peer wants to go and has requests unanswered: its unbind is answered after the last of them (see `finished`)."""
+    """The peer wants to go, and answers are outstanding: ours, after which its unbind is answered, or its own to requests of
+    ours, which may still come until it closes. See `finished`.
+    """
 
 
 Event: TypeAlias = Pdu | Answered | Unanswered | BindAnswered | Violation | UnbindWaits | Ended
@@ -143,8 +145,9 @@ class Session:
         self._unbind_at: float | None = None
         self._binding = False
         self._owed_unbind: int | None = None
+        self._lingering = False
         self.finished = False
-        """The peer's unbind waited for answers of ours, and now all is said: write what waits, then close."""
+        """The peer's unbind waited for answers, ours or its own, and now all is said: write what waits, then close."""
 
     # -- what comes in
 
@@ -222,10 +225,13 @@ class Session:
         if self.unanswered:
             # What it asked before must be answered first: many peers close as soon as they see the unbind_resp.
             self._owed_unbind = pdu.sequence
+        else:
+            self._append(UnbindResp(pdu.sequence))
+        if self.unanswered or len(self.window):
+            self._lingering = True
             self._unbind_at = self._heard_at
             events.append(UnbindWaits())
         else:
-            self._append(UnbindResp(pdu.sequence))
             events.append(Ended("unbind by the peer", clean=True))
 
     def _on_response(self, pdu: Pdu, events: list[Event]) -> None:
@@ -242,6 +248,7 @@ class Session:
             self._on_own_answer(pending, pdu, events)
         else:
             events.append(Answered(token, pdu, pending.at, late))
+        self._check_finished()
 
     def _on_own_answer(self, pending: Pending, pdu: Pdu, events: list[Event]) -> None:
         token = pending.token
@@ -374,6 +381,10 @@ class Session:
         if self._owed_unbind is not None:
             self._append(UnbindResp(self._owed_unbind))
             self._owed_unbind = None
+            self._check_finished()
+
+    def _check_finished(self) -> None:
+        if self._lingering and self._owed_unbind is None and not len(self.window):
             self.finished = True
 
     def unbind(self, now: float) -> None:
@@ -416,11 +427,12 @@ class Session:
     def _endings(self) -> Iterator[tuple[float, str]]:
         """What would end the session, and when."""
         timers = self.timers
-        if self.state is State.OPEN and timers.session_init_s is not None:
+        checking = self._binding and self.role is Role.SMSC  # the bind has come; deciding about it is the owner's time
+        if self.state is State.OPEN and timers.session_init_s is not None and not checking:
             yield self._opened_at + timers.session_init_s, f"no bind within {timers.session_init_s:g} s"
         if self._partial_at is not None and timers.partial_pdu_s is not None:
             yield self._partial_at + timers.partial_pdu_s, f"an unfinished PDU for {timers.partial_pdu_s:g} s"
-        if self._unbind_at is not None and (self.state in BOUND or self._owed_unbind is not None):
+        if self._unbind_at is not None and (self.state in BOUND or (self._lingering and not self.finished)):
             yield self._unbind_at + timers.unbind_timeout_s, "the unbind was not completed in time"
         if self.state not in BOUND:
             return

@@ -12,6 +12,18 @@ from protocol.status import Status
 from routing.records import Message
 
 
+def normal_number(digits: str, country_code: str) -> str:
+    """A destination as E.164 without plus sign; empty when it is none."""
+    # The fast way for what nearly everything looks like; `international` does the rest.
+    plain = 7 < len(digits) < 16 and digits.isdigit() and digits[0] != "0" and digits.isascii()
+    if plain and not country_code and not (digits.startswith("861") and len(digits) != 13):
+        return digits
+    try:
+        return international(digits, country_code).addr
+    except ContentError:
+        return ""
+
+
 class Screen:
     """The rules of one account, compiled."""
 
@@ -29,18 +41,15 @@ class Screen:
             and not message.source.startswith(self._source_prefixes)
         ):
             return Status.RINVSRCADR
-        digits = message.destination
-        # The fast way for what nearly everything looks like; `international` does the rest.
-        plain = 7 < len(digits) < 16 and digits.isdigit() and digits[0] != "0" and digits.isascii()
-        if not plain or self._country_code or (digits.startswith("861") and len(digits) != 13):
-            try:
-                message.destination = international(digits, self._country_code).addr
-            except ContentError:
-                return Status.RINVDSTADR
+        number = normal_number(message.destination, self._country_code)
+        if not number:
+            return Status.RINVDSTADR
+        message.destination = number
         message.dest_ton, message.dest_npi = TON_INTERNATIONAL, 1
         return Status.ROK
 
 
 def screen(messages: Iterable[Message], screens: dict[str, Screen]) -> list[Status]:
-    """A status for each message, by the rules of its account."""
-    return [screens[message.account].check(message) for message in messages]
+    """A status for each message, by the rules of its account; RSUBMITFAIL when the account was taken away meanwhile."""
+    found = [(message, screens.get(message.account)) for message in messages]
+    return [Status.RSUBMITFAIL if rules is None else rules.check(message) for message, rules in found]

@@ -7,7 +7,6 @@ from gateway import link
 from gateway.cli.common import DEFAULT_CONFIG, ConfigPath, Json, ask, read_config
 
 app = App(name="channel", help="Carrier channels.")
-COLUMNS = ("channel", "state", "binds", "window", "queued", "rate", "submitted", "refused", "delivered", "≤10 s", "last error")
 
 
 @app.command
@@ -18,31 +17,13 @@ def ls(*, config: ConfigPath = DEFAULT_CONFIG, json: Json = False) -> None:
     if json:
         print(msgspec.json.encode(answer.channels).decode())
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold")
-    for title in (
-        "channel",
-        "state",
-        "binds",
-        "window",
-        "queued",
-        "rate",
-        "submitted",
-        "refused",
-        "delivered",
-        "≤10 s",
-        "last error",
-    ):
-        table.add_column(title, no_wrap=title != "last error")
     for one in answer.channels:
         up = sum(bind.state == "bound" for bind in one.binds)
         share = f"{one.within_10s / one.final:.1%}" if one.final else "-"
         rate = f"{one.rate_max:g}/s" if one.rate_max else "no limit"
-        numbers = (str(one.submitted), str(one.refused), str(one.delivered), share)
+        binds = f"{up}/{len(one.binds)}"
         window = f"{one.window_used}/{one.window_size}"
-        table.add_row(
-            one.name, one.state, f"{up}/{len(one.binds)}", window, str(one.queued), rate, *numbers, one.last_error or "-"
-        )
-    Console().print(table)
+        print(f"{one.name}  {one.state}  {one.address}  binds {binds}  window {window}  rate {rate}  queued {one.queued}")
+        print(f"    submitted {one.submitted}  refused {one.refused}  delivered {one.delivered}  within 10 s {share}")
+        if one.last_error:
+            print(f"    last error: {one.last_error}")

@@ -1,8 +1,9 @@
 """`tensec config`: check a file before it counts."""
 
 from pathlib import Path
+from typing import Annotated
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from gateway.cli.common import read_config
 
@@ -10,7 +11,7 @@ app = App(name="config", help="Configuration files.")
 
 
 @app.command
-def check(file: Path) -> None:
+def check(file: Annotated[Path, Parameter(help="The configuration file.")]) -> None:
     """Name every error in FILE at once: place, value and what is wrong. Exit 2 when there are any."""
     config = read_config(file)
     print(f"{file}: ok: {len(config.accounts)} accounts, {len(config.channels)} channels, {len(config.routes)} routes")

@@ -28,7 +28,7 @@ class Finding:
 
 @app.command
 def channel(
-    name: str,
+    name: Annotated[str, Parameter(help="A channel of the configuration.")],
     *,
     to: Annotated[str, Parameter(help="Number the test message goes to.")],
     sender: Annotated[str, Parameter(name="--from", help="Source address of the test message.")] = "",
@@ -109,7 +109,7 @@ def _through_smpplib(channel: Channel, to: str, sender: str, text: str) -> Findi
         finding.submitted = answers[0] == 0
         finding.detail = "" if finding.submitted else smpplib.consts.DESCRIPTIONS.get(answers[0], f"status 0x{answers[0]:08x}")
     except (smpplib.exceptions.PDUError, smpplib.exceptions.ConnectionError, OSError) as error:
-        finding.detail = str(error.args[0] if error.args else error)
+        finding.detail = " ".join(str(one) for one in error.args if isinstance(one, str | int)) or type(error).__name__
     except Exception as error:  # noqa: BLE001 - the library leaks struct.error and others; that is a finding too
         finding.detail = f"{type(error).__name__}: {error}"
     finally:

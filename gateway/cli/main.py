@@ -1,12 +1,17 @@
 """The `tensec` command. Exit codes: 0 ok, 1 failed, 2 usage or configuration."""
 
 import sys
+from importlib.metadata import version
 
 from cyclopts import App
 
 from gateway.cli import account, channel, config, doctor, serve, sim, status
 
-app = App(name="tensec", help="SMPP gateway: several carriers, automatic failover, nothing lost, ten seconds proved.")
+app = App(
+    name="tensec",
+    version=version("tensec"),
+    help="SMPP gateway: several carriers, automatic failover, nothing lost, ten seconds proved.",
+)
 app.command(serve.serve)
 app.command(config.app)
 app.command(account.app)

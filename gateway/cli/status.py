@@ -32,6 +32,8 @@ def sla(*, config: ConfigPath = DEFAULT_CONFIG, json: Json = False) -> None:
     if json:
         print(msgspec.json.encode(answer.tallies).decode())
         return
+    if not answer.tallies:
+        print("no message is final yet")
     for one in answer.tallies:
         share = one.within_10s / one.final if one.final else 0.0
         counts = f"final {one.final:<8} delivered {one.delivered:<8}"
@@ -44,4 +46,6 @@ def reload(*, config: ConfigPath = DEFAULT_CONFIG) -> None:
     assert isinstance(answer, link.Done)
     for line in answer.errors:
         print(line, file=sys.stderr)
-    sys.exit(2 if answer.errors else 0)
+    if answer.errors:
+        sys.exit(2)
+    print("configuration taken over")

@@ -20,6 +20,8 @@ CACHE_S = 60.0
 FAILURES_PERIOD_S = 60.0
 THREADS = 2
 REMEMBERED_MAX = 1_000
+WAITING_MAX = 200
+"""Password checks in line; more are refused at once."""
 _KINDS = {
     Command.BIND_TRANSMITTER: "transmitter",
     Command.BIND_RECEIVER: "receiver",
@@ -47,15 +49,20 @@ class Authenticator:
     """Checks binds against the accounts of the current configuration."""
 
     def __init__(self, accounts: dict[str, Account], failures_per_minute: int) -> None:
-        self.accounts = accounts
-        self._failures_max = failures_per_minute
+        self.configure(accounts, failures_per_minute)
         self._hasher = PasswordHasher()
         self._limiter = trio.CapacityLimiter(THREADS)
+        self._strangers = trio.CapacityLimiter(1)  # names nobody has must not stand before those somebody has
         self._key = os.urandom(32)
         self._known: dict[bytes, float] = {}
         self._checking: dict[bytes, trio.Event] = {}
         self._failures: dict[str, dict[str, deque[float]]] = {}  # by address, then system_id
-        self._dummy = next((a.password_hash.reveal() for a in accounts.values()), "")
+
+    def configure(self, accounts: dict[str, Account], failures_per_minute: int) -> None:
+        """Take over accounts; what was learned about passwords and guessers stays."""
+        self.accounts = accounts
+        self._failures_max = failures_per_minute
+        self._dummy = next((account.password_hash.reveal() for account in accounts.values()), "")
 
     def barred(self, host: str, now: float) -> bool:
         """Whether new connections from `host` are refused: too many wrong guesses at one account within a minute."""
@@ -80,7 +87,10 @@ class Authenticator:
         """The account. Raises Denied."""
         account = self.accounts.get(system_id)
         stored = account.password_hash.reveal() if account is not None else self._dummy
-        if not await self._matches(stored, system_id, password, now) or account is None:
+        limiter = self._strangers if account is None else self._limiter
+        if limiter.statistics().tasks_waiting >= WAITING_MAX:
+            raise Denied("too many password checks are waiting", guess=account is None)
+        if not await self._matches(stored, system_id, password, now, limiter) or account is None:
             raise Denied("unknown system_id" if account is None else "wrong password", guess=True)
         if account.networks:
             address = parse_address(host)
@@ -90,7 +100,7 @@ class Authenticator:
             raise Denied(f"bind_{_KINDS[Command(kind)]} is not allowed", guess=False)
         return account
 
-    async def _matches(self, stored: str, system_id: str, password: str, now: float) -> bool:
+    async def _matches(self, stored: str, system_id: str, password: str, now: float, limiter: trio.CapacityLimiter) -> bool:
         digest = blake2b(f"{system_id}\0{password}\0{stored}".encode(), key=self._key, digest_size=16).digest()
         if self._known.get(digest, 0.0) > now:
             await trio.lowlevel.checkpoint()
@@ -101,7 +111,7 @@ class Authenticator:
             return self._known.get(digest, 0.0) > now
         self._checking[digest] = done = trio.Event()
         try:
-            matches = await trio.to_thread.run_sync(self._verify, stored, password, limiter=self._limiter)
+            matches = await trio.to_thread.run_sync(self._verify, stored, password, limiter=limiter)
         finally:
             del self._checking[digest]
             done.set()

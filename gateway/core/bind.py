@@ -22,6 +22,9 @@ from protocol.session import BindAnswered, Ended, Event, Session, Timers, Violat
 from protocol.states import Role, State
 from protocol.status import Status, status_name
 
+STABLE_S = 10.0
+"""A session that lived so long starts the reconnect delay anew."""
+
 KINDS: dict[str, type[BindRequest]] = {"trx": BindTransceiver, "tx": BindTransmitter, "rx": BindReceiver}
 
 REFUSED = frozenset({Status.RALYBND, Status.RBINDFAIL, Status.RINVPASWD, Status.RINVSYSID, Status.RINVSYSTYP})
@@ -58,6 +61,8 @@ class Bind:
         self._wire: Wire | None = None
         self._leaving = False
         self._retry_s = 0.0
+        self._stable_at: float | None = None
+        self._told = False
         self._violations = log.Repeated()
         self._log = log.logger(channel=channel.name, bind=number)
         self._stop = trio.CancelScope()
@@ -70,8 +75,13 @@ class Bind:
     async def run(self) -> None:
         """Keep the session up until `leave`."""
         while not self._leaving:
+            self._told = False
             self._set_state("connecting")
-            refused = await self._once()
+            try:
+                refused = await self._once()
+            except Exception:  # noqa: BLE001 - one carrier's trouble, whatever it is, must not end the others
+                self._log.exception("bug: session closed")
+                refused = True
             self._set_state("down")
             with trio.CancelScope() as self._stop:
                 if not self._leaving:
@@ -94,7 +104,7 @@ class Bind:
                         f"no connection to {self._channel.host}:{self._channel.port} in {self._channel.connect_timeout_s:g} s"
                     )
                     return False
-            except OSError as error:
+            except (OSError, ValueError) as error:  # ValueError: a name that is none
                 self._fail(f"cannot connect to {self._place}: {_reason(error)}")
                 return False
             assert self._wire is not None
@@ -102,6 +112,8 @@ class Bind:
                 return await self._talk(self._wire)
             finally:
                 self._wire.close()
+                if self.session is not None:  # cut short by a bug or the end of the process
+                    self._hand_back(self.session, self._wire)
                 self._wire = None
                 nursery.cancel_scope.cancel()
 
@@ -117,7 +129,8 @@ class Bind:
             await wire.handshake()
         except ssl.SSLError as error:
             wire.close()
-            raise OSError(f"TLS: {error.reason or error}") from None
+            why = getattr(error, "verify_message", None)
+            raise OSError(f"TLS: {error.reason or error}{f': {why}' if why else ''}") from None
         except BaseException:
             wire.close()
             raise
@@ -162,7 +175,8 @@ class Bind:
                 self._violations.note(self._log, "carrier broke the protocol", event.reason)
             elif isinstance(event, Ended):
                 ended = True
-                self._fail(event.reason, clean=event.clean or self._leaving)
+                if not self._told:
+                    self._fail(event.reason, clean=event.clean or self._leaving)
         self._owner.on_events(self, events, now)
         self.flush()
         if self.session is not None and self.session.state is State.UNBOUND:
@@ -171,8 +185,8 @@ class Bind:
 
     def _on_bind_answered(self, event: BindAnswered) -> bool:
         if event.status == 0:
-            self._retry_s = 0.0
             self.last_error = ""
+            self._stable_at = self._clock.now() + STABLE_S
             self.bound_at = self._clock.utc()
             self._set_state("bound")
             self._log.info("bound", kind=self.kind, smsc=event.system_id)
@@ -184,6 +198,9 @@ class Bind:
         return event.status in REFUSED
 
     def _hand_back(self, session: Session, wire: Wire) -> None:
+        if self._stable_at is not None and self._clock.now() >= self._stable_at:
+            self._retry_s = 0.0  # a carrier that binds and drops is not tried every second
+        self._stable_at = None
         unsent, unknown = session.lost(wire.written)
         self.session = None
         self._owner.on_lost(self, unsent, unknown, self._clock.now())
@@ -206,6 +223,7 @@ class Bind:
     def rebind(self, reason: str) -> None:
         """The carrier says this session is no good: close it and start again."""
         self._fail(reason)
+        self._told = True
         if self._wire is not None:
             self._wire.close()
 
@@ -236,13 +254,13 @@ class Bind:
             self._owner.on_state(self)
 
 
-def _reason(error: OSError) -> str:
+def _reason(error: OSError | ValueError) -> str:
     """The cause behind trio's "all attempts failed"."""
     cause = error.__cause__
     while isinstance(cause, BaseExceptionGroup):
         cause = cause.exceptions[0]
     shown = cause if isinstance(cause, OSError) else error
-    return shown.strerror or str(shown)
+    return getattr(shown, "strerror", None) or str(shown)
 
 
 def make_binds(channel: Channel, owner: BindOwner, clock: Clock) -> list[Bind]:

@@ -36,6 +36,11 @@ class Connection:
         return self.account.system_id if self.account is not None else ""
 
     @property
+    def window_is_full(self) -> bool:
+        """Whether it has as many submits unanswered as its account may have."""
+        return self.account is not None and self.session.unanswered >= self.account.window
+
+    @property
     def can_deliver(self) -> int:
         return self.session.can_send
 

@@ -16,7 +16,8 @@ from gateway.store.base import Change, Settled, Store
 from protocol.pdu import CancelSm, CancelSmResp, Pdu, QuerySm, QuerySmResp, ReplaceSm, ReplaceSmResp, response_to
 from protocol.status import Status
 from protocol.times import absolute
-from protocol.validate import submit_status
+from protocol.validate import submit_status, user_data
+from routing.policy import normal_number
 from routing.records import Message
 
 
@@ -60,7 +61,8 @@ class Desk:
         if pdu.message_id:
             ids = [message.id for message in self._own(account, pdu.message_id, pdu.source_addr)]
         else:
-            ids = self._store.matching(account.system_id, pdu.service_type, pdu.source_addr, pdu.destination_addr)
+            number = normal_number(pdu.destination_addr, account.country_code)
+            ids = self._store.matching(account.system_id, pdu.service_type, pdu.source_addr, number or pdu.destination_addr)
         done, settled = self._store.change([Change(message_id) for message_id in ids], self._clock.utc())
         self._spread(settled)
         return CancelSmResp(pdu.sequence, 0 if any(done) else Status.RCANCELFAIL)
@@ -73,15 +75,20 @@ class Desk:
         changes = []
         for message in self._own(account, pdu.message_id, pdu.source_addr):
             old = message.content
-            parts = parts_of(pdu.short_message, old.data_coding, old.esm_class)
+            data = user_data(pdu)
+            parts = parts_of(data, old.data_coding, old.esm_class)
             fields: dict[str, object] = {
-                "content": msgspec.structs.replace(old, data=pdu.short_message, parts=parts),
+                "content": msgspec.structs.replace(old, data=data, parts=parts),
                 "registered_delivery": pdu.registered_delivery,
             }
             if not_before:
                 fields["not_before_utc"] = fields["due_utc"] = not_before
             if expires:
                 fields["expires_utc"] = expires
+            if parts == 0:
+                return response_to(pdu, Status.RINVMSGLEN)
+            if (expires or message.expires_utc) <= (not_before or message.due_utc):
+                return response_to(pdu, Status.RINVEXPIRY)
             changes.append(Change(message.id, fields))
         done, settled = self._store.change(changes, self._clock.utc())
         self._spread(settled)

@@ -48,6 +48,7 @@ SWEEP_SHARE = 5
 """Every connection has its timers looked at once in SWEEP_S * SWEEP_SHARE seconds."""
 WRITE_BACK_S = 1.0
 REFUSED_LOG_S = 1.0
+STRANGER_LINES = 20.0
 
 
 class EsmeFront:
@@ -63,9 +64,11 @@ class EsmeFront:
         self._unbound = 0
         self._refused = 0
         self._refused_told = 0.0
+        self._stranger_lines = TokenBucket(STRANGER_LINES, 5 * STRANGER_LINES)
         self._bound: Counter[str] = Counter()
         self._nursery: trio.Nursery | None = None
         self._log = log.logger()
+        self._auth = Authenticator({}, config.smpp.bind_failures_per_minute)
         self.configure(config, reader)
 
     def configure(self, config: Config, reader: Reader) -> None:
@@ -73,7 +76,7 @@ class EsmeFront:
         self._smpp: Smpp = config.smpp
         self._reader = reader
         self._tls = server_context(config.smpp.tls) if config.smpp.tls else None
-        self._auth = Authenticator(accounts_of(config), config.smpp.bind_failures_per_minute)
+        self._auth.configure(accounts_of(config), config.smpp.bind_failures_per_minute)
         self._buckets = {
             name: TokenBucket(account.messages_per_second, account.messages_per_second)
             for name, account in self._auth.accounts.items()
@@ -90,6 +93,7 @@ class EsmeFront:
             connection.flush()
         else:
             connection.account = current
+            connection.session.window.size = current.window
 
     # -- connections
 
@@ -193,7 +197,7 @@ class EsmeFront:
             connection.flush()
             if ended or not data:
                 break
-            while connection.account is not None and session.unanswered >= connection.account.window:
+            while session.state is not State.CLOSED and connection.window_is_full:
                 connection.room = trio.Event()
                 await connection.room.wait()
         with trio.move_on_after(WRITE_BACK_S):
@@ -229,7 +233,9 @@ class EsmeFront:
                 connection.log, "client broke the protocol", event.reason, account=connection.account_name
             )
         elif isinstance(event, Ended):
-            connection.log.info("session ended", account=connection.account_name, reason=event.reason)
+            # Strangers can come and go by the thousand: of them only so many lines a second.
+            if connection.account is not None or self._stranger_lines.take(1, self._clock.now()):
+                connection.log.info("session ended", account=connection.account_name, reason=event.reason)
             return True
         return False
 
@@ -238,7 +244,8 @@ class EsmeFront:
         assert account is not None
         utc = self._clock.utc()
         prices = [len(pdu.destinations) if isinstance(pdu, SubmitMulti) else 1 for pdu in pdus]
-        tokens = self._buckets[account.system_id].take(sum(prices), now)
+        bucket = self._buckets.get(account.system_id)  # None: the account was taken away, the screen refuses
+        tokens = sum(prices) if bucket is None else bucket.take(sum(prices), now)
         handed: list[tuple[EsmeFront, Submission]] = []
         for pdu, price in zip(pdus, prices, strict=True):
             tokens -= price
@@ -270,6 +277,10 @@ class EsmeFront:
                 self._auth.note_failure(connection.host, request.system_id, now)
             await trio.sleep(self._smpp.bind_failure_delay_s)
             return self._refuse_bind(connection, request, Status.RBINDFAIL, denied.reason)
+        current = self._auth.accounts.get(account.system_id)
+        if current is None:
+            return self._refuse_bind(connection, request, Status.RBINDFAIL, "the account was removed")
+        account = current
         if not self._pipeline.accepting:
             return self._refuse_bind(connection, request, Status.RSYSERR, "shutting down")
         if self._bound[account.system_id] >= account.binds_max:
@@ -307,7 +318,7 @@ class EsmeFront:
                 connection.session.respond(response_of(submission))
         for connection in touched.values():
             connection.flush()
-            if connection.account is not None and connection.session.unanswered < connection.account.window:
+            if not connection.window_is_full:
                 connection.room.set()
             if connection.session.finished and not connection.wire.waiting:
                 connection.wire.close()
@@ -331,6 +342,7 @@ class EsmeFront:
         for event in connection.session.tick(now):
             ended |= self._note(connection, event)
         connection.flush()
+        ended |= connection.session.finished and not wire.waiting
         if wire.waiting > self._smpp.write_buffer_max or wire.stalled_s(now) > self._smpp.write_stalled_s:
             connection.log.warning("client does not read: closed", account=connection.account_name, waiting=wire.waiting)
             ended = True

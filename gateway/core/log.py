@@ -9,6 +9,9 @@ import structlog
 
 from config.schema import Log
 
+_tracebacks = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+"""Without local variables: they hold texts, numbers and passwords."""
+
 
 def mask(number: str) -> str:
     """A number with all but its prefix and two last digits hidden: 861380*****00."""
@@ -19,14 +22,15 @@ def configure(log: Log) -> None:
     """Lines of JSON, or for people, on standard error."""
     level = logging.getLevelNamesMapping()[log.level.upper()]
     stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
-    shared: list[Any] = [structlog.processors.add_log_level, stamp, structlog.processors.dict_tracebacks]
+    shared: list[Any] = [structlog.processors.add_log_level, stamp, _tracebacks]
     if log.format == "json":
         encoder = msgspec.json.Encoder(enc_hook=repr)
         factory: Any = structlog.BytesLoggerFactory(sys.stderr.buffer)
         processors = [*shared, structlog.processors.JSONRenderer(serializer=lambda obj, **_: encoder.encode(obj))]
     else:
         factory = structlog.WriteLoggerFactory(sys.stderr)
-        processors = [*shared[:2], structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        plain = structlog.dev.plain_traceback  # the pretty one shows local variables
+        processors = [*shared[:2], structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(level),

@@ -136,9 +136,17 @@ class Notices:
                 self._queue(notice)
 
     def joined(self, account: str, receiver: Receiver) -> None:
-        """A client can receive now."""
+        """A client can receive now: what it refused or left unanswered before is tried at once."""
         self._receivers.setdefault(account, []).append(receiver)
+        for entry in sorted(one for one in self._retries if one[2].account == account):
+            self._wait_again(entry[2])
+        self._retries = [one for one in self._retries if one[2].account != account]
+        heapq.heapify(self._retries)
         self._signal.set()
+
+    def _wait_again(self, notice: Notice) -> None:
+        if notice.id in self._held:  # else it was acknowledged meanwhile, only late
+            self._waiting.setdefault(notice.account, deque()).append(notice)
 
     def left(self, account: str, receiver: Receiver, in_flight: Iterable[Notice]) -> None:
         """It cannot any more; what it had not acknowledged goes to the next one."""
@@ -178,8 +186,7 @@ class Notices:
                 report.report(done)
             now = self._clock.now()
             while self._retries and self._retries[0][0] <= now:
-                notice = heapq.heappop(self._retries)[2]
-                self._waiting.setdefault(notice.account, deque()).append(notice)
+                self._wait_again(heapq.heappop(self._retries)[2])
             for account, receivers in self._receivers.items():
                 if receivers:
                     self._send(account, receivers)

@@ -15,7 +15,7 @@ Who waits for whom: lanes wait for windows, dispatch for lanes, nobody waits for
 queue in it may block. The bounds are elsewhere: a session's window, the queue size at intake, the lanes' short queues.
 """
 
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
@@ -107,14 +107,16 @@ class Pipeline:
 
     def _screen(self, submissions: list[Submission]) -> None:
         """Every message gets a status: what policy says, or that there is no room."""
-        queued = self.store.queued() + len(self.submissions)
+        queued, scheduled = self.store.queued() + len(self.submissions), self.store.scheduled()
         room = self._config.core.queue_size_max
         for submission in submissions:
             submission.statuses = [int(status) for status in screen(submission.messages, self._screens)]
             for at, message in enumerate(submission.messages):
                 if not self.accepting:
                     submission.statuses[at] = Status.RSYSERR
-                elif queued >= room * SHARE_OF_QUEUE[message.class_]:
+                elif queued >= room * SHARE_OF_QUEUE[message.class_] or (
+                    message.state is MessageState.SCHEDULED and scheduled >= self._config.core.scheduled_size_max
+                ):
                     submission.statuses[at] = Status.RMSGQFUL
                 elif message.content.parts == 0:
                     submission.statuses[at] = Status.RINVMSGLEN
@@ -228,7 +230,12 @@ class Pipeline:
         return begun
 
     def requeue(self, messages: Sequence[Message]) -> None:
-        """Messages a lane could not begin: first in line again."""
+        """Messages a lane could not begin: first in line again. A group of which nothing has begun is free to go elsewhere."""
+        groups = Counter(message.part_of for message in messages if message.part_of is not None)
+        whole = Counter(part.key for part in groups)
+        for part in groups:
+            if whole[part.key] == part.total:
+                self._pins.pop(part.key, None)
         for message in reversed(messages):
             self._ready[message.class_].appendleft(message)
         self._plan_again.set()
@@ -285,8 +292,14 @@ class Pipeline:
 
     @property
     def busy(self) -> int:
-        """Submits without answer on all lanes, and reports not settled."""
-        return sum(lane.in_flight for lane in self.lanes.values()) + len(self.reports) + len(self.submissions)
+        """Submits without answer, reports not settled, and what could leave now because its channel is up."""
+        moving = sum(lane.in_flight + (lane.queued if lane.up else 0) for lane in self.lanes.values())
+        return moving + len(self.reports) + len(self.submissions) + self._could_leave()
+
+    def _could_leave(self) -> int:
+        up = {name for name, lane in self.lanes.items() if lane.up}
+        aside = [len(queue) for queues in self._aside.values() for names, queue in queues.items() if up.intersection(names)]
+        return sum(aside) + (sum(map(len, self._ready.values())) if up else 0)
 
     def waiting(self) -> dict[str, int]:
         """Messages ready or waiting for a channel, by class."""

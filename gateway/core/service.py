@@ -61,6 +61,7 @@ class Service:
         self._front = EsmeFront(config, self.pipeline, self._notices, self._reader(config), desk, clock)
         self._control = Control(self.pipeline, self.reload)
         self._lanes_nursery: trio.Nursery | None = None
+        self._retiring: list[Lane] = []
 
     def _reader(self, config: Config) -> Reader:
         return Reader(config, self._ids, self._clock.boot)
@@ -113,7 +114,7 @@ class Service:
         self.pipeline.accepting = False
         with trio.move_on_after(timeout_s) as deadline:
             # What is only in memory is sent if it can be: it would be lost with the process.
-            await _until(lambda: not self.pipeline.busy and not (self._any_up() and self._store.queued()))
+            await _until(lambda: not self.pipeline.busy and not any(lane.in_flight for lane in self._retiring))
         if deadline.cancelled_caught:
             self._log.warning("drain timed out", in_flight=self.pipeline.busy)
         for lane in self.pipeline.lanes.values():
@@ -121,9 +122,6 @@ class Service:
         self._front.unbind_all()
         with trio.move_on_after(min(GOODBYE_S, timeout_s)):
             await _until(lambda: not self._front.connections and all(lane.gone for lane in self.pipeline.lanes.values()))
-
-    def _any_up(self) -> bool:
-        return any(lane.up for lane in self.pipeline.lanes.values())
 
     # -- configuration
 
@@ -178,9 +176,11 @@ class Service:
         self._start_lanes([channel for channel in channels if channel.name not in self.pipeline.lanes])
 
     async def _retire(self, lane: Lane) -> None:
+        self._retiring.append(lane)
         with trio.move_on_after(self.config.core.drain_timeout_s):
             await _until(lambda: not lane.in_flight and not lane.queued)
         lane.unbind()
+        self._retiring.remove(lane)
 
 
 async def _until(condition: Callable[[], bool]) -> None:

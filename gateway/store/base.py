@@ -270,5 +270,8 @@ class Store(Protocol):
     def queued(self) -> int:
         """How many messages are queued."""
 
+    def scheduled(self) -> int:
+        """How many messages wait for their time or for their other parts."""
+
     def ledger(self) -> Ledger:
         """The sums."""

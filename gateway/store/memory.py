@@ -123,7 +123,7 @@ class MemoryStore:
 
     def _begin(self, attempt: Attempt, settled: Settled, now: float, utc: float) -> bool:
         message = self._messages.get(attempt.key.message_id)
-        if message is None:
+        if message is None or self._attempt(attempt.key) is not None:
             return False
         first = attempt.key.number == message.tries + 1 and message.state is MessageState.QUEUED
         further = attempt.key.number == message.tries and message.state is MessageState.IN_FLIGHT
@@ -454,6 +454,9 @@ class MemoryStore:
 
     def queued(self) -> int:
         return self._states[MessageState.QUEUED]
+
+    def scheduled(self) -> int:
+        return self._states[MessageState.SCHEDULED]
 
     def ledger(self) -> Ledger:
         final = {state.name.lower(): self._states[state] for state in MessageState if state.final}

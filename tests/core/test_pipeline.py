@@ -34,6 +34,10 @@ class FakeLane:
         self.woken = 0
         self.in_flight = 0
 
+    @property
+    def queued(self) -> int:
+        return len(self.got)
+
     def health(self, *, urgent: bool) -> Health:
         return Health(self.name, self.up, max(0, (self.room * 2 if urgent else self.room) - len(self.got)))
 

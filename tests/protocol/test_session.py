@@ -349,8 +349,8 @@ def test_the_peers_unbind_is_answered_and_late_answers_still_count() -> None:
     submit(session, 2)
     session.data_to_send()
     events = hear(session, SubmitSmResp(1), Unbind(5), SubmitSmResp(2))
-    assert [type(event) for event in events] == [Answered, Ended, Answered]
-    assert sent(session) == [UnbindResp(5)]
+    assert [type(event) for event in events] == [Answered, UnbindWaits, Answered]
+    assert (sent(session), session.finished) == ([UnbindResp(5)], True)
     assert session.can_send == 0
     with pytest.raises(LocalProtocolError):
         session.request(SubmitSm(), "3", 0.0)

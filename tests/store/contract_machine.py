@@ -161,9 +161,9 @@ class Life(RuleBasedStateMachine):
         message = self.pick(pick)
         before = message.state
         if cancel:
-            tries = message.tries
+            out = any(one.state is not AttemptState.REFUSED for one in self.story.store.attempts(message.id))
             (done,), settled = self.story.store.change([Change(message.id)], self.story.utc)
-            assert not done or (tries == 0 and before in (MessageState.SCHEDULED, MessageState.QUEUED))
+            assert not done or (not out and before in (MessageState.SCHEDULED, MessageState.QUEUED))
             self.note(settled)
             self.follow()
         else:
