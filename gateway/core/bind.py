@@ -123,16 +123,16 @@ class Bind:
         sock = socket.socket(fileno=stream.socket.detach())
         if channel.tls is None:
             return Wire(sock, nursery, self._clock.now)
-        name = channel.tls.server_name or channel.host
-        wire = TlsWire(sock, nursery, self._clock.now, client_context(channel.tls), server_side=False, server_name=name)
         try:
+            name = channel.tls.server_name or channel.host
+            wire = TlsWire(sock, nursery, self._clock.now, client_context(channel.tls), server_side=False, server_name=name)
             await wire.handshake()
         except ssl.SSLError as error:
-            wire.close()
+            sock.close()
             why = getattr(error, "verify_message", None)
             raise OSError(f"TLS: {error.reason or error}{f': {why}' if why else ''}") from None
         except BaseException:
-            wire.close()
+            sock.close()
             raise
         return wire
 

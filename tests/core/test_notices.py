@@ -279,3 +279,26 @@ def test_a_subscribers_message_goes_as_it_came(size: int) -> None:
     pdu = pdu_of(notice, tlvs=True)
     assert (pdu.short_message or get(pdu.tlvs, Tag.MESSAGE_PAYLOAD)) == b"x" * size
     assert (pdu.data_coding, pdu.esm_class) == (8, 0x40)
+
+
+async def test_an_acknowledgement_that_comes_late_still_counts(hall: Hall, autojump_clock: MockClock) -> None:
+    receiver = await hall.join(FakeReceiver())
+    await hall.tell(1)
+    notice = receiver.in_flight.pop(1)
+    hall.notices.answered(notice, 0x64)  # unanswered so far: it is put back to be sent again
+    hall.notices.answered(notice, 0)
+    await trio.sleep(3_600)
+    assert receiver.got == [1]
+    assert hall.stored() == []
+
+
+async def test_a_client_that_comes_back_need_not_wait_for_the_next_try(hall: Hall, autojump_clock: MockClock) -> None:
+    receiver = await hall.join(FakeReceiver())
+    await hall.tell(1, 2)
+    await hall.answer(receiver, status=0x64)
+    await hall.leave(receiver)
+    again = await hall.join(FakeReceiver())
+    assert again.got == [1, 2]
+    await hall.answer(again)
+    await trio.sleep(3_600)
+    assert again.got == [1, 2]

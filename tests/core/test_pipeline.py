@@ -407,3 +407,38 @@ async def test_the_ring_never_blocks_however_much_goes_round(autojump_clock: Moc
     assert len(ring.told) == total
     assert ring.pipeline.busy == 0
     assert set(ring.pipeline.waiting().values()) == {0}
+
+
+async def test_a_group_of_which_nothing_has_begun_may_take_another_channel(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    ring = await started(nursery, a=FakeLane("a"), b=FakeLane("b", up=False))
+    parts = [
+        message(at, part_of=PartOf("group", 2, at), state=MessageState.SCHEDULED, not_before_utc=START_UTC + 60)
+        for at in (1, 2)
+    ]
+    await ring.submit(*parts)
+    waiting, ring.lanes["a"].got = ring.lanes["a"].got, []
+    ring.lanes["a"].up, ring.lanes["b"].up = False, True
+    ring.pipeline.requeue(waiting)
+    await ring.turn()
+    assert sorted(ring.lanes["b"].take()) == [1, 2]
+
+
+async def test_scheduled_messages_have_a_limit_of_their_own(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
+    ring = await started(nursery, config(core=Core(scheduled_size_max=2)))
+    later = {"state": MessageState.SCHEDULED, "not_before_utc": START_UTC + 60, "due_utc": START_UTC + 60}
+    assert await ring.submit(*messages(1, 2, **later)) == [Status.ROK] * 2
+    assert await ring.submit(message(3, **later), message(4)) == [Status.RMSGQFUL, Status.ROK]
+
+
+async def test_busy_counts_what_can_leave_and_not_what_waits_for_a_dead_channel(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    made = config(route("a", classes=["marketing"]), route("b"))
+    ring = await started(nursery, made, a=FakeLane("a", up=False), b=FakeLane("b"))
+    await ring.submit(message(1, class_="marketing"))
+    await ring.submit(message(2))
+    assert ring.pipeline.busy == 1
+    ring.lanes["b"].take()
+    assert ring.pipeline.busy == 0

@@ -481,3 +481,14 @@ def test_damaged_pdus_give_events_and_at_most_one_answer_each(data: st.DataObjec
     again = session_in(state, role)
     again.receive_data(stream, 0.0)
     assert len(sent(again)) <= len(requests)
+
+
+def test_a_session_lingers_behind_the_peers_unbind_for_answers_to_us() -> None:
+    session = session_in(State.BOUND_TRX, timers=Timers(unbind_timeout_s=5.0, enquire_link_s=None))
+    submit(session, 2)
+    session.data_to_send()
+    assert hear(session, Unbind(5), now=10.0) == [UnbindWaits()]
+    assert [type(event) for event in hear(session, SubmitSmResp(1, message_id="a"))] == [Answered]
+    assert not session.finished
+    assert session.next_deadline() <= 15.0
+    assert Ended("the unbind was not completed in time") in session.tick(15.0)

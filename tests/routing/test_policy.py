@@ -83,3 +83,7 @@ def test_a_batch_is_screened_by_each_accounts_rules() -> None:
     }
     batch = [Message(id=at, account=name, source="X", destination="85251234567") for at, name in enumerate(("open", "closed"))]
     assert screen(batch, screens) == [Status.ROK, Status.RINVSRCADR]
+
+
+def test_an_account_that_was_taken_away_sends_nothing() -> None:
+    assert screen([Message(id=1, account="gone", destination="8613800138000")], {}) == [Status.RSUBMITFAIL]

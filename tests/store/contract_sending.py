@@ -243,3 +243,11 @@ def test_an_abandoned_attempt_goes_anew_and_only_once(store: Store) -> None:
     assert story.state(message) is QUEUED
     assert story.state(message, "possible_duplicate") is True
     assert story.begun(message).number == key.number + 1
+
+
+def test_the_same_attempt_never_begins_twice(store: Store) -> None:
+    """A message that stood in two queues at once would go out twice under one key."""
+    story = Story(store)
+    message = story.accepted()
+    assert story.begin(story.attempt(message), story.attempt(message)).may_leave == [True, False]
+    assert len(store.attempts(message.id)) == 1
