@@ -125,14 +125,19 @@ class Bind:
             return Wire(sock, nursery, self._clock.now)
         try:
             name = channel.tls.server_name or channel.host
-            wire = TlsWire(sock, nursery, self._clock.now, client_context(channel.tls), server_side=False, server_name=name)
+            context = client_context(channel.tls)
+            wire = TlsWire(sock, nursery, self._clock.now, context, server_side=False, server_name=name)
+        except BaseException:
+            sock.close()
+            raise
+        try:
             await wire.handshake()
         except ssl.SSLError as error:
-            sock.close()
+            wire.close()
             why = getattr(error, "verify_message", None)
             raise OSError(f"TLS: {error.reason or error}{f': {why}' if why else ''}") from None
         except BaseException:
-            sock.close()
+            wire.close()
             raise
         return wire
 
