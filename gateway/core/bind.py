@@ -66,6 +66,7 @@ class Bind:
         self._violations = log.Repeated()
         self._log = log.logger(channel=channel.name, bind=number)
         self._stop = trio.CancelScope()
+        self._connecting = trio.CancelScope()
 
     @property
     def can_send(self) -> int:
@@ -97,9 +98,9 @@ class Bind:
         """One session from connect to its end. Gives whether our credentials were refused."""
         async with trio.open_nursery() as nursery:
             try:
-                with trio.move_on_after(self._channel.connect_timeout_s) as slow:
+                with trio.move_on_after(self._channel.connect_timeout_s) as self._connecting:
                     self._wire = await self._connect(nursery)
-                if slow.cancelled_caught:
+                if self._connecting.cancelled_caught:
                     self._fail(
                         f"no connection to {self._channel.host}:{self._channel.port} in {self._channel.connect_timeout_s:g} s"
                     )
@@ -236,6 +237,7 @@ class Bind:
         """Unbind and do not come back."""
         self._leaving = True
         self._stop.cancel()
+        self._connecting.cancel()
         if self.session is not None and self.state == "bound":
             try:
                 self.session.unbind(self._clock.now())
