@@ -36,7 +36,7 @@ class IdMaker:
             self._ms, self._count = self._ms + 1, 0
         else:
             self._count += 1
-        return self._ms << 22 | self._node | crc32(destination.encode()) % SHARDS << 8 | self._count
+        return self._ms << 22 | self._node | shard_of(destination) << 8 | self._count
 
 
 def shard_of_id(message_id: int) -> int:
