@@ -16,7 +16,6 @@ from gateway.core import log
 from gateway.core.clock import Clock
 from gateway.core.tls import TlsWire, client_context
 from gateway.core.wire import Wire
-from protocol.errors import LocalProtocolError
 from protocol.pdu import BindReceiver, BindRequest, BindTransceiver, BindTransmitter
 from protocol.session import BindAnswered, Ended, Event, Session, Timers, Violation
 from protocol.states import Role, State
@@ -52,7 +51,6 @@ class Bind:
         self.kind = kind
         self.state = "down"
         self.last_error = ""
-        self.bound_at = 0.0
         self.session: Session | None = None
         self._channel = channel
         self._place = f"{channel.host}:{channel.port}"
@@ -101,9 +99,7 @@ class Bind:
                 with trio.move_on_after(self._channel.connect_timeout_s) as self._connecting:
                     self._wire = await self._connect(nursery)
                 if self._connecting.cancelled_caught:
-                    self._fail(
-                        f"no connection to {self._channel.host}:{self._channel.port} in {self._channel.connect_timeout_s:g} s"
-                    )
+                    self._fail(f"no connection to {self._place} in {self._channel.connect_timeout_s:g} s")
                     return False
             except (OSError, ValueError) as error:  # ValueError: a name that is none
                 self._fail(f"cannot connect to {self._place}: {_reason(error)}")
@@ -193,7 +189,6 @@ class Bind:
         if event.status == 0:
             self.last_error = ""
             self._stable_at = self._clock.now() + STABLE_S
-            self.bound_at = self._clock.utc()
             self._set_state("bound")
             self._log.info("bound", kind=self.kind, smsc=event.system_id)
             return False
@@ -239,10 +234,7 @@ class Bind:
         self._stop.cancel()
         self._connecting.cancel()
         if self.session is not None and self.state == "bound":
-            try:
-                self.session.unbind(self._clock.now())
-            except LocalProtocolError:
-                self.rebind("cannot unbind")
+            self.session.unbind(self._clock.now())
             self.flush()
             self._set_state("leaving")
         elif self._wire is not None:

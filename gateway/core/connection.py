@@ -27,8 +27,10 @@ class Connection:
         self.log = log.logger(peer=host, session=number)
 
     def flush(self) -> None:
-        """Hand what the session has to say to the socket."""
+        """Hand what the session has to say to the socket; close when that was the last of it."""
         self.wire.send(self.session.data_to_send())
+        if self.session.finished and not self.wire.waiting:
+            self.wire.close()
 
     @property
     def account_name(self) -> str:

@@ -20,12 +20,11 @@ from gateway.core.clock import Clock
 from gateway.core.connection import Connection
 from gateway.core.desk import Desk
 from gateway.core.notices import Notices
-from gateway.core.pipeline import Pipeline, accounts_of
+from gateway.core.pipeline import Pipeline
 from gateway.core.submission import Reader, Submission, response_of
 from gateway.core.tls import TlsWire, server_context
 from gateway.core.wire import Wire
 from protocol.commands import Command
-from protocol.errors import LocalProtocolError
 from protocol.pdu import (
     BindRequest,
     CancelSm,
@@ -76,7 +75,7 @@ class EsmeFront:
         self._smpp: Smpp = config.smpp
         self._reader = reader
         self._tls = server_context(config.smpp.tls) if config.smpp.tls else None
-        self._auth.configure(accounts_of(config), config.smpp.bind_failures_per_minute)
+        self._auth.configure({one.system_id: one for one in config.accounts}, config.smpp.bind_failures_per_minute)
         self._buckets = {
             name: TokenBucket(account.messages_per_second, account.messages_per_second)
             for name, account in self._auth.accounts.items()
@@ -320,8 +319,6 @@ class EsmeFront:
             connection.flush()
             if not connection.window_is_full:
                 connection.room.set()
-            if connection.session.finished and not connection.wire.waiting:
-                connection.wire.close()
 
     # -- time
 
@@ -342,7 +339,6 @@ class EsmeFront:
         for event in connection.session.tick(now):
             ended |= self._note(connection, event)
         connection.flush()
-        ended |= connection.session.finished and not wire.waiting
         if wire.waiting > self._smpp.write_buffer_max or wire.stalled_s(now) > self._smpp.write_stalled_s:
             connection.log.warning("client does not read: closed", account=connection.account_name, waiting=wire.waiting)
             ended = True
@@ -357,10 +353,7 @@ class EsmeFront:
         now = self._clock.now()
         for connection in list(self.connections.values()):
             if connection.session.state in BOUND:
-                try:
-                    connection.session.unbind(now)
-                except LocalProtocolError:
-                    connection.wire.close()
+                connection.session.unbind(now)
                 connection.flush()
             else:
                 connection.wire.close()

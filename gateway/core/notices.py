@@ -13,7 +13,6 @@ from typing import Protocol
 
 import trio
 
-from gateway.core import log
 from gateway.core.clock import Clock
 from gateway.core.mailbox import Signal
 from gateway.core.report import Report
@@ -106,7 +105,6 @@ class Notices:
         self._receivers: dict[str, list[Receiver]] = {}
         self._done: list[Outcome] = []
         self._signal = Signal()
-        self._log = log.logger()
 
     def deliver(self, notices: Sequence[Notice]) -> None:
         """New notices, stored already."""

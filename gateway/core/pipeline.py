@@ -21,7 +21,7 @@ from typing import Protocol
 
 import trio
 
-from config.schema import CLASSES, Account, Config
+from config.schema import CLASSES, Config
 from gateway.core import log
 from gateway.core.clock import Clock
 from gateway.core.lane import Lane
@@ -304,8 +304,3 @@ class Pipeline:
     def waiting(self) -> dict[str, int]:
         """Messages ready or waiting for a channel, by class."""
         return {name: len(self._ready[name]) + sum(map(len, self._aside[name].values())) for name in CLASSES}
-
-
-def accounts_of(config: Config) -> dict[str, Account]:
-    """Accounts by system_id."""
-    return {account.system_id: account for account in config.accounts}

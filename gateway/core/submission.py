@@ -117,11 +117,8 @@ class Reader:
 
     def _copy(self, first: Message, to: Destination) -> Message:
         """The same for another destination of a submit_multi; all go by the id of the first."""
-        other = msgspec.structs.replace(
-            first, id=self._ids.make(to.addr), destination=to.addr, dest_ton=to.ton, dest_npi=to.npi
-        )
-        other.public_id = first.public_id
-        return other
+        new_id = self._ids.make(to.addr)
+        return msgspec.structs.replace(first, id=new_id, destination=to.addr, dest_ton=to.ton, dest_npi=to.npi)
 
     def _times(self, pdu: SubmitPdu, utc: float) -> tuple[float, float, Status]:
         """(not before, expires, status); 0 where nothing was asked."""
