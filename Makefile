@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: env test check demo bench-micro lock clean
+.PHONY: env test faults check demo bench-micro lock clean
 
 env: $(VENV)/.stamp  ## .venv with the locked dependencies and the tensec command
 
@@ -16,6 +16,10 @@ $(VENV)/.stamp: requirements.lock pyproject.toml
 
 test: env  ## the whole suite
 	$(BIN)/python -m pytest
+
+faults: export FAULTS_ROUNDS ?= 20
+faults: env  ## kills, stops and broken lines for long; FAULTS_ROUNDS=n says how long, FAULTS_SEED=n replays
+	$(BIN)/python -m pytest tests/faults -m faults -v --timeout 3600
 
 check: env  ## style, types, structure
 	$(BIN)/ruff check .

@@ -140,6 +140,24 @@ class Core(Section, frozen=True, kw_only=True):
     parts_timeout_s: Seconds = 60
 
 
+class Redis(Section, frozen=True, kw_only=True):
+    """A Redis (7 or newer) or Valkey server that keeps what it is told: appendonly, appendfsync always, noeviction."""
+
+    url: Secret = Secret("redis://127.0.0.1:6379/0")
+    prefix: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,32}$")] = "tensec"
+    allow_unsafe: bool = False
+
+
+class Store(Section, frozen=True, kw_only=True):
+    """Where messages are kept."""
+
+    kind: Literal["embedded", "redis", "memory"] = "embedded"
+    working_set_max: Count = 100_000
+    history_days: Count = 30
+    text_days: Count = 30
+    redis: Redis = Redis()
+
+
 class Log(Section, frozen=True, kw_only=True):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["json", "console"] = "json"
@@ -218,6 +236,7 @@ class Config(Section, frozen=True, kw_only=True):
     data_dir: str = "data"
     smpp: Smpp = Smpp()
     core: Core = Core()
+    store: Store = Store()
     classes: Classes = Classes()
     log: Log = Log()
     accounts: list[Account] = []

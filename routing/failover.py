@@ -15,6 +15,10 @@ StatusClass: TypeAlias = Literal[
 ]
 
 
+RESEND_AFTER_S = {"verification": 3.0, "notification": 30.0}
+"""When an attempt whose outcome is unknown is repeated, counted from its write. Marketing never is."""
+
+
 class Rule(msgspec.Struct, frozen=True):
     """May the message be tried again? `same` on the channel that refused it, `other_channel` elsewhere."""
 

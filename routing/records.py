@@ -2,6 +2,9 @@
 
 Plain data that decisions (here) and stores (gateway) share. Moments called `_utc` are seconds since 1970; `arrival` is the
 boot clock of the boot named `boot`, for honest differences. Money is integer micro-units. Strings that repeat are interned.
+
+This is also the stored form: fields by name, those at their default left out. Fields may be added; a default, a name or a
+meaning must never change, for records of older versions are read by it.
 """
 
 from enum import IntEnum
@@ -43,7 +46,7 @@ class AttemptState(IntEnum):
     FAILED = 5
 
 
-class Content(msgspec.Struct, gc=False, frozen=True):
+class Content(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
     """What is said, apart from the rest so that it can be purged alone.
 
     `data` is the whole user data, with its header when esm_class says so; `parts` is how many messages a handset gets.
@@ -65,7 +68,7 @@ class PartOf(NamedTuple):
     seq: int
 
 
-class Message(msgspec.Struct, gc=False):
+class Message(msgspec.Struct, gc=False, omit_defaults=True):
     """One message of one sender to one recipient."""
 
     # identity
@@ -143,7 +146,7 @@ class AttemptKey(NamedTuple):
     part: int
 
 
-class Attempt(msgspec.Struct, gc=False):
+class Attempt(msgspec.Struct, gc=False, omit_defaults=True):
     """What became of one part on one channel."""
 
     key: AttemptKey
@@ -165,9 +168,11 @@ class Attempt(msgspec.Struct, gc=False):
     err: str = ""
     cost: int = 0
     evidence: str = ""
+    resend_utc: float = 0.0
+    """When an unknown attempt without evidence is repeated; 0: never."""
 
 
-class Notice(msgspec.Struct, gc=False):
+class Notice(msgspec.Struct, gc=False, omit_defaults=True):
     """Something a sender must be told: the final state of a message, or a message from a subscriber (`data` set)."""
 
     id: int
@@ -182,6 +187,8 @@ class Notice(msgspec.Struct, gc=False):
     destination: str = ""
     submitted_utc: float = 0.0
     done_utc: float = 0.0
+    created_utc: float = 0.0
+    """When it became known here; it is given up some time after."""
     err: int = 0
     data: bytes = b""
     data_coding: int = 0

@@ -12,6 +12,7 @@ def serve(*, config: ConfigPath = DEFAULT_CONFIG) -> None:
     from gateway.core import log
     from gateway.core.clock import SystemClock
     from gateway.core.service import Service, StartError
+    from gateway.store.vault import VaultError
 
     settings = read_config(config)
     log.configure(settings.log)
@@ -21,5 +22,14 @@ def serve(*, config: ConfigPath = DEFAULT_CONFIG) -> None:
     except (StartError, OSError) as error:
         fail(str(error))
     except BaseExceptionGroup as group:
+        unusable, _ = group.split(VaultError)
+        if unusable is not None:  # another core has taken over, or the data was lost under us
+            fail(str(_first(unusable)))
         log.logger().critical("core failed", exc_info=group)
         sys.exit(1)
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first error in a group of groups."""
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first

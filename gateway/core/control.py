@@ -57,6 +57,7 @@ class Control:
                     except msgspec.MsgspecError as error:
                         self._log.warning("not understood on the control socket", reason=str(error))
                         return
+                    await self._pipeline.store.settled()
                     await stream.send_all(link.pack(self._answer(ask)))
 
     def _answer(self, ask: link.Ask) -> link.Answer:

@@ -11,8 +11,9 @@ import msgspec
 from config.schema import Account
 from gateway.core.clock import Clock
 from gateway.core.notices import spoken_state
+from gateway.core.storage import Storage
 from gateway.core.submission import moments, parts_of
-from gateway.store.base import Change, Settled, Store
+from gateway.store.base import Change, Settled
 from protocol.pdu import CancelSm, CancelSmResp, Pdu, QuerySm, QuerySmResp, ReplaceSm, ReplaceSmResp, response_to
 from protocol.status import Status
 from protocol.times import absolute
@@ -24,26 +25,25 @@ from routing.records import Message
 class Desk:
     """`spread` takes what a change brings about (notices of cancelled messages)."""
 
-    def __init__(self, store: Store, clock: Clock, spread: Callable[[Settled], None]) -> None:
+    def __init__(self, store: Storage, clock: Clock, spread: Callable[[Settled], None]) -> None:
         self._store = store
         self._clock = clock
         self._spread = spread
 
-    def answer(self, pdu: QuerySm | CancelSm | ReplaceSm, account: Account) -> Pdu:
+    async def answer(self, pdu: QuerySm | CancelSm | ReplaceSm, account: Account) -> Pdu:
         """The response to one request of `account`."""
         if isinstance(pdu, QuerySm):
-            return self._query(pdu, account)
+            return await self._query(pdu, account)
         if isinstance(pdu, CancelSm):
-            return self._cancel(pdu, account)
-        return self._replace(pdu, account)
+            return await self._cancel(pdu, account)
+        return await self._replace(pdu, account)
 
-    def _own(self, account: Account, public_id: str, source: str) -> list[Message]:
+    async def _own(self, account: Account, public_id: str, source: str) -> list[Message]:
         """Messages of the account by id; the source address must be theirs (section 4.8.1)."""
-        ids = self._store.resolve(account.system_id, public_id)
-        return [message for message in self._store.find(ids) if message is not None and message.source == source]
+        return [message for message in await self._store.resolve(account.system_id, public_id) if message.source == source]
 
-    def _query(self, pdu: QuerySm, account: Account) -> Pdu:
-        found = self._own(account, pdu.message_id, pdu.source_addr)
+    async def _query(self, pdu: QuerySm, account: Account) -> Pdu:
+        found = await self._own(account, pdu.message_id, pdu.source_addr)
         if not found:
             return response_to(pdu, Status.RQUERYFAIL)
         # Of a submit_multi the least advanced tells most.
@@ -57,23 +57,24 @@ class Desk:
             error_code=message.err & 0xFF,
         )
 
-    def _cancel(self, pdu: CancelSm, account: Account) -> Pdu:
+    async def _cancel(self, pdu: CancelSm, account: Account) -> Pdu:
         if pdu.message_id:
-            ids = [message.id for message in self._own(account, pdu.message_id, pdu.source_addr)]
+            ids = [message.id for message in await self._own(account, pdu.message_id, pdu.source_addr)]
         else:
             number = normal_number(pdu.destination_addr, account.country_code)
-            ids = self._store.matching(account.system_id, pdu.service_type, pdu.source_addr, number or pdu.destination_addr)
-        done, settled = self._store.change([Change(message_id) for message_id in ids], self._clock.utc())
+            to = number or pdu.destination_addr
+            ids = await self._store.matching(account.system_id, pdu.service_type, pdu.source_addr, to)
+        done, settled = await self._store.change([Change(message_id) for message_id in ids])
         self._spread(settled)
         return CancelSmResp(pdu.sequence, 0 if any(done) else Status.RCANCELFAIL)
 
-    def _replace(self, pdu: ReplaceSm, account: Account) -> Pdu:
+    async def _replace(self, pdu: ReplaceSm, account: Account) -> Pdu:
         status = submit_status(pdu)
         not_before, expires, bad_time = moments(pdu.schedule_delivery_time, pdu.validity_period, self._clock.utc())
         if status or bad_time:
             return response_to(pdu, status or bad_time)
         changes = []
-        for message in self._own(account, pdu.message_id, pdu.source_addr):
+        for message in await self._own(account, pdu.message_id, pdu.source_addr):
             old = message.content
             data = user_data(pdu)
             parts = parts_of(data, old.data_coding, old.esm_class)
@@ -90,6 +91,6 @@ class Desk:
             if (expires or message.expires_utc) <= (not_before or message.due_utc):
                 return response_to(pdu, Status.RINVEXPIRY)
             changes.append(Change(message.id, fields))
-        done, settled = self._store.change(changes, self._clock.utc())
+        done, settled = await self._store.change(changes)
         self._spread(settled)
         return ReplaceSmResp(pdu.sequence, 0 if any(done) else Status.RREPLACEFAIL)

@@ -214,7 +214,7 @@ class EsmeFront:
             elif isinstance(event, BindRequest):
                 ended |= not await self._bind(connection, event)
             elif isinstance(event, Pdu):
-                self._ask(connection, event)
+                await self._ask(connection, event)
             else:
                 ended |= self._note(connection, event)
         if submits:
@@ -259,10 +259,10 @@ class EsmeFront:
         if handed:
             self._pipeline.submissions.put(handed)
 
-    def _ask(self, connection: Connection, pdu: Pdu) -> None:
+    async def _ask(self, connection: Connection, pdu: Pdu) -> None:
         assert connection.account is not None
         if isinstance(pdu, QuerySm | CancelSm | ReplaceSm):
-            connection.session.respond(self._desk.answer(pdu, connection.account))
+            connection.session.respond(await self._desk.answer(pdu, connection.account))
         else:
             connection.session.respond(response_to(pdu, Status.RINVCMDID))
 

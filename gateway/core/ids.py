@@ -27,6 +27,10 @@ class IdMaker:
         self._ms = 0
         self._count = 0
 
+    def start_after(self, newest: int) -> None:
+        """Ids of before a restart are not made again, even if the clock was set back meanwhile."""
+        self._ms, self._count = newest >> 22, 255
+
     def make(self, destination: str) -> int:
         """A new id for a message to `destination`."""
         ms = int(self._utc() * 1000) - EPOCH_MS

@@ -25,15 +25,13 @@ from protocol.ids import canonical_id
 from protocol.pdu import DataSm, DeliverSm, Pdu, SubmitSmResp, response_to
 from protocol.session import Answered, Event, Unanswered
 from protocol.status import Status, status_name
-from routing.failover import classify, decide
+from routing.failover import RESEND_AFTER_S, classify, decide
 from routing.plan import Health
 from routing.records import Attempt, Message, MessageState
 from routing.throttle import TokenBucket
 
 VERIFICATION_ANSWER_S = 2.0
 """A code without answer for so long counts as unknown; others wait for the channel's response_timeout_s."""
-RESEND_AFTER_S = {"verification": 3.0, "notification": 30.0}
-"""When an unknown attempt is repeated, counted from its write. Marketing never is."""
 PAUSE_S = 1.0
 TICK_S = 0.25
 
@@ -80,6 +78,7 @@ class Lane:
         self._codes: deque[tuple[float, Part]] = deque()
         self._signal = Signal()
         self._paused_until = 0.0
+        self._beginning = 0
         self._leaving = False
         self._log = log.logger(channel=channel.name)
 
@@ -108,8 +107,8 @@ class Lane:
 
     @property
     def in_flight(self) -> int:
-        """Submits without answer."""
-        return sum(len(bind.session.window) for bind in self.binds if bind.session is not None)
+        """Submits without answer, and those that are just being stored as leaving."""
+        return self._beginning + sum(len(bind.session.window) for bind in self.binds if bind.session is not None)
 
     def enqueue(self, message: Message) -> None:
         """Take a message; call `wake` after the batch."""
@@ -152,8 +151,11 @@ class Lane:
         if not parts:
             return False
         pairs = self._spread(parts)
-        begun = await self._owner.begin([self._attempt(bind, part) for bind, part in pairs])
+        self._beginning = len(pairs)
+        with trio.CancelScope(shield=True):  # what is stored as leaving leaves, or is settled as not sent
+            begun = await self._owner.begin([self._attempt(bind, part) for bind, part in pairs])
         self._send([pair for pair, may_leave in zip(pairs, begun.may_leave, strict=True) if may_leave])
+        self._beginning = 0
         self._owner.lane_changed()
         return True
 

@@ -16,7 +16,8 @@ import trio
 from gateway.core.clock import Clock
 from gateway.core.mailbox import Signal
 from gateway.core.report import Report
-from gateway.store.base import NoticeDone, Outcome, Store
+from gateway.core.storage import Storage
+from gateway.store.base import NoticeDone, Outcome
 from protocol import receipt
 from protocol.pdu import DeliverSm
 from protocol.receipt import MessageState as CarrierState
@@ -94,7 +95,7 @@ def pdu_of(notice: Notice, *, tlvs: bool) -> DeliverSm:
 class Notices:
     """Queues per account. `report` takes what was acknowledged."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Storage, clock: Clock) -> None:
         self._store = store
         self._clock = clock
         self._waiting: dict[str, deque[Notice]] = {}
@@ -109,7 +110,8 @@ class Notices:
     def deliver(self, notices: Sequence[Notice]) -> None:
         """New notices, stored already."""
         for notice in notices:
-            self._queue(notice)
+            if notice.id not in self._held:  # the store may have listed it a moment ago
+                self._queue(notice)
         self._signal.set()
 
     def _queue(self, notice: Notice) -> None:
@@ -120,11 +122,12 @@ class Notices:
             queue.append(notice)
             self._held.add(notice.id)
 
-    def _refill(self, account: str) -> None:
+    async def _refill(self, account: str) -> None:
         """Notices that found no room in memory come from the store once the queue here is empty."""
         acknowledged = self._acknowledged.pop(account, set())
         limit = IN_MEMORY_MAX + len(self._held) + len(acknowledged)
-        listed = self._store.notices(account, limit)
+        listed = await self._store.notices(account, limit)
+        acknowledged |= self._acknowledged.pop(account, set())  # meanwhile
         self._overflow.discard(account)
         if len(listed) == limit:
             self._overflow.add(account)
@@ -135,6 +138,8 @@ class Notices:
 
     def joined(self, account: str, receiver: Receiver) -> None:
         """A client can receive now: what it refused or left unanswered before is tried at once."""
+        if self._store.durable and account not in self._receivers:
+            self._overflow.add(account)  # the store may hold notices of before the start
         self._receivers.setdefault(account, []).append(receiver)
         for entry in sorted(one for one in self._retries if one[2].account == account):
             self._wait_again(entry[2])
@@ -160,7 +165,7 @@ class Notices:
             self._held.discard(notice.id)
             if notice.account in self._overflow:
                 self._acknowledged.setdefault(notice.account, set()).add(notice.id)
-            self._done.append(NoticeDone(notice.id))
+            self._done.append(NoticeDone(notice.id, notice.account))
         else:
             delay = min(RETRY_MAX_S, RETRY_FIRST_S * 2 ** min(notice.failures, 10))
             notice.failures += 1
@@ -185,17 +190,17 @@ class Notices:
             now = self._clock.now()
             while self._retries and self._retries[0][0] <= now:
                 self._wait_again(heapq.heappop(self._retries)[2])
-            for account, receivers in self._receivers.items():
+            for account, receivers in list(self._receivers.items()):
                 if receivers:
-                    self._send(account, receivers)
+                    await self._send(account, receivers)
 
-    def _send(self, account: str, receivers: list[Receiver]) -> None:
+    async def _send(self, account: str, receivers: list[Receiver]) -> None:
         queue = self._waiting.get(account)
         if not queue:
             if account not in self._overflow:
                 return
-            self._refill(account)
-            queue = self._waiting[account]
+            await self._refill(account)
+            queue = self._waiting.setdefault(account, deque())
         for receiver in sorted(receivers, key=lambda one: -one.can_deliver):
             batch = [queue.popleft() for _ in range(min(receiver.can_deliver, len(queue)))]
             if not batch:

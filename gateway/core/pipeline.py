@@ -27,8 +27,10 @@ from gateway.core.clock import Clock
 from gateway.core.lane import Lane
 from gateway.core.mailbox import Mailbox, Signal
 from gateway.core.report import Report
+from gateway.core.storage import NotStoredError, Storage
 from gateway.core.submission import Submission
-from gateway.store.base import Admission, Begun, Finish, Outcome, Settled, Store
+from gateway.store.base import Admission, Begun, Due, Finish, Outcome, Settled
+from gateway.store.recovery import Recovered
 from protocol.reassembly import Reassembler
 from protocol.status import Status
 from routing.plan import WAIT, Health, RouteTable, plan
@@ -39,6 +41,8 @@ from routing.sla import SlaBook
 PINS_MAX = 10_000
 SCAN_MAX = 2_000
 """Messages planned in one go: planning must not hold up the loop."""
+PAGE = 5_000
+"""Messages brought from the store in one go."""
 RETRY_S = 1.0
 CLOCK_S = 0.1
 SHARE_OF_QUEUE = {"verification": 1.0, "notification": 0.95, "marketing": 0.9}
@@ -55,7 +59,7 @@ class Front(Protocol):
 class Pipeline:
     """See the module. `deliver` takes notices for senders."""
 
-    def __init__(self, config: Config, store: Store, clock: Clock, deliver: Callable[[Sequence[Notice]], None]) -> None:
+    def __init__(self, config: Config, store: Storage, clock: Clock, deliver: Callable[[Sequence[Notice]], None]) -> None:
         self.store = store
         self.clock = clock
         self.lanes: dict[str, Lane] = {}
@@ -63,11 +67,14 @@ class Pipeline:
         self.submissions: Mailbox[tuple[Front, Submission]] = Mailbox()
         self.reports: Mailbox[Report] = Mailbox()
         self.accepting = True
+        self.sending = True
         self._deliver = deliver
         self._ready: dict[str, deque[Message]] = {name: deque() for name in CLASSES}
         self._aside: dict[str, dict[tuple[str, ...], deque[Message]]] = {name: {} for name in CLASSES}
         self._planned: set[str] = set()
         self._plan_again = Signal()
+        self._to_release: list[int] = []
+        self._settling = 0
         self._pins: OrderedDict[str, str] = OrderedDict()
         self._groups: Reassembler[Message] = Reassembler(timeout_s=config.core.parts_timeout_s, groups_max=100_000)
         self._log = log.logger()
@@ -112,7 +119,7 @@ class Pipeline:
         for submission in submissions:
             submission.statuses = [int(status) for status in screen(submission.messages, self._screens)]
             for at, message in enumerate(submission.messages):
-                if not self.accepting:
+                if not self.accepting or self.store.trouble:
                     submission.statuses[at] = Status.RSYSERR
                 elif queued >= room * SHARE_OF_QUEUE[message.class_] or (
                     message.state is MessageState.SCHEDULED and scheduled >= self._config.core.scheduled_size_max
@@ -130,9 +137,15 @@ class Pipeline:
             if status == Status.ROK
         ]
         batch = [Admission(submission.messages[at]) for submission, at in passed]
-        refusals = self.store.admit(batch, self.clock.utc())
+        try:
+            refusals = await self.store.admit(batch)
+        except NotStoredError:
+            for submission, at in passed:
+                submission.statuses[at] = Status.RSYSERR
+            return
         now = self.clock.now()
         complete: list[int] = []
+        queued: list[Message] = []
         for (submission, at), refusal in zip(passed, refusals, strict=True):
             message = submission.messages[at]
             if refusal is not None:
@@ -140,10 +153,10 @@ class Pipeline:
             elif message.part_of is not None:
                 complete += self._collect(message, now)
             elif message.state is MessageState.QUEUED:
-                self._ready[message.class_].append(message)
+                queued.append(message)
         if complete:
-            self._make_ready(self.store.release(complete, self.clock.utc()))
-        self._plan_again.set()
+            queued += await self.store.release(complete)
+        self._make_ready(self.store.ready(queued))
 
     def _collect(self, message: Message, now: float) -> list[int]:
         """Parts that the sender cut leave together: the ids of the group when this part made it whole."""
@@ -165,6 +178,8 @@ class Pipeline:
 
     def _plan_ready(self) -> None:
         """Codes first: they see room that others do not. Then whatever room is left, oldest first."""
+        if self.store.trouble or not self.sending:
+            return  # nothing may leave that is not stored as leaving
         self._planned.clear()
         for class_ in CLASSES:
             health = {name: lane.health(urgent=class_ == "verification") for name, lane in self.lanes.items()}
@@ -224,9 +239,8 @@ class Pipeline:
 
     async def begin(self, attempts: Sequence[Attempt]) -> Begun:
         """Store attempts as sending, before their octets leave."""
-        begun = self.store.begin(attempts, self.clock.now(), self.clock.utc())
+        begun = await self.store.begin(attempts)
         self.spread(begun.settled)
-        await trio.lowlevel.checkpoint()
         return begun
 
     def requeue(self, messages: Sequence[Message]) -> None:
@@ -249,11 +263,18 @@ class Pipeline:
     async def _settle(self) -> None:
         while True:
             reports = await self.reports.take()
-            settled = self.store.settle([one for report in reports for one in report.outcomes], self.clock.utc())
+            self._settling = len(reports)
+            settled = await self.store.settle([one for report in reports for one in report.outcomes])
             for report in reports:
                 if report.source is not None and report.requests:
                     report.source.acknowledge(report.requests, Status.ROK)
             self.spread(settled)
+            self._settling = 0
+
+    @property
+    def settling(self) -> int:
+        """Reports whose outcomes are not stored yet."""
+        return len(self.reports) + self._settling
 
     def spread(self, settled: Settled) -> None:
         """Everything a step of the store brought about."""
@@ -276,23 +297,45 @@ class Pipeline:
     async def _clock(self) -> None:
         while True:
             await trio.sleep(CLOCK_S)
-            utc = self.clock.utc()
             self._groups.give_up(self.clock.now())
-            due_utc = self.store.next_due_utc()
-            if due_utc is None or due_utc > utc:
-                continue
-            due = self.store.take_due(utc)
-            if due.incomplete:
-                missing = [Finish(one.id, MessageState.REJECTED, "other parts never came") for one in due.incomplete]
-                self.report(Report(list(missing)))
-            self.spread(due.settled)
-            self._make_ready(due.queued)
+            if self._to_release:
+                whole, self._to_release = self._to_release, []
+                self._make_ready(self.store.ready(await self.store.release(whole)))
+            due = await self.store.take_due()
+            if due is not None:
+                self._come_due(due)
+            await self._page_in()
+
+    def _come_due(self, due: Due) -> None:
+        if due.incomplete:
+            missing = [Finish(one.id, MessageState.REJECTED, "other parts never came") for one in due.incomplete]
+            self.report(Report(list(missing)))
+        if due.dead:
+            accounts = sorted({notice.account for notice in due.dead})
+            self._log.warning("notices nobody took are dead letters now", notices=len(due.dead), accounts=accounts)
+        self.spread(due.settled)
+        self._make_ready(self.store.ready(due.queued))
+
+    async def _page_in(self) -> None:
+        """Queued messages beyond the working set come from the store as those before them have left."""
+        for class_ in CLASSES:
+            if self.store.waiting(class_) and len(self._ready[class_]) < PAGE // 2:
+                self._make_ready(await self.store.page_in(class_, PAGE))
+
+    def resume(self, recovered: Recovered) -> None:
+        """After a start: what was in the store goes on."""
+        for part in recovered.parts:
+            self._to_release += self._collect(part, self.clock.now())
+        self.spread(recovered.settled)
+        self._make_ready(recovered.queued)
 
     # -- for drain and monitoring
 
     @property
     def busy(self) -> int:
-        """Submits without answer, reports not settled, and what could leave now because its channel is up."""
+        """Submits without answer, reports not settled; with a store that forgets also what could leave as its channel is up."""
+        if self.store.durable:
+            return sum(lane.in_flight for lane in self.lanes.values()) + self.settling + len(self.submissions)
         moving = sum(lane.in_flight + (lane.queued if lane.up else 0) for lane in self.lanes.values())
         return moving + len(self.reports) + len(self.submissions) + self._could_leave()
 

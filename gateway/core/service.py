@@ -31,8 +31,12 @@ from gateway.core.incoming import Incoming
 from gateway.core.lane import Lane
 from gateway.core.notices import Notices
 from gateway.core.pipeline import Pipeline
+from gateway.core.storage import Storage
 from gateway.core.submission import Reader
-from gateway.store.memory import MemoryStore
+from gateway.core.upkeep import keep_history
+from gateway.store.opening import Opened, open_parts
+from gateway.store.recovery import Recovered, recover
+from gateway.store.vault import VaultError
 
 BACKLOG = 4096
 POLL_S = 0.05
@@ -54,14 +58,19 @@ class Service:
         self._clock = clock
         self._ids = IdMaker(config.core.node, clock.utc)
         self._log = log.logger()
-        self._store = MemoryStore(clock.boot)
-        self._notices = Notices(self._store, clock)
-        self.pipeline = Pipeline(config, self._store, clock, self._notices.deliver)
-        desk = Desk(self._store, clock, self.pipeline.spread)
-        self._front = EsmeFront(config, self.pipeline, self._notices, self._reader(config), desk, clock)
-        self._control = Control(self.pipeline, self.reload)
         self._lanes_nursery: trio.Nursery | None = None
         self._retiring: list[Lane] = []
+
+    def _assemble(self, opened: Opened, recovered: Recovered) -> None:
+        """Everything around the store."""
+        config, clock = self.config, self._clock
+        self._storage = Storage(opened, clock)
+        self._notices = Notices(self._storage, clock)
+        self.pipeline = Pipeline(config, self._storage, clock, self._notices.deliver)
+        desk = Desk(self._storage, clock, self.pipeline.spread)
+        self._front = EsmeFront(config, self.pipeline, self._notices, self._reader(config), desk, clock)
+        self._control = Control(self.pipeline, self.reload)
+        self.pipeline.resume(recovered)
 
     def _reader(self, config: Config) -> Reader:
         return Reader(config, self._ids, self._clock.boot)
@@ -75,10 +84,38 @@ class Service:
         if len(str(control)) > link.PATH_MAX:
             raise StartError(f"data_dir {data_dir}: {control} is too long for a socket, at most {link.PATH_MAX} characters")
         lock = _lock(data_dir)
-        listener = _listen(self.config.smpp.listen)
-        with lock, listener:
-            _tune()
+        with lock, _listen(self.config.smpp.listen) as listener:
+            opened, recovered = self._open(data_dir)
+            try:
+                self._assemble(opened, recovered)
+                await self._serve(control, listener)
+            finally:
+                opened.close()
+
+    def _open(self, data_dir: Path) -> tuple[Opened, Recovered]:
+        """The store, with everything that was in it."""
+        started = self._clock.now()
+        try:
+            opened = open_parts(self.config.store, data_dir, self._clock.boot)
+            if opened.keeper is None or opened.vault is None:
+                return opened, Recovered()
+            recovered = recover(opened.keeper, opened.vault, self._clock.utc())
+        except VaultError as error:
+            raise StartError(str(error)) from None
+        self._ids.start_after(opened.keeper.newest_id)
+        sums = opened.book.ledger()
+        open_sums = {"scheduled": sums.scheduled, "queued": sums.queued, "in_flight": sums.in_flight}
+        seconds = round(self._clock.now() - started, 2)
+        self._log.info("store opened", kind=self.config.store.kind, accepted=sums.accepted, **open_sums, seconds=seconds)
+        return opened, recovered
+
+    async def _serve(self, control: Path, listener: socket.socket) -> None:
+        _tune()
+        async with trio.open_nursery() as floor:  # under everything that stores
+            await floor.start(self._storage.run)
             async with trio.open_nursery() as ground:
+                if self._storage.durable:
+                    ground.start_soon(keep_history, Path(self.config.data_dir), self.config.store)
                 ground.start_soon(self.pipeline.run)
                 ground.start_soon(self._notices.run, self.pipeline)
                 await ground.start(self._control.run, control)
@@ -93,12 +130,22 @@ class Service:
                     listener.close()
                     await self._drain()
                     lanes.cancel_scope.cancel()
+                await self._settle_last()
                 ground.cancel_scope.cancel()
-        sums = self._store.ledger()
+            floor.cancel_scope.cancel()
+        sums = self._storage.ledger()
         left = sums.scheduled + sums.queued + sums.in_flight
-        if left:
+        if left and not self._storage.durable:
             self._log.warning("the memory store forgets what was not final", messages=left)
         self._log.info("stopped", accepted=sums.accepted, **{name: n for name, n in sums.final.items() if n})
+
+    async def _settle_last(self) -> None:
+        """What was acknowledged or lost at the very end is stored, too."""
+        done = self._notices.take_done()
+        if done is not None:
+            self.pipeline.report(done)
+        with trio.move_on_after(GOODBYE_S):
+            await _until(lambda: not self.pipeline.settling)
 
     async def _until_told(self) -> None:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
@@ -112,8 +159,11 @@ class Service:
         timeout_s = self.config.core.drain_timeout_s
         self._log.info("draining", in_flight=self.pipeline.busy, timeout_s=timeout_s)
         self.pipeline.accepting = False
+        if self._storage.durable:  # what waits is as safe in the store, and goes on after the next start
+            self.pipeline.sending = False
+            for lane in self.pipeline.lanes.values():
+                lane.leave()
         with trio.move_on_after(timeout_s) as deadline:
-            # What is only in memory is sent if it can be: it would be lost with the process.
             await _until(lambda: not self.pipeline.busy and not any(lane.in_flight for lane in self._retiring))
         if deadline.cancelled_caught:
             self._log.warning("drain timed out", in_flight=self.pipeline.busy)
@@ -145,6 +195,7 @@ class Service:
                 ("data_dir", self.config.data_dir, config.data_dir),
                 ("core.node", self.config.core.node, config.core.node),
                 ("log", self.config.log, config.log),
+                ("store", self.config.store, config.store),
             )
             if old != new
         ]

@@ -23,22 +23,29 @@ from routing.records import Attempt, AttemptKey, Message, MessageState, Notice
 # -- guards: the only rules a store knows
 
 
-class Unique(msgspec.Struct, frozen=True, gc=False):
+class Unique(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag=True):
     """`key` must not have been admitted before `until_utc` of its first use: idempotency, dedupe."""
 
     key: str
     until_utc: float
+    returns: bool = True
+    """Given back when the message ends without having left; so for every kind that takes something."""
 
 
-class Window(msgspec.Struct, frozen=True, gc=False):
-    """At most `limit` admitted for `key` within the last `period_s`: frequency caps, velocity."""
+class Window(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag=True):
+    """At most `limit` admitted for `key` within any `period_s`: frequency caps, velocity.
+
+    `at_utc` is when the message counts; 0: when it is admitted. A later one counts in the period in which it comes due.
+    """
 
     key: str
     limit: int
     period_s: float
+    at_utc: float = 0.0
+    returns: bool = True
 
 
-class Member(msgspec.Struct, frozen=True, gc=False):
+class Member(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag=True):
     """`key` must (not) be a member of `set_name`: opt-outs, blacklists, whitelists."""
 
     set_name: str
@@ -46,11 +53,12 @@ class Member(msgspec.Struct, frozen=True, gc=False):
     must_be: bool = False
 
 
-class Spend(msgspec.Struct, frozen=True, gc=False):
+class Spend(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag=True):
     """`purse` must hold `amount` (micro-units), which is taken: quota, balance."""
 
     purse: str
     amount: int
+    returns: bool = True
 
 
 Guard: TypeAlias = Unique | Window | Member | Spend
@@ -144,9 +152,10 @@ class Finish(msgspec.Struct, gc=False):
 
 
 class NoticeDone(msgspec.Struct, gc=False):
-    """The sender acknowledged the notice."""
+    """The sender of `account` acknowledged the notice."""
 
     notice_id: int
+    account: str
 
 
 Outcome: TypeAlias = Sent | Refused | NotSent | Unclear | Abandoned | CarrierReceipt | MobileOriginated | Finish | NoticeDone
@@ -187,11 +196,12 @@ class Begun(msgspec.Struct):
 
 class Due(msgspec.Struct):
     """What time brought: messages now queued (scheduled before, or to be resent), parts whose group never became whole,
-    and what ended.
+    notices nobody took for 72 h, and what ended.
     """
 
     queued: list[Message] = []
     incomplete: list[Message] = []
+    dead: list[Notice] = []
     settled: Settled = msgspec.field(default_factory=Settled)
 
 

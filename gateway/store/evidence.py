@@ -9,52 +9,72 @@ from itertools import count
 
 from gateway.store import states
 from gateway.store.base import CarrierReceipt
-from routing.records import Attempt, Message
-
-PARKED_S = 72 * 3600.0
-"""How long a receipt with an id nobody knows is kept."""
+from gateway.store.changes import Changes
+from gateway.store.record import CORRELATION_S, Record
+from routing.records import Attempt
 
 
 class Unidentified:
     """Attempts that left us and have no carrier's id, by channel and recipient."""
 
     def __init__(self) -> None:
-        self._by_place: dict[tuple[str, str], list[tuple[Attempt, Message]]] = {}
+        self._by_place: dict[tuple[str, str], list[tuple[Attempt, Record]]] = {}
 
-    def add(self, attempt: Attempt, message: Message) -> None:
+    def add(self, attempt: Attempt, record: Record) -> None:
         """Its outcome is unknown, or the carrier accepted it without naming it."""
-        self._by_place.setdefault((attempt.channel, message.destination), []).append((attempt, message))
+        self._by_place.setdefault((attempt.channel, record.message.destination), []).append((attempt, record))
 
-    def discard(self, attempt: Attempt, message: Message) -> None:
+    def discard(self, attempt: Attempt, destination: str) -> None:
         """It is settled, or has an id now. Nothing when it is not here."""
-        place = (attempt.channel, message.destination)
+        if not self._by_place:
+            return
+        place = (attempt.channel, destination)
         others = [one for one in self._by_place.get(place, ()) if one[0] is not attempt]
         if others:
             self._by_place[place] = others
         else:
             self._by_place.pop(place, None)
 
-    def about(self, receipt: CarrierReceipt) -> Attempt | None:
+    def about(self, receipt: CarrierReceipt) -> tuple[Attempt, Record] | None:
         """The only attempt the receipt can be about."""
         fitting = [
-            attempt
-            for attempt, message in self._by_place.get((receipt.channel, receipt.destination), ())
-            if not receipt.source or message.source == receipt.source
+            (attempt, record)
+            for attempt, record in self._by_place.get((receipt.channel, receipt.destination), ())
+            if not receipt.source or record.message.source == receipt.source
         ]
         if receipt.user_reference is not None:
-            fitting = [one for one in fitting if one.user_reference == receipt.user_reference]
+            fitting = [one for one in fitting if one[0].user_reference == receipt.user_reference]
         return fitting[0] if len(fitting) == 1 else None
 
 
 class Parked:
     """Receipts that came before the response that names their id, or without any; the oldest make room."""
 
-    def __init__(self, size_max: int) -> None:
+    def __init__(self, size_max: int, changes: Changes) -> None:
         self.size_max = size_max
+        self.changes = changes
         self._receipts: OrderedDict[int, CarrierReceipt] = OrderedDict()
         self._by_id: dict[tuple[str, str], int] = {}
         self._by_place: dict[tuple[str, str], set[int]] = {}
         self._numbers = count()
+
+    def __len__(self) -> int:
+        return len(self._receipts)
+
+    def get(self, number: int) -> CarrierReceipt | None:
+        """One by its number."""
+        return self._receipts.get(number)
+
+    def restore(self, receipts: dict[int, CarrierReceipt]) -> None:
+        """What was parked before a restart."""
+        for number, receipt in sorted(receipts.items()):
+            self._keep(number, receipt)
+        self._numbers = count(max(self._receipts, default=-1) + 1)
+
+    def forget(self, number: int) -> None:
+        """The journal says it is not parked any more."""
+        if number in self._receipts:
+            self._remove(number)
 
     def add(self, receipt: CarrierReceipt, utc: float) -> None:
         """Keep it. Of several for one id a final state stays, whatever comes out of order."""
@@ -65,29 +85,36 @@ class Parked:
                 return
             self._remove(known)
         number = next(self._numbers)
-        self._receipts[number] = receipt
-        self._by_id.update(dict.fromkeys(ids, number))
-        self._by_place.setdefault((receipt.channel, receipt.destination), set()).add(number)
+        self._keep(number, receipt)
+        self.changes.parked[number] = receipt
         while self._receipts:
             number, oldest = next(iter(self._receipts.items()))
-            if len(self._receipts) <= self.size_max and oldest.at_utc > utc - PARKED_S:
+            if len(self._receipts) <= self.size_max and oldest.at_utc > utc - CORRELATION_S:
                 break
             self._remove(number)
+
+    def _keep(self, number: int, receipt: CarrierReceipt) -> None:
+        self._receipts[number] = receipt
+        self._by_id.update(((receipt.channel, one), number) for one in receipt.candidates)
+        self._by_place.setdefault((receipt.channel, receipt.destination), set()).add(number)
 
     def take(self, channel: str, carrier_id: str) -> CarrierReceipt | None:
         """The receipt for an id that has become known, removed."""
         number = self._by_id.get((channel, carrier_id))
         return None if number is None else self._remove(number)
 
-    def take_about(self, attempt: Attempt, message: Message, unidentified: Unidentified) -> CarrierReceipt | None:
+    def take_about(self, attempt: Attempt, destination: str, unidentified: Unidentified) -> CarrierReceipt | None:
         """The receipt that can only be about `attempt`, removed."""
-        for number in sorted(self._by_place.get((attempt.channel, message.destination), ())):
-            if unidentified.about(self._receipts[number]) is attempt:
+        for number in sorted(self._by_place.get((attempt.channel, destination), ())):
+            about = unidentified.about(self._receipts[number])
+            if about is not None and about[0] is attempt:
                 return self._remove(number)
         return None
 
     def _remove(self, number: int) -> CarrierReceipt:
         receipt = self._receipts.pop(number)
+        self.changes.parked.pop(number, None)
+        self.changes.unparked[number] = None
         for candidate in receipt.candidates:
             if self._by_id.get((receipt.channel, candidate)) == number:
                 del self._by_id[receipt.channel, candidate]

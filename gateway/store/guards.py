@@ -1,69 +1,184 @@
-"""The four kinds of guards in memory: everything of one admission is checked before anything of it is taken."""
+"""The four kinds of guards: everything of one admission is checked before anything of it is taken.
 
-from collections import Counter, deque
-from collections.abc import Sequence
+The book holds what it has been told of: everything in memory, or a cache over a durable map of millions of keys. There a key
+that is not held must be brought before it is checked (`missing`, `bring`); the book's changes name what the last steps
+changed. A key is spelled with its kind, `u`, `w` or `m`, and its value is a list of times: until when for unique ones, when
+each was taken for windows, nothing in particular for members. An empty list says the key is known not to be there.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
 from gateway.store.base import Guard, Member, Spend, Unique, Window
+from gateway.store.changes import Changes
+
+Times: TypeAlias = list[float]
+_NONE: Times = []
+MEMBER: Times = [0.0]
+
+
+def window_key(guard: Window) -> str:
+    """How a window is spelled: its period first, so that the key alone tells how long a time matters."""
+    return f"w{guard.period_s:.0f}\x1f{guard.key}"
+
+
+def member_key(set_name: str, key: str) -> str:
+    """How membership is spelled."""
+    return f"m{set_name}\x1f{key}"
 
 
 class GuardBook:
-    """What was admitted under which key. Keys that no longer matter are dropped as they are met."""
+    """What was admitted under which key. `complete`: a key that is not held does not exist."""
 
-    def __init__(self) -> None:
-        self._unique: dict[str, float] = {}
-        self._windows: dict[str, deque[float]] = {}
-        self._members: dict[str, set[str]] = {}
-        self._purses: Counter[str] = Counter()
+    def __init__(self, changes: Changes, *, complete: bool = True) -> None:
+        self.changes = changes
+        self.complete = complete
+        self.held: dict[str, Times] = {}
+        self.sums: dict[str, int] = {}
+        """Purses, spelled `p` + name, and sizes of member sets, spelled `n` + name; few, all held."""
+        self.owed: list[tuple[Guard, float]] = []
+
+    # -- admission
 
     def check(self, guards: Sequence[Guard], utc: float) -> Guard | None:
         """Take all of `guards` and give None, or take nothing and give the first that refuses."""
-        taken: list[Guard] = []
-        for guard in guards:
+        for at, guard in enumerate(guards):
             # Each is taken before the next is looked at: one admission may hold two guards on the same key.
-            if not self._passes(guard, utc):
-                for earlier in reversed(taken):
-                    self._return(earlier)
+            if not self._pass(guard, utc):
+                for earlier in reversed(guards[:at]):
+                    self._return(earlier, utc)
                 return guard
-            self._take(guard, utc)
-            taken.append(guard)
         return None
 
-    def _passes(self, guard: Guard, utc: float) -> bool:
-        if isinstance(guard, Unique):
-            return self._unique.get(guard.key, 0.0) <= utc
-        if isinstance(guard, Window):
-            seen = self._windows.get(guard.key)
-            while seen and seen[0] <= utc - guard.period_s:
-                seen.popleft()
-            return len(seen or ()) < guard.limit
+    def _pass(self, guard: Guard, utc: float) -> bool:
+        """Take it if it lets pass."""
+        kind = guard.__class__
+        if kind is Window:
+            return self._pass_window(guard, utc)  # type: ignore[arg-type]
+        if kind is Unique:
+            key = "u" + guard.key  # type: ignore[union-attr]
+            times = self.held.get(key)
+            if times and times[0] > utc:
+                return False
+            self.held[key] = [guard.until_utc]  # type: ignore[union-attr]
+            self.changes.guards.add(key)
+            return True
         if isinstance(guard, Member):
-            return (guard.key in self._members.get(guard.set_name, ())) == guard.must_be
-        return self._purses[guard.purse] >= guard.amount
+            return bool(self.held.get(member_key(guard.set_name, guard.key))) == guard.must_be
+        assert isinstance(guard, Spend)
+        key = "p" + guard.purse
+        left = self.sums.get(key, 0) - guard.amount
+        if left < 0:
+            return False
+        self.sums[key] = left
+        self.changes.sums.add(key)
+        return True
 
-    def _take(self, guard: Guard, utc: float) -> None:
-        if isinstance(guard, Unique):
-            self._unique[guard.key] = guard.until_utc
-        elif isinstance(guard, Window):
-            self._windows.setdefault(guard.key, deque()).append(utc)
-        elif isinstance(guard, Spend):
-            self._purses[guard.purse] -= guard.amount
+    def _pass_window(self, guard: Window, utc: float) -> bool:
+        key = window_key(guard)
+        at = guard.at_utc or utc
+        floor, ceiling = at - guard.period_s, at + guard.period_s
+        times = self.held.get(key, _NONE)
+        if times and times[0] <= floor and not guard.at_utc:
+            times = [one for one in times if one > floor]
+        if sum(floor < one < ceiling for one in times) >= guard.limit:
+            return False
+        self._put(key, [*times, at])
+        return True
 
-    def _return(self, guard: Guard) -> None:
-        if isinstance(guard, Unique):
-            del self._unique[guard.key]
+    def release(self, guards: Iterable[Guard], utc: float) -> None:
+        """The message ended without having left: what it took is given back, unless the guard says otherwise.
+
+        `utc` is when it was admitted. What is not held is owed until it has been brought.
+        """
+        for guard in guards:
+            if not isinstance(guard, Member) and guard.returns:
+                if self.missing((guard,)):
+                    self.owed.append((guard, utc))
+                else:
+                    self._return(guard, utc)
+
+    def pay(self) -> None:
+        """Give back what was owed and is held now."""
+        owed, self.owed = self.owed, []
+        for guard, utc in owed:
+            self.release((guard,), utc)
+
+    def _return(self, guard: Guard, utc: float) -> None:
+        if isinstance(guard, Spend):
+            self.sums["p" + guard.purse] += guard.amount
+            self.changes.sums.add("p" + guard.purse)
+        elif isinstance(guard, Unique):
+            if self.held.get("u" + guard.key) == [guard.until_utc]:  # else it was taken anew since
+                self._put("u" + guard.key, [])
         elif isinstance(guard, Window):
-            self._windows[guard.key].pop()
-        elif isinstance(guard, Spend):
-            self._purses[guard.purse] += guard.amount
+            key, left = window_key(guard), list(self.held.get(window_key(guard), _NONE))
+            if (guard.at_utc or utc) in left:
+                left.remove(guard.at_utc or utc)
+                self._put(key, left)
+
+    def _put(self, key: str, times: Times) -> None:
+        self.held[key] = times
+        self.changes.guards.add(key)
+
+    # -- administration
 
     def members(self, set_name: str, add: Sequence[str] = (), remove: Sequence[str] = ()) -> int:
         """Change a member set; its size afterwards."""
-        members = self._members.setdefault(set_name, set())
-        members.update(add)
-        members.difference_update(remove)
-        return len(members)
+        size = self.sums.get("n" + set_name, 0)
+        for keys, value, change in ((add, MEMBER, 1), (remove, _NONE, -1)):
+            for key in keys:
+                spelled = member_key(set_name, key)
+                if bool(self.held.get(spelled)) != bool(value):
+                    self._put(spelled, list(value))
+                    size += change
+        if add or remove:
+            self.sums["n" + set_name] = size
+            self.changes.sums.add("n" + set_name)
+        return size
 
     def fund(self, purse: str, amount: int) -> int:
         """Add to a purse; what it holds afterwards."""
-        self._purses[purse] += amount
-        return self._purses[purse]
+        held = self.sums.get("p" + purse, 0) + amount
+        if amount:
+            self.sums["p" + purse] = held
+            self.changes.sums.add("p" + purse)
+        return held
+
+    # -- over a durable map
+
+    def missing(self, guards: Iterable[Guard]) -> list[str]:
+        """Keys of `guards` that must be brought first."""
+        if self.complete:
+            return []
+        held = self.held
+        keys = []
+        for guard in guards:
+            if isinstance(guard, Spend):
+                continue
+            if isinstance(guard, Member):
+                key = member_key(guard.set_name, guard.key)
+            else:
+                key = "u" + guard.key if isinstance(guard, Unique) else window_key(guard)
+            if key not in held:
+                keys.append(key)
+        return keys
+
+    def bring(self, found: dict[str, Times]) -> None:
+        """What the durable map says of keys; an empty list where it has none. What is held already is newer."""
+        for key, times in found.items():
+            self.held.setdefault(key, times)
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """Hold these no longer; the durable map has them."""
+        for key in keys:
+            self.held.pop(key, None)
+
+
+def useful(key: str, times: Times, utc: float) -> bool:
+    """Whether the value can still refuse anything at `utc`."""
+    if not times:
+        return False
+    if key[0] == "u":
+        return times[0] > utc
+    return key[0] == "m" or times[-1] + float(key[1 : key.index("\x1f")]) > utc

@@ -50,6 +50,13 @@ def open_elsewhere(attempts: Iterable[Attempt], number: int) -> bool:
     return any(one.state in OPEN and one.key.number != number and one.key.number not in dead for one in attempts)
 
 
+def resendable(message: Message, attempts: Iterable[Attempt]) -> bool:
+    """Whether its latest attempt left, and of some part nobody knows what became of it."""
+    if message.state is not MessageState.IN_FLIGHT:
+        return False
+    return any(one.state is AttemptState.UNKNOWN and one.key.number == message.tries for one in attempts)
+
+
 def failed_as(state: CarrierState) -> MessageState:
     """The final state of a message whose last open attempt ended with this receipt."""
     return _FAILED_AS.get(state, MessageState.UNDELIVERED)
@@ -77,7 +84,7 @@ def wants_notice(message: Message) -> bool:
     return (asked == 3) == (message.state is MessageState.DELIVERED)
 
 
-def notice_of(message: Message, utc: float, *, correction: bool = False) -> Notice:
+def notice_of(message: Message, utc: float, now_utc: float, *, correction: bool = False) -> Notice:
     """The receipt for the sender: addresses as a receipt has them, from the recipient to the sender.
 
     A correction is a notice of its own: acknowledging the first one must not acknowledge it.
@@ -95,6 +102,7 @@ def notice_of(message: Message, utc: float, *, correction: bool = False) -> Noti
         destination=message.source,
         submitted_utc=message.arrival_utc,
         done_utc=utc,
+        created_utc=now_utc,
         err=message.err,
         client_ref=message.client_ref,
     )

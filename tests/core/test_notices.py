@@ -10,8 +10,10 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from gateway.core import notices as module
 from gateway.core.notices import Notices, pdu_of
 from gateway.core.report import Report
+from gateway.core.storage import Storage
 from gateway.store.base import MobileOriginated
 from gateway.store.memory import MemoryStore
+from gateway.store.opening import Opened
 from protocol.pdu import DeliverSm
 from protocol.tlv import Tag, get
 from routing.records import MessageState, Notice
@@ -45,7 +47,7 @@ class Hall:
 
     def __init__(self) -> None:
         self.store = MemoryStore("virtual")
-        self.notices = Notices(self.store, VirtualClock())
+        self.notices = Notices(Storage(Opened(self.store), VirtualClock()), VirtualClock())
         self.settle_after_s = 0.2
         self._reports: list[Report] = []
 

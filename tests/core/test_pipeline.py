@@ -12,9 +12,11 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from config.schema import Config, Core
 from gateway.core.pipeline import Pipeline
 from gateway.core.report import Report
+from gateway.core.storage import Storage
 from gateway.core.submission import Submission
 from gateway.store.base import CarrierReceipt, Refused, Sent, Unclear
 from gateway.store.memory import MemoryStore
+from gateway.store.opening import Opened
 from protocol.commands import Command
 from protocol.pdu import DeliverSm
 from protocol.receipt import MessageState as CarrierState
@@ -60,7 +62,7 @@ class Ring:
         self.store = MemoryStore("virtual")
         self.told: list[Notice] = []
         self.answers: dict[int, list[int]] = {}
-        self.pipeline = Pipeline(made, self.store, VirtualClock(), self.told.extend)
+        self.pipeline = Pipeline(made, Storage(Opened(self.store), VirtualClock()), VirtualClock(), self.told.extend)
         self.pipeline.lanes.update(lanes or {"a": FakeLane("a"), "b": FakeLane("b")})  # type: ignore[arg-type]
         self.lanes: dict[str, FakeLane] = self.pipeline.lanes  # type: ignore[assignment]
 

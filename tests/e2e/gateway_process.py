@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from gateway import link
 
 ROOT = Path(__file__).resolve().parents[2]
 PEERS = ROOT / "tests" / "interop" / "peers"
+TENSEC = (sys.executable, "-m", "gateway.cli.main")
 TIMEOUT_S = 20.0
 POLL_S = 0.02
 
@@ -180,19 +181,28 @@ def toml(value: Any) -> str:
 class Gateway(Child):
     """`tensec serve` on a configuration given as dictionaries.
 
-    `settings` holds tables such as smpp={...}; `accounts`, `channels` and `routes` are lists of tables.
+    `settings` holds tables such as smpp={...}; `accounts`, `channels` and `routes` are lists of tables. `launcher` is what
+    stands for `tensec`.
     """
 
     _numbers = itertools.count(1)
 
-    def __init__(self, folder: Path, *, started: bool = True, env: dict[str, str] | None = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        started: bool = True,
+        env: dict[str, str] | None = None,
+        launcher: Sequence[str] = TENSEC,
+        **settings: Any,
+    ) -> None:
         self.folder = folder
         self.data_dir = folder / f"data{next(self._numbers)}"
         self.file = folder / f"{self.data_dir.name}.toml"
         self.settings: dict[str, Any] = {"data_dir": str(self.data_dir)}
         self.write(**settings)
         self.data_dir = Path(self.settings["data_dir"])
-        super().__init__([sys.executable, "-m", "gateway.cli.main", "serve", "--config", str(self.file)], **(env or {}))
+        super().__init__([*launcher, "serve", "--config", str(self.file)], **(env or {}))
         self.port = 0
         if started:
             self.port = self.wait_log("listening")["port"]
@@ -315,7 +325,7 @@ class Gateway(Child):
 def tensec(*arguments: str, stdin: str = "", env: dict[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
     """The command as a user runs it."""
     return subprocess.run(
-        [sys.executable, "-m", "gateway.cli.main", *arguments],
+        [*TENSEC, *arguments],
         input=stdin,
         capture_output=True,
         text=True,

@@ -61,11 +61,11 @@ def test_sigterm_does_not_wait_for_ever(start, scripted):
     assert gateway.logged("drain timed out", in_flight=1)
 
 
-def test_sigterm_sends_what_is_queued(start):
+def test_sigterm_sends_what_is_queued_when_the_store_would_forget_it(start):
     """Also when nothing is in flight for a moment, for the channel's pace is slow."""
     carrier = start.carrier("--dlr-timing", "never")
     slow = channel("slow", carrier.port, messages_per_second=20)
-    gateway = start.gateway(accounts=[account()], channels=[slow], routes=[route("slow")])
+    gateway = start.gateway(accounts=[account()], channels=[slow], routes=[route("slow")], store={"kind": "memory"})
     with bound(gateway.port, "tx") as client:
         tokens = [client.send(one) for one in [submit() for _ in range(40)]]
         assert {client.answer(token).status for token in tokens} == {0}
@@ -74,6 +74,23 @@ def test_sigterm_sends_what_is_queued(start):
     assert gateway.wait() == 0
     counted = carrier.finish()
     assert (counted["submits"], counted["unbinds"], counted["violations"]) == (40, 1, {})
+
+
+def test_what_is_queued_at_sigterm_goes_on_after_the_next_start(start):
+    first, second = (start.carrier("--dlr-timing", "never") for _ in range(2))
+    settings = {"accounts": [account()], "routes": [route("slow")]}
+    gateway = start.gateway(channels=[channel("slow", first.port, messages_per_second=20)], **settings)
+    with bound(gateway.port, "tx") as client:
+        tokens = [client.send(one) for one in [submit() for _ in range(100)]]
+        assert {client.answer(token).status for token in tokens} == {0}
+        assert gateway.terminate() == 0
+    again = start.gateway(data_dir=str(gateway.data_dir), channels=[channel("slow", second.port)], **settings)
+    wait_for(lambda: again.ledger()["in_flight"] == 100)
+    assert (again.ledger()["accepted"], again.ledger()["queued"]) == (100, 0)
+    assert again.terminate() == 0
+    submits = [first.finish()["submits"], second.finish()["submits"]]
+    assert sum(submits) == 100
+    assert all(submits)
 
 
 def submit():

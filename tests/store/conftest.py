@@ -1,7 +1,14 @@
-"""Hypothesis without deadlines, and asserts of the shared contract that show their values."""
+"""Hypothesis without deadlines, asserts of the shared contract that show their values, and a Redis server."""
+
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from redis_server import redis_prefix, redis_server  # noqa: F401 - fixtures
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")

@@ -23,14 +23,17 @@ NEXT = {
 }
 DEAD = (AttemptState.REFUSED, AttemptState.FAILED)
 picks = st.integers(0, 1_000)
+Crash = Callable[[Any, float], tuple[Store, Settled]]
+"""Ends a store at a moment as a dying process does; gives the one that starts after, and what recovery settled."""
 
 
 class Life(RuleBasedStateMachine):
     """The model: the last state of every message, and how often its end was told."""
 
-    def __init__(self, fresh_store: Callable[[], Store]) -> None:
+    def __init__(self, fresh_store: Callable[[], Store], crash: Crash) -> None:
         super().__init__()
         self.story = Story(fresh_store())
+        self.crashed = crash
         self.states: dict[int, MessageState] = {}
         self.ended: Counter[int] = Counter()
         self.told: Counter[int] = Counter()
@@ -173,7 +176,7 @@ class Life(RuleBasedStateMachine):
     @rule(pick=picks)
     def acknowledge(self, pick: int) -> None:
         number = self.pick(pick).id
-        self.settle(NoticeDone(number))
+        self.settle(NoticeDone(number, "shop"))
         assert number not in {one for one, _ in self.story.notices()}
 
     @rule(seconds=st.sampled_from((0.5, 3.0, 30.0, 400.0)))
@@ -181,6 +184,21 @@ class Life(RuleBasedStateMachine):
         due = self.story.wait(seconds)
         assert all(message.state is MessageState.QUEUED or message.state.final for message in due.queued)
         self.note(due.settled)
+        self.follow()
+
+    @rule()
+    def crash(self) -> None:
+        """The process dies and starts again: everything is as it was, only what was sending is unknown."""
+        before, notices = self.story.store.ledger(), self.story.notices()
+        attempts = {number: self.story.store.attempts(number) for number in self.states}
+        self.story.store, settled = self.crashed(self.story.store, self.story.utc)
+        self.note(settled)
+        after = self.story.store.ledger()
+        assert after.accepted == before.accepted
+        assert sum(after.final.values()) == sum(before.final.values()) + sum(not one.correction for one in settled.finals)
+        assert sorted(self.story.notices()) == sorted(notices + [(one.id, one.state) for one in settled.notices])
+        for number, old in attempts.items():
+            assert [one.key for one in self.story.store.attempts(number)] == [one.key for one in old]
         self.follow()
 
     # -- what always holds
@@ -207,7 +225,7 @@ class Life(RuleBasedStateMachine):
         assert all(state.final for state in self.states.values())
 
 
-def test_any_order_of_steps_keeps_the_promises(fresh_store: Callable[[], Store]) -> None:
+def test_any_order_of_steps_keeps_the_promises(fresh_store: Callable[[], Store], crash: Crash) -> None:
     run_state_machine_as_test(
-        lambda: Life(fresh_store), settings=settings(max_examples=150, stateful_step_count=40, deadline=None)
+        lambda: Life(fresh_store, crash), settings=settings(max_examples=150, stateful_step_count=40, deadline=None)
     )

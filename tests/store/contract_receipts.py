@@ -281,7 +281,7 @@ def test_a_late_receipt_corrects_our_own_timeout_once(store: Store) -> None:
     assert [one.state for one in settled.notices] == [MessageState.DELIVERED]
     assert settled.finals[0].correction
     assert story.state(message) is MessageState.DELIVERED
-    story.settle(NoticeDone(first.id))
+    story.settle(NoticeDone(first.id, "shop"))
     assert [one.state for one in store.notices(message.account, 10)] == [MessageState.DELIVERED], "it is a notice of its own"
     settled = story.settle(story.receipt("x", state=FAILED))
     assert (settled.finals, settled.notices) == ([], [])

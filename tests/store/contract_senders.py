@@ -48,7 +48,7 @@ def test_notices_stay_oldest_first_until_they_are_done(store: Store) -> None:
         story.settle(Finish(message.id, MessageState.REJECTED, "no route"))
     assert [number for number, _ in story.notices()] == ids(messages)
     assert ids_of(store.notices("shop", 2)) == ids(messages[:2])
-    story.settle(NoticeDone(messages[1].id), NoticeDone(messages[1].id), NoticeDone(999))
+    story.settle(NoticeDone(messages[1].id, "shop"), NoticeDone(messages[1].id, "shop"), NoticeDone(999, "shop"))
     assert [number for number, _ in story.notices()] == ids([messages[0], *messages[2:]])
     assert store.notices("somebody-else", 10) == []
 
@@ -58,7 +58,7 @@ def test_a_subscribers_message_is_a_notice_of_its_account(store: Store) -> None:
     notice = Notice(id=77, account="desk", data=b"STOP", is_mo=True)
     assert ids_of(story.settle(MobileOriginated(notice)).notices) == [77]
     assert ids_of(store.notices("desk", 10)) == [77]
-    story.settle(NoticeDone(77))
+    story.settle(NoticeDone(77, "desk"))
     assert store.notices("desk", 10) == []
 
 

@@ -6,7 +6,7 @@ import pytest
 from contract import *  # noqa: F403
 from story import BOOT, VALIDITY_S, Story
 
-from gateway.store.base import Finish, Store
+from gateway.store.base import Finish, Settled, Store
 from gateway.store.memory import MemoryStore
 from routing.records import MessageState
 
@@ -14,6 +14,11 @@ from routing.records import MessageState
 @pytest.fixture
 def fresh_store() -> Callable[[], Store]:
     return lambda: MemoryStore(BOOT)
+
+
+@pytest.fixture
+def crash() -> Callable[[Store, float], tuple[Store, Settled]]:
+    return lambda store, _utc: (store, Settled())  # it would forget everything, which is no story
 
 
 def test_only_so_many_ended_messages_are_kept_with_all_that_is_theirs() -> None:
@@ -72,5 +77,5 @@ def test_what_will_never_come_due_is_not_remembered_for_ever() -> None:
     store = MemoryStore(BOOT, finals_max=10)
     story = Story(store)
     for _ in range(25_000):
-        store.settle([Finish(story.accepted().id, MessageState.REJECTED, "x")], story.utc)
-    assert len(store._due) < 12_000
+        store.settle([Finish(story.accepted(registered_delivery=0).id, MessageState.REJECTED, "x")], story.utc)
+    assert len(store.indexes.due) < 12_000

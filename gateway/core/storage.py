@@ -1,0 +1,402 @@
+"""The store as the core uses it: every step awaits until it is on disk, and all that comes meanwhile goes with the next write.
+
+    step ──> what it needs is fetched, if it is not in memory (reader thread)
+         ──> the book decides, at once
+         ──> waits for the write that carries it (writer thread); one write runs, the next one collects
+
+Under load a write carries hundreds of steps; alone, a step is written at once. When the disk is full or the server away, what
+can be refused is (`trouble` says why), and what cannot waits: receipts are not acknowledged, answers stay unsettled, nothing
+is lost. With no vault (the memory store) a step is done when the book has decided.
+"""
+
+import math
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+import outcome
+import trio
+
+from config.schema import MessageClass
+from gateway.core import log
+from gateway.core.clock import Clock
+from gateway.core.mailbox import Signal
+from gateway.store import missing
+from gateway.store.base import Abandoned, Admission, Begun, Change, Due, Guard, Ledger, NotSent, Outcome, Settled
+from gateway.store.fetch import Found, Wanted, fetch
+from gateway.store.guards import member_key
+from gateway.store.history import documents
+from gateway.store.keeper import ARCHIVE_MAX
+from gateway.store.opening import Opened
+from gateway.store.record import Record, by_addresses, by_alias
+from gateway.store.vault import NotWrittenError, UnreachableError, Write
+from gateway.store.worker import Worker
+from routing.records import Attempt, AttemptKey, Message, Notice
+
+LINGER_S = 0.001
+"""Between writes while they follow each other closely, so that one serves many; a step that comes alone never waits for it."""
+BUSY_S = 0.002
+IDLE_S = 1.0
+RETRY_S = 0.5
+ARCHIVE_S = 0.5
+ResultT = TypeVar("ResultT")
+
+
+class NotStoredError(Exception):
+    """The step could not be stored, and has been taken back."""
+
+
+class _Batch:
+    """Steps that wait for the same write."""
+
+    def __init__(self) -> None:
+        self.done = trio.Event()
+        self.failed = False
+
+
+class Storage:
+    """See the module."""
+
+    def __init__(self, opened: Opened, clock: Clock) -> None:
+        self.book = opened.book
+        self.keeper = opened.keeper
+        self.trouble = ""
+        """Why nothing new can be stored; empty when all is well."""
+        self._vault = opened.vault
+        self._history = opened.history
+        self._clock = clock
+        self._batch = _Batch()
+        self._signal = Signal()
+        self._written_at = -math.inf
+        self._closing = False
+        self._workers: dict[str, Worker] = {}
+        self._log = log.logger()
+
+    @property
+    def durable(self) -> bool:
+        """Whether a restart finds what was stored."""
+        return self.keeper is not None
+
+    # -- life
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Write, archive and fold until cancelled, then write what is left."""
+        if self.keeper is None:
+            task_status.started()
+            await trio.sleep_forever()
+        self._workers = {name: Worker(f"tensec-{name}") for name in ("writer", "reader", "archiver")}
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._write_loop)
+                nursery.start_soon(self._archive_loop)
+                task_status.started()
+        finally:
+            with trio.CancelScope(shield=True):
+                await self._last_write()
+            for worker in self._workers.values():
+                worker.stop()
+
+    async def _call(self, name: str, job: Callable[[], ResultT]) -> ResultT:
+        """Run `job` on a worker's thread; the wait cannot be cancelled, for the job cannot."""
+        token = trio.lowlevel.current_trio_token()
+        task = trio.lowlevel.current_task()
+
+        def done(result: ResultT, error: BaseException | None) -> None:
+            def wake() -> None:
+                trio.lowlevel.reschedule(task, outcome.Value(result) if error is None else outcome.Error(error))
+
+            token.run_sync_soon(wake)
+
+        self._workers[name].do(job, done)
+        return await trio.lowlevel.wait_task_rescheduled(lambda _: trio.lowlevel.Abort.FAILED)  # type: ignore[no-any-return]
+
+    async def _write_loop(self) -> None:
+        while True:
+            with trio.move_on_after(IDLE_S):
+                await self._signal.wait()
+            if self._clock.now() - self._written_at < BUSY_S:
+                await trio.sleep(LINGER_S)
+            await self._write_once()
+            if self.trouble:
+                await trio.sleep(RETRY_S)
+                self._signal.set()
+
+    async def _write_once(self) -> None:
+        """Cut a write from what has changed, and see it stored."""
+        assert self.keeper is not None
+        batch, self._batch = self._batch, _Batch()
+        write = self.keeper.take(self._clock.utc(), force=bool(self.trouble))
+        if write is not None:
+            try:
+                await self._store(write)
+            except NotWrittenError as error:
+                self._in_trouble(str(error))
+                batch.failed = True
+                self.keeper.void_taken()
+                self.keeper.failed()
+            else:
+                self.keeper.written(self._clock.utc())
+                self._in_trouble(getattr(self._vault, "away", ""))
+        self._written_at = self._clock.now()
+        batch.done.set()
+
+    async def _store(self, write: Write) -> None:
+        """Until it is known to be stored. Raises NotWrittenError when it is known not to be."""
+        vault = self._vault
+        assert vault is not None
+        while True:
+            try:
+                return await self._call("writer", lambda: vault.write(write))
+            except UnreachableError as error:
+                self._in_trouble(str(error))
+                await trio.sleep(RETRY_S)
+
+    def _in_trouble(self, why: str) -> None:
+        if why and not self.trouble:
+            self._log.error("nothing can be stored: new messages are refused, sending stops", reason=why)
+        if self.trouble and not why:
+            self._log.warning("storing again")
+        self.trouble = why
+
+    async def _durable(self) -> bool:
+        """Wait until what has been decided so far is stored. False: it was not, and goes with a later write; see `trouble`."""
+        if self.keeper is None:
+            self.book.changes.take()
+            await trio.lowlevel.checkpoint()
+            return True
+        batch = self._batch
+        self._signal.set()
+        await batch.done.wait()
+        return not batch.failed
+
+    async def _surely(self) -> None:
+        """Wait until it is stored, however long that takes."""
+        while not await self._durable():
+            pass
+
+    async def _bring(self, asks: Callable[[], Wanted | None]) -> Found | None:
+        """Fetch what is missing until nothing is, or nobody has it."""
+        keeper, vault = self.keeper, self._vault
+        if keeper is None or vault is None:
+            return None
+        while (wanted := asks()) is not None:
+            keeper.reads.begin()
+            try:
+                found = await self._call("reader", lambda wanted=wanted: fetch(vault, wanted))  # type: ignore[misc]
+            except UnreachableError:
+                keeper.reads.end()
+                await trio.sleep(RETRY_S)
+                continue
+            except BaseException:
+                keeper.reads.end()
+                raise
+            if keeper.bring(found):
+                return found
+        return None
+
+    # -- steps
+
+    async def admit(self, batch: Sequence[Admission]) -> list[Guard | None]:
+        """See Store.admit. Raises NotStoredError: none of it was."""
+        keeper = self.keeper
+        if keeper is not None:
+            await self._bring(lambda: missing.for_admission(self.book, batch))
+        refused = self.book.admit(batch, self._clock.utc())
+        if not await self._durable():
+            raise NotStoredError(self.trouble)
+        return refused
+
+    def ready(self, messages: Sequence[Message]) -> list[Message]:
+        """Those of newly queued messages that are to be sent now; the others wait in the store until `page_in`."""
+        return list(messages) if self.keeper is None else self.keeper.ready(messages)
+
+    def waiting(self, class_: MessageClass) -> int:
+        """Queued messages of a class that are not handed out."""
+        return 0 if self.keeper is None else self.keeper.queue.waiting[class_]
+
+    async def page_in(self, class_: MessageClass, limit: int) -> list[Message]:
+        """The oldest of those that wait."""
+        keeper = self.keeper
+        if keeper is None:
+            return []
+        found = await self._bring(lambda: keeper.missing_queued(class_, limit))
+        return keeper.page_in(class_, limit, found)
+
+    async def release(self, message_ids: Sequence[int]) -> list[Message]:
+        """See Store.release."""
+        keeper = self.keeper
+        if keeper is not None:
+            await self._bring(lambda: missing.of_messages(self.book, message_ids))
+        released = self.book.release(message_ids, self._clock.utc())
+        await self._surely()
+        return released
+
+    async def begin(self, attempts: Sequence[Attempt]) -> Begun:
+        """See Store.begin. When it cannot be stored nothing may leave, and the messages are queued again."""
+        begun = self.book.begin(attempts, self._clock.now(), self._clock.utc())
+        if await self._durable():
+            return begun
+        taken = [attempt.key for attempt, may_leave in zip(attempts, begun.may_leave, strict=True) if may_leave]
+        settled = self.book.settle(self._take_back(taken), self._clock.utc())
+        begun.settled.requeue += settled.requeue
+        begun.may_leave = [False] * len(attempts)
+        return begun
+
+    def _take_back(self, keys: Sequence[AttemptKey]) -> list[Outcome]:
+        """Attempts that must not leave. Of a message whose other parts are out already, a campaign's is not sent again."""
+        back: list[Outcome] = []
+        for key in keys:
+            record = self.book.records[key.message_id]
+            out = any(one.key.number == key.number and one.key not in keys for one in record.attempts)
+            back.append(NotSent(key, kept=out))
+            if out and record.message.class_ != "marketing":
+                back.append(Abandoned(key.message_id, key.number))
+        return back
+
+    async def settle(self, outcomes: Sequence[Outcome]) -> Settled:
+        """See Store.settle."""
+        keeper = self.keeper
+        if keeper is not None and await self._bring(lambda: missing.for_outcomes(self.book, outcomes)) is not None:
+            # What has come tells at which places others may wait.
+            await self._bring(lambda: missing.for_outcomes(self.book, outcomes))
+        settled = self.book.settle(outcomes, self._clock.utc())
+        await self._surely()
+        return settled
+
+    async def take_due(self) -> Due | None:
+        """See Store.take_due; None when nothing has come due."""
+        utc = self._clock.utc()
+        keeper = self.keeper
+        if keeper is not None:
+            found = await self._bring(lambda: keeper.missing_due(utc))
+            if found is not None:
+                keeper.note_due(found)
+        next_utc = self.book.next_due_utc()
+        if next_utc is None or next_utc > utc:
+            return None
+        due = self.book.take_due(utc)
+        await self._surely()
+        return due
+
+    async def change(self, changes: Sequence[Change]) -> tuple[list[bool], Settled]:
+        """See Store.change."""
+        keeper = self.keeper
+        if keeper is not None:
+            await self._bring(lambda: missing.of_messages(self.book, (one.message_id for one in changes)))
+        changed = self.book.change(changes, self._clock.utc())
+        await self._surely()
+        return changed
+
+    # -- questions
+
+    async def settled(self) -> None:
+        """Wait until what has been decided is stored, or is known not to be now: what is told should outlive a crash."""
+        if self.keeper is not None and (self.book.changes or self.keeper.writing):
+            await self._durable()
+
+    async def find(self, message_ids: Iterable[int]) -> dict[int, Message]:
+        """Messages by id, ended ones too."""
+        await self.settled()
+        ids = list(message_ids)
+        keeper, history = self.keeper, self._history
+        if keeper is not None:
+            await self._bring(lambda: missing.of_messages(self.book, ids))
+        found = {one.message.id: one for one in map(self.book.records.get, ids) if one is not None}
+        absent = [one for one in ids if one not in found]
+        if absent and history is not None:
+            found.update(await self._call("reader", lambda: history.find(absent)))
+        return {number: record.message for number, record in found.items()}
+
+    async def resolve(self, account: str, public_id: str) -> list[Message]:
+        """The account's messages that go by `public_id`: a decimal id, or for those that have not ended long ago an alias."""
+        if self.keeper is not None:
+            await self._bring_once(Wanted(finds=[by_alias(account, public_id)]))
+        known = self.book.resolve(account, public_id)
+        if not known and public_id.isascii() and public_id.isdigit() and len(public_id) < 20:
+            known = [int(public_id)]
+        found = (await self.find(known)).values()
+        return [one for one in found if (one.account, one.public_id) == (account, public_id)]
+
+    async def matching(self, account: str, service_type: str, source: str, destination: str) -> list[int]:
+        """See Store.matching."""
+        if self.keeper is not None:
+            await self._bring_once(Wanted(finds=[by_addresses(account, source, destination)]))
+        return self.book.matching(account, service_type, source, destination)
+
+    async def notices(self, account: str, limit: int) -> list[Notice]:
+        """See Store.notices; only those a crash cannot take back."""
+        if self.keeper is None:
+            return self.book.notices(account, limit)
+        await self._bring_once(Wanted(notices=(account, limit)))
+        held = self.book.shelf.by_account.get(account, OrderedDict())
+        stored = (one for one in held.values() if self.keeper.notice_is_stored(one.id))
+        return sorted(stored, key=lambda one: (abs(one.id), -one.id))[:limit]
+
+    async def _bring_once(self, wanted: Wanted) -> None:
+        asked = iter((wanted, wanted))
+        await self._bring(lambda: next(asked, None))
+
+    async def members(self, set_name: str, add: Sequence[str] = (), remove: Sequence[str] = ()) -> int:
+        """See Store.members."""
+        keeper = self.keeper
+        if keeper is not None:
+            spelled = [member_key(set_name, key) for key in (*add, *remove)]
+            await self._bring(lambda: missing.of_members(self.book, spelled))
+        size = self.book.members(set_name, add, remove)
+        await self._surely()
+        return size
+
+    async def fund(self, purse: str, amount: int) -> int:
+        """See Store.fund."""
+        held = self.book.fund(purse, amount)
+        await self._surely()
+        return held
+
+    def queued(self) -> int:
+        """How many messages are queued."""
+        return self.book.queued()
+
+    def scheduled(self) -> int:
+        """How many messages wait for their time."""
+        return self.book.scheduled()
+
+    def ledger(self) -> Ledger:
+        """The sums."""
+        return self.book.ledger()
+
+    # -- history
+
+    async def _archive_loop(self) -> None:
+        assert self.keeper is not None
+        while True:
+            if self.keeper.to_archive < ARCHIVE_MAX:
+                await trio.sleep(ARCHIVE_S)
+            if not await self._archive_some():
+                await trio.sleep(ARCHIVE_S)
+
+    async def _archive_some(self) -> bool:
+        """Move some messages to the history. False: it cannot take them now."""
+        keeper, history = self.keeper, self._history
+        assert keeper is not None
+        assert history is not None
+        records: Sequence[Record] = keeper.take_archive()
+        if not records:
+            await trio.lowlevel.checkpoint()
+            return True
+        by_day = documents(records)
+        try:
+            await self._call("archiver", lambda: history.add(by_day))
+        except NotWrittenError as error:
+            self._log.error("ended messages stay in the store for now", reason=str(error))
+            keeper.not_archived(records)
+            return False
+        keeper.archived(records)
+        return True
+
+    async def _last_write(self) -> None:
+        """Everything that was decided is stored before we go."""
+        assert self.keeper is not None
+        for _ in range(2):
+            await self._write_once()
+            while self.keeper.to_archive and await self._archive_some():
+                pass

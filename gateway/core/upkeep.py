@@ -1,0 +1,39 @@
+"""The history kept in order while the core runs: in a thread of its own, with connections of its own."""
+
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+
+import trio
+
+from config.schema import Store
+from gateway.core import log
+from gateway.store.history import History
+from gateway.store.vault import VaultError
+
+EVERY_S = 3600.0
+
+
+async def keep_history(data_dir: Path, settings: Store) -> None:
+    """Delete what is too old and index the days that are over, until cancelled."""
+    logger = log.logger()
+    while True:
+        try:
+            deleted, emptied = await trio.to_thread.run_sync(_keep, data_dir, settings)
+        except (VaultError, sqlite3.Error, OSError) as error:
+            logger.error("the history cannot be kept in order", reason=str(error))  # noqa: TRY400 - no bug of ours
+        else:
+            if deleted or emptied:
+                logger.info("history kept in order", days_deleted=deleted, texts_deleted=emptied)
+        await trio.sleep(EVERY_S)
+
+
+def _keep(data_dir: Path, settings: Store) -> tuple[int, int]:
+    history = History(data_dir)
+    today = datetime.now(UTC).date()
+    try:
+        deleted, emptied = history.retain(today, history_days=settings.history_days, text_days=settings.text_days)
+        history.close_days(today)
+    finally:
+        history.close()
+    return len(deleted), len(emptied)

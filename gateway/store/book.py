@@ -1,0 +1,482 @@
+"""The rules of a store over what is in memory: every step decides here, and `changes` notes what it changed.
+
+Alone it is the memory store: everything is in memory, and a restart forgets it. A durable store (`keeper.py`) holds the same
+book over a vault: it brings what a step needs, lets the step decide, and writes the changes before anybody hears of them.
+Ended messages stay for questions and repeated receipts, `finals_max` of them.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from config.schema import MessageClass
+from gateway.store import states
+from gateway.store.base import (
+    Abandoned,
+    Admission,
+    Begun,
+    CarrierReceipt,
+    Change,
+    Due,
+    Final,
+    Finish,
+    Guard,
+    MobileOriginated,
+    NoticeDone,
+    NotSent,
+    Outcome,
+    Refused,
+    Sent,
+    Settled,
+    Unclear,
+)
+from gateway.store.holdings import Holdings
+from gateway.store.indexes import ENTRIES_PER_RECORD, due_of
+from gateway.store.indexes import Due as Coming
+from gateway.store.record import CORRELATION_S, Record, needs_evidence, settled
+from routing.records import Attempt, AttemptKey, AttemptState, Message, MessageState, Notice
+
+NUMBER_TAIL = 7
+"""Carriers write numbers with and without country code; so many last digits tell two subscribers apart."""
+
+
+class Book(Holdings):
+    """See the module. `receipt_grace_s`: how long after its validity a message in a carrier's hands is waited for.
+
+    `alone`: nothing else holds what is not here, so what has ended may be forgotten without asking.
+    """
+
+    def __init__(
+        self,
+        boot: str = "",
+        *,
+        finals_max: int = 100_000,
+        parked_max: int = 100_000,
+        receipt_grace_s: float = 60.0,
+        alone: bool = True,
+    ) -> None:
+        super().__init__(alone=alone, parked_max=parked_max, receipt_grace_s=receipt_grace_s)
+        self.boot = boot
+        self.finals_max = finals_max
+        self._settlers: dict[type, Callable[[Any, Settled, float], None]] = {
+            Sent: self._sent,
+            Refused: self._refused,
+            NotSent: self._not_sent,
+            Unclear: self._became_unclear,
+            Abandoned: self._abandoned,
+            CarrierReceipt: self._receipt,
+            MobileOriginated: self._mobile_originated,
+            Finish: self._finish,
+            NoticeDone: self._notice_done,
+        }
+
+    # -- accepting
+
+    def admit(self, batch: Sequence[Admission], utc: float) -> list[Guard | None]:
+        refused: list[Guard | None] = []
+        for one in batch:
+            if one.message.id in self.records:
+                refused.append(None)  # the answer to the first time was lost
+                continue
+            guard = self.guards.check(one.guards, utc) if one.guards else None
+            refused.append(guard)
+            if guard is None:
+                self._store(one, utc)
+        return refused
+
+    def _store(self, admission: Admission, utc: float) -> None:
+        message = admission.message
+        message.accepted_utc = utc
+        record = Record(message, [], admission.guards)
+        self.records[message.id] = self.changes.admitted[message.id] = record
+        self.accepted += 1
+        self.states[message.state] += 1
+        self.indexes.add_alias(message)
+        for at, kind in due_of(record, self.receipt_grace_s):
+            self.indexes.at(at, kind, message.id)
+
+    def void(self, message_ids: Iterable[int]) -> None:
+        """Take back what was admitted, for its sender was told that it was not."""
+        for message_id in message_ids:
+            record = self.records.get(message_id)
+            if record is None:
+                continue
+            self.unload(message_id)
+            self.accepted -= 1
+            self.states[record.message.state] -= 1
+            for guard in record.guards:
+                self.guards.release((guard,), record.message.accepted_utc)
+            self.changes.drop(message_id)
+            self.changes.void[message_id] = None
+
+    def release(self, message_ids: Sequence[int], utc: float) -> list[Message]:
+        found = []
+        for message_id in message_ids:
+            record = self.records.get(message_id)
+            if record is None or record.message.state is not MessageState.SCHEDULED:
+                continue
+            message = record.message
+            message.group_whole = True
+            self._touch(record)
+            if message.due_utc > utc:
+                message.not_before_utc = message.due_utc
+                self.indexes.at(message.due_utc, Coming.RELEASE, message.id)
+            else:
+                self._move(record, MessageState.QUEUED)
+                found.append(message)
+        return found
+
+    # -- sending
+
+    def begin(self, attempts: Sequence[Attempt], now: float, utc: float) -> Begun:
+        done = Settled([], [], [])
+        return Begun([self._begin(attempt, done, now, utc) for attempt in attempts], done)
+
+    def _begin(self, attempt: Attempt, done: Settled, now: float, utc: float) -> bool:
+        record = self.records.get(attempt.key.message_id)
+        if record is None or _attempt(record, attempt.key) is not None:
+            return False
+        message = record.message
+        first = attempt.key.number == message.tries + 1 and message.state is MessageState.QUEUED
+        further = attempt.key.number == message.tries and message.state is MessageState.IN_FLIGHT
+        if not first and not further:
+            return False
+        if utc >= message.expires_utc:
+            self._expired(record, attempt.key.number, done, utc)
+            return False
+        message.tries = attempt.key.number
+        message.channel = attempt.channel
+        self._move(record, MessageState.IN_FLIGHT)
+        attempt.begun, attempt.begun_utc, attempt.boot = now, utc, self.boot
+        record.attempts.append(attempt)
+        return True
+
+    # -- settling
+
+    def settle(self, outcomes: Sequence[Outcome], utc: float) -> Settled:
+        done = Settled([], [], [])
+        for outcome in outcomes:
+            self._settlers[outcome.__class__](outcome, done, utc)
+        return done
+
+    def _open(self, key: AttemptKey) -> tuple[Record, Attempt] | None:
+        """An attempt whose outcome is not known yet."""
+        record = self.records.get(key.message_id)
+        attempt = None if record is None else _attempt(record, key)
+        if record is None or attempt is None or attempt.state not in (AttemptState.SENDING, AttemptState.UNKNOWN):
+            return None
+        return record, attempt
+
+    def _sent(self, outcome: Sent, done: Settled, utc: float) -> None:
+        record = self.records.get(outcome.key.message_id)
+        attempt = None if record is None else _attempt(record, outcome.key)
+        if record is None or attempt is None or attempt.carrier_id:
+            return
+        attempt.answered = outcome.at
+        attempt.carrier_id, attempt.carrier_spelling = outcome.carrier_id, outcome.spelling
+        if attempt.state in (AttemptState.SENDING, AttemptState.UNKNOWN):
+            self._identified(attempt, record)
+            attempt.state = AttemptState.SENT
+        self._touch(record)
+        if outcome.carrier_id:
+            self.indexes.by_carrier[attempt.channel, outcome.carrier_id] = record, attempt
+            early = self.parked.take(attempt.channel, outcome.carrier_id)
+            if early is not None:
+                self._apply(early, attempt, record, done, utc)
+        elif attempt.state is AttemptState.SENT:
+            self._seek_evidence(attempt, record, done, utc)
+
+    def _refused(self, outcome: Refused, done: Settled, utc: float) -> None:
+        found = self._open(outcome.key)
+        if found is None:
+            return
+        record, attempt = found
+        message = record.message
+        self._identified(attempt, record)
+        attempt.state = AttemptState.REFUSED
+        attempt.answered, attempt.command_status = outcome.at, outcome.status
+        self._touch(record)
+        if outcome.free:
+            record.attempts.remove(attempt)  # it was only too early; a storm of these must not pile up
+        if message.state is not MessageState.IN_FLIGHT or outcome.key.number != message.tries:
+            return
+        message.refusals += not outcome.free
+        if outcome.never_here:
+            message.tried = (*message.tried, attempt.channel)
+        if outcome.again:
+            self._move(record, MessageState.QUEUED)
+            done.requeue.append(message)
+        elif not states.open_elsewhere(record.attempts, outcome.key.number):
+            message.err = outcome.status
+            self._end(record, MessageState.REJECTED, outcome.reason, done, utc)
+
+    def _not_sent(self, outcome: NotSent, done: Settled, _utc: float) -> None:
+        found = self._open(outcome.key)
+        if found is None:
+            return
+        record, attempt = found
+        message = record.message
+        self._identified(attempt, record)
+        record.attempts.remove(attempt)
+        self._touch(record)
+        if not outcome.kept and message.state is MessageState.IN_FLIGHT and outcome.key.number == message.tries:
+            self._move(record, MessageState.QUEUED)
+            done.requeue.append(message)
+
+    def _became_unclear(self, outcome: Unclear, done: Settled, utc: float) -> None:
+        record = self.records.get(outcome.key.message_id)
+        attempt = None if record is None else _attempt(record, outcome.key)
+        if record is None or attempt is None or attempt.state is not AttemptState.SENDING:
+            return
+        attempt.state = AttemptState.UNKNOWN
+        self._touch(record)
+        if not self._seek_evidence(attempt, record, done, utc) and outcome.resend_utc is not None:
+            attempt.resend_utc = outcome.resend_utc
+            self.indexes.at(outcome.resend_utc, Coming.RESEND, record.message.id)
+
+    def _seek_evidence(self, attempt: Attempt, record: Record, done: Settled, utc: float) -> bool:
+        """An attempt without the carrier's id: a receipt that came early, or one that will, may tell. Gives whether one has."""
+        self.indexes.unidentified.add(attempt, record)
+        early = self.parked.take_about(attempt, record.message.destination, self.indexes.unidentified)
+        if early is not None:
+            attempt.evidence = "early receipt"
+            self._apply(early, attempt, record, done, utc)
+        return early is not None
+
+    def _abandoned(self, outcome: Abandoned, done: Settled, _utc: float) -> None:
+        record = self.records.get(outcome.message_id)
+        if record is None:
+            return
+        message = record.message
+        if message.state is MessageState.IN_FLIGHT and message.tries == outcome.number:
+            message.possible_duplicate = True
+            self._move(record, MessageState.QUEUED)
+            done.requeue.append(message)
+
+    def _receipt(self, receipt: CarrierReceipt, done: Settled, utc: float) -> None:
+        for candidate in receipt.candidates:
+            known = self.indexes.by_carrier.get((receipt.channel, candidate))
+            if known is not None and _about(receipt, *known):
+                self._apply(receipt, known[1], known[0], done, utc)
+                return
+        guess = self.indexes.unidentified.about(receipt)
+        if guess is not None:
+            guess[0].evidence = "receipt"
+            self._apply(receipt, *guess, done, utc)
+        else:
+            done.parked += 1
+            self.parked.add(receipt, utc)
+
+    def _apply(self, receipt: CarrierReceipt, attempt: Attempt, record: Record, done: Settled, utc: float) -> None:
+        if attempt.state in (AttemptState.DELIVERED, AttemptState.FAILED):
+            return
+        after = states.attempt_after(receipt.state)
+        attempt.receipt, attempt.err = receipt.stat or receipt.state.name, receipt.err
+        self._touch(record)
+        if after is None:
+            return
+        self._identified(attempt, record)
+        attempt.state = after
+        message = record.message
+        if settled(message):
+            return
+        if after is AttemptState.DELIVERED:
+            by = states.delivered(record.attempts)
+            if by is not None:
+                self._end(record, MessageState.DELIVERED, "", done, utc, delivered_by=by, receipt=receipt)
+            return
+        elsewhere = states.open_elsewhere(record.attempts, attempt.key.number)
+        if not elsewhere and message.state is not MessageState.QUEUED:
+            message.err = states.error_code(receipt.err)
+            reason = f"{attempt.receipt} {receipt.err}".strip()
+            self._end(record, states.failed_as(receipt.state), reason, done, utc)
+
+    def _identified(self, attempt: Attempt, record: Record) -> None:
+        """Its outcome or its id is known: no receipt needs to be guessed about it."""
+        if needs_evidence(attempt):
+            self.indexes.unidentified.discard(attempt, record.message.destination)
+
+    def _finish(self, outcome: Finish, done: Settled, utc: float) -> None:
+        record = self.records.get(outcome.message_id)
+        if record is not None and not record.message.state.final:
+            self._end(record, outcome.state, outcome.reason, done, utc)
+
+    # -- notices
+
+    def _mobile_originated(self, outcome: MobileOriginated, done: Settled, utc: float) -> None:
+        outcome.notice.created_utc = utc
+        self._add_notice(outcome.notice, done)
+
+    def _add_notice(self, notice: Notice, done: Settled) -> None:
+        self.hold(notice)
+        self.changes.notices[notice.id] = notice
+        done.notices.append(notice)
+
+    def _notice_done(self, outcome: NoticeDone, _done: Settled, _utc: float) -> None:
+        self.shelf.take(outcome.notice_id)
+        self.changes.notices.pop(outcome.notice_id, None)
+        self.changes.told[outcome.notice_id] = outcome.account
+
+    def _give_up(self, notice_id: int, due: Due) -> None:
+        notice = self.shelf.take(notice_id)
+        if notice is not None:
+            self.dead_letters += 1
+            self.changes.notices.pop(notice_id, None)
+            self.changes.told[notice_id] = notice.account
+            self.changes.dead[notice_id] = notice
+            due.dead.append(notice)
+
+    # -- states
+
+    def _touch(self, record: Record) -> None:
+        self.changes.changed[record.message.id] = record
+
+    def _move(self, record: Record, state: MessageState) -> None:
+        message = record.message
+        self.states[message.state] -= 1
+        self.states[state] += 1
+        message.state = state
+        self.changes.changed[message.id] = record
+
+    def _end(
+        self,
+        record: Record,
+        state: MessageState,
+        reason: str,
+        done: Settled,
+        utc: float,
+        *,
+        delivered_by: Attempt | None = None,
+        receipt: CarrierReceipt | None = None,
+    ) -> None:
+        message = record.message
+        correction = message.state.final
+        self._move(record, state)
+        message.reason = reason
+        if delivered_by is None or receipt is None:
+            message.final_utc = utc
+            final = Final(message, message.channel, correction=correction)
+        else:
+            message.final_utc = receipt.at_utc
+            clocks = states.latencies(message, delivered_by, self.boot, receipt.at, receipt.at_utc)
+            final = Final(message, delivered_by.channel, *clocks, correction)
+        done.finals.append(final)
+        self.changes.rollups.update(self.rollups.add(final, utc))
+        if record.guards and not correction and not _is_out(record):
+            self.guards.release(record.guards, message.accepted_utc)
+        if states.wants_notice(message):
+            self._add_notice(states.notice_of(message, message.final_utc, utc, correction=correction), done)
+        if settled(message) or self.alone:
+            self.ended[message.id] = None
+        else:
+            self.indexes.at(message.expires_utc + CORRELATION_S, Coming.CLOSE, message.id)
+        while self.alone and len(self.ended) > self.finals_max:
+            self.unload(self.ended.popitem(last=False)[0])
+        self.indexes.tidy(ENTRIES_PER_RECORD * len(self.records) + 2 * len(self.shelf), self._matters)
+
+    def _matters(self, kind: Coming, number: int) -> bool:
+        if kind is Coming.NOTICE:
+            return number in self.shelf
+        record = self.records.get(number)
+        return record is not None and (kind is Coming.CLOSE or not record.message.state.final)
+
+    # -- time
+
+    def take_due(self, utc: float) -> Due:
+        due = Due([], [], [], Settled([], [], []))
+        while (found := self.indexes.next_due(utc)) is not None:
+            kind, number = found
+            if kind is Coming.NOTICE:
+                self._give_up(number, due)
+                continue
+            record = self.records.get(number)
+            if record is not None:
+                self._come_due(record, kind, due, utc)
+        due.incomplete = list({one.id: one for one in due.incomplete}.values())
+        return due
+
+    def _come_due(self, record: Record, kind: Coming, due: Due, utc: float) -> None:
+        message = record.message
+        if message.state.final:
+            if kind is Coming.CLOSE and not settled(message):
+                self.ended[message.id] = None
+                self._touch(record)
+        elif kind is Coming.EXPIRE:
+            self._expire(record, due, utc)
+        elif kind is Coming.RELEASE and message.state is MessageState.SCHEDULED and utc >= message.not_before_utc:
+            if message.part_of is not None and not message.group_whole:
+                due.incomplete.append(message)
+            else:
+                self._move(record, MessageState.QUEUED)
+                due.queued.append(message)
+        elif kind is Coming.RESEND and states.resendable(message, record.attempts):
+            message.possible_duplicate = True
+            self._move(record, MessageState.QUEUED)
+            due.queued.append(message)
+
+    def _expire(self, record: Record, due: Due, utc: float) -> None:
+        message = record.message
+        if utc < message.expires_utc:
+            return  # replaced since; the new validity has an entry of its own
+        if message.state is not MessageState.IN_FLIGHT:
+            self._expired(record, message.tries + 1, due.settled, utc)
+        elif utc < message.expires_utc + self.receipt_grace_s:
+            self.indexes.at(message.expires_utc + self.receipt_grace_s, Coming.EXPIRE, message.id)
+        else:
+            self._end(record, MessageState.UNKNOWN, states.NO_RECEIPT, due.settled, utc)
+
+    def _expired(self, record: Record, number: int, done: Settled, utc: float) -> None:
+        """The validity is over before attempt `number`; an earlier one that is open may have delivered it all the same."""
+        if states.open_elsewhere(record.attempts, number):
+            self._end(record, MessageState.UNKNOWN, states.NO_RECEIPT, done, utc)
+        else:
+            self._end(record, MessageState.EXPIRED, "validity over before a carrier took it", done, utc)
+
+    # -- senders' wishes and questions
+
+    def change(self, changes: Sequence[Change], utc: float) -> tuple[list[bool], Settled]:
+        done = Settled([], [], [])
+        possible = []
+        for message_id, fields in changes:
+            record = self.records.get(message_id)
+            if record is None or record.message.state not in states.NOT_LEFT or _is_out(record):
+                possible.append(False)
+                continue
+            possible.append(True)
+            if fields is None:
+                self._end(record, MessageState.CANCELLED, "cancelled by the sender", done, utc)
+            else:
+                self._replace(record, fields)
+        return possible, done
+
+    def _replace(self, record: Record, fields: dict[str, object]) -> None:
+        message = record.message
+        for name, value in fields.items():
+            setattr(message, name, value)
+        self.changes.rewritten[message.id] = record
+        if "not_before_utc" in fields and message.not_before_utc:
+            self._move(record, MessageState.SCHEDULED)
+            self.indexes.at(message.not_before_utc, Coming.RELEASE, message.id)
+        if "expires_utc" in fields:
+            self.indexes.at(message.expires_utc, Coming.EXPIRE, message.id)
+
+    def page_in(self, class_: MessageClass, limit: int) -> list[Message]:  # noqa: ARG002 - everything is in memory already
+        return []
+
+
+def _attempt(record: Record, key: AttemptKey) -> Attempt | None:
+    for attempt in reversed(record.attempts):  # the latest is asked for most
+        if attempt.key == key:
+            return attempt
+    return None
+
+
+def _is_out(record: Record) -> bool:
+    """Whether a carrier has it, or may have; one that was refused is all ours again."""
+    return any(one.state is not AttemptState.REFUSED for one in record.attempts)
+
+
+def _about(receipt: CarrierReceipt, record: Record, attempt: Attempt) -> bool:
+    """Carriers use ids again: a finished attempt's id with another number is an early receipt of a new message."""
+    finished = attempt.state in (AttemptState.DELIVERED, AttemptState.FAILED)
+    number = receipt.destination[-NUMBER_TAIL:]
+    return not finished or not number or record.message.destination.endswith(number)

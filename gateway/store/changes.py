@@ -1,0 +1,64 @@
+"""What the steps of a store changed since the last page of the journal was cut (`pages.py`)."""
+
+from gateway.store.base import CarrierReceipt
+from gateway.store.record import Record
+from gateway.store.rollups import Key
+from routing.records import Notice
+
+
+class Changes:
+    """Collected until the next page is cut. Values are the live records: they are read when the page is cut."""
+
+    def __init__(self) -> None:
+        self.admitted: dict[int, Record] = {}
+        self.rewritten: dict[int, Record] = {}
+        """Admitted before; more than their progress has changed."""
+        self.changed: dict[int, Record] = {}
+        self.void: dict[int, None] = {}
+        self.notices: dict[int, Notice] = {}
+        self.told: dict[int, str] = {}
+        self.dead: dict[int, Notice] = {}
+        self.parked: dict[int, CarrierReceipt] = {}
+        self.unparked: dict[int, None] = {}
+        self.guards: set[str] = set()
+        self.sums: set[str] = set()
+        self.rollups: set[Key] = set()
+
+    def __bool__(self) -> bool:
+        return bool(
+            self.changed
+            or self.admitted
+            or self.rewritten
+            or self.notices
+            or self.told
+            or self.parked
+            or self.unparked
+            or self.guards
+            or self.sums
+            or self.void
+            or self.dead
+            or self.rollups
+        )
+
+    def take(self) -> "Changes":
+        """Everything so far; what comes now belongs to the next page."""
+        taken = Changes.__new__(Changes)
+        taken.__dict__.update(self.__dict__)
+        self.__init__()  # type: ignore[misc]
+        return taken
+
+    def put_back(self, earlier: "Changes") -> None:
+        """`earlier` was not stored: it belongs to the next page again, under what changed since."""
+        for name, value in vars(earlier).items():
+            mine = getattr(self, name)
+            if isinstance(value, set):
+                mine |= value
+            else:
+                setattr(self, name, {**value, **mine})
+        for number in self.void:
+            self.drop(number)
+
+    def drop(self, number: int) -> None:
+        """Nothing about this message is to be stored."""
+        for one in (self.admitted, self.rewritten, self.changed):
+            one.pop(number, None)

@@ -1,0 +1,110 @@
+"""Versions of the database, and opening a file of any of them. Steps go forward only; a newer file is refused.
+
+`user_version` of a file is the number of steps it has taken. A step never changes once it has been released: write another one,
+and add a dump of the version before it to tests/store/schemas.
+"""
+
+import contextlib
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from gateway.store.vault import VaultError
+
+APPLICATION_ID = 0x54534543
+STORE: Sequence[str] = (
+    """
+    CREATE TABLE page (number INTEGER PRIMARY KEY, body BLOB NOT NULL);
+    CREATE TABLE message (key INTEGER PRIMARY KEY, value TEXT NOT NULL);
+    CREATE TABLE guard (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE sum (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE notice (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE dead (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE parked (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE rollup (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE find (key TEXT PRIMARY KEY) WITHOUT ROWID;
+    CREATE TABLE due (key TEXT PRIMARY KEY) WITHOUT ROWID;
+    CREATE TABLE queue (key TEXT PRIMARY KEY) WITHOUT ROWID;
+    """,
+)
+HISTORY: Sequence[str] = (
+    """
+    CREATE TABLE final (key INTEGER PRIMARY KEY, value TEXT NOT NULL);
+    """,
+)
+BUSY_MS = 5_000
+RESTORE_HINT = "restore a backup with `tensec restore FILE`, or move the file away to start empty"
+
+
+def connect(path: Path, steps: Sequence[str], *, synchronous: str = "FULL") -> sqlite3.Connection:
+    """A connection for writing, the file made or brought to the newest version. Raises VaultError."""
+    try:
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    except sqlite3.Error as error:
+        raise VaultError(f"{path}: {error}; is the directory there and writable?") from None
+    try:
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        _check(connection, path, steps)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {synchronous}")
+        _migrate(connection, steps)
+    except sqlite3.Error as error:
+        connection.close()
+        if "full" in str(error) or "locked" in str(error) or "disk I/O" in str(error):
+            raise VaultError(f"{path}: {error}") from None
+        raise VaultError(f"{path}: {error}; {RESTORE_HINT}") from None
+    except VaultError:
+        connection.close()
+        raise
+    return connection
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """A connection that only reads. Raises VaultError."""
+    try:
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
+        )
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+    except sqlite3.Error as error:
+        raise VaultError(f"{path}: {error}") from None
+    return connection
+
+
+def _check(connection: sqlite3.Connection, path: Path, steps: Sequence[str]) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if tables and application != APPLICATION_ID:
+        raise VaultError(f"{path}: not a database of Tensec; move it away")
+    if version > len(steps):
+        raise VaultError(
+            f"{path}: written by a newer Tensec (schema {version}, this one knows {len(steps)}); upgrade, or restore a backup"
+        )
+    (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if verdict != "ok":
+        raise VaultError(f"{path}: damaged ({verdict}); {RESTORE_HINT}")
+
+
+def _migrate(connection: sqlite3.Connection, steps: Sequence[str]) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    for number, step in enumerate(steps[version:], version + 1):
+        with transaction(connection):
+            for statement in step.split(";"):
+                if statement.strip():
+                    connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {number}")
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection):  # type: ignore[no-untyped-def]
+    """All or nothing."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

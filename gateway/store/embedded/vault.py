@@ -1,0 +1,104 @@
+"""The vault in one SQLite file: WAL, synchronous=FULL, one statement for each map of a write, whatever its size.
+
+A thread that steps through rows one by one gives up the interpreter at each of them and starves beside a busy core; one
+`json_each` statement gives it up once.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from gateway.store.embedded.schema import RESTORE_HINT, STORE, connect, connect_reader, transaction
+from gateway.store.vault import KEYED, LAST, SEPARATOR, SORTED, NotWrittenError, VaultError, Write
+
+FILE = "store.db"
+CHECKPOINT_PAGES = 4_000
+_TYPE = {"message": "INTEGER"}
+_NAMES = (*KEYED, *SORTED)
+_PUT = {
+    name: f"INSERT INTO {name}(key, value) SELECT key, value FROM json_each(?) WHERE true "
+    "ON CONFLICT(key) DO UPDATE SET value = excluded.value"
+    for name in KEYED
+}
+_ADD = {name: f"INSERT OR IGNORE INTO {name}(key) SELECT value FROM json_each(?)" for name in SORTED}
+_REMOVE = {
+    name: f"DELETE FROM {name} WHERE key IN (SELECT CAST(value AS {_TYPE.get(name, 'TEXT')}) FROM json_each(?))"
+    for name in _NAMES
+}
+_GET = {
+    name: f"SELECT t.key, t.value FROM json_each(?) AS wanted JOIN {name} AS t "
+    f"ON t.key = CAST(wanted.value AS {_TYPE.get(name, 'TEXT')})"
+    for name in KEYED
+}
+_UNDER = {
+    name: f"SELECT t.key FROM json_each(?1) AS wanted CROSS JOIN {name} AS t "
+    "ON t.key > wanted.value || ?2 AND t.key < wanted.value || ?3"
+    for name in SORTED
+}
+_SCAN = {
+    name: f"SELECT key, {'value' if name in KEYED else chr(39) * 2} FROM {name} WHERE key > ? AND key < ? ORDER BY key LIMIT ?"
+    for name in _NAMES
+}
+_COUNT = {name: f"SELECT count(*) FROM {name} WHERE key > ? AND key < ?" for name in _NAMES}
+_JSON = msgspec.json.Encoder()
+
+
+class EmbeddedVault:
+    """See the module. Raises VaultError when the file cannot be used."""
+
+    def __init__(self, data_dir: Path, *, synchronous: str = "FULL") -> None:
+        self.path = data_dir / FILE
+        self._writer = connect(self.path, STORE, synchronous=synchronous)
+        self._writer.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        self._reader = connect_reader(self.path)
+
+    def write(self, write: Write) -> None:
+        connection = self._writer
+        try:
+            with transaction(connection):
+                connection.execute("INSERT INTO page(number, body) VALUES (?, ?)", (write.number, write.page))
+                for name, rows in write.removes:
+                    connection.execute(_REMOVE[name], (rows.decode(),))
+                for name, rows in write.puts:
+                    connection.execute(_PUT[name], (rows.decode(),))
+                for name, rows in write.adds:
+                    connection.execute(_ADD[name], (rows.decode(),))
+                connection.execute("DELETE FROM page WHERE number < ?", (write.keep_from,))
+        except sqlite3.Error as error:
+            raise NotWrittenError(f"{self.path}: {error}") from error
+
+    def pages(self) -> Iterator[tuple[int, bytes]]:
+        yield from self._read("SELECT number, body FROM page ORDER BY number", ())
+
+    def get(self, name: str, keys: Sequence[str]) -> dict[str, bytes]:
+        return {str(key): value.encode() for key, value in self._read(_GET[name], (_JSON.encode(keys).decode(),))}
+
+    def under(self, name: str, prefixes: Sequence[str]) -> list[str]:
+        asked = (_JSON.encode(prefixes).decode(), SEPARATOR, chr(ord(SEPARATOR) + 1))
+        return [key for (key,) in self._read(_UNDER[name], asked)]
+
+    def scan(self, name: str, after: str, before: str, limit: int) -> list[tuple[str, bytes]]:
+        return [(str(key), value.encode()) for key, value in self._read(_SCAN[name], (*_bounds(name, after, before), limit))]
+
+    def count(self, name: str, after: str = "", before: str = LAST) -> int:
+        ((count,),) = self._read(_COUNT[name], _bounds(name, after, before))
+        return int(count)
+
+    def _read(self, sql: str, values: Sequence[object]) -> list[tuple]:  # type: ignore[type-arg]
+        try:
+            return self._reader.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise VaultError(f"{self.path}: {error}; {RESTORE_HINT}") from error
+
+    def close(self) -> None:
+        self._reader.close()
+        self._writer.close()
+
+
+def _bounds(name: str, after: str, before: str) -> tuple[object, object]:
+    """Keys as the map has them; the ends of text stand for the ends of numbers."""
+    if name not in _TYPE:
+        return after, before
+    return int(after or -1), int(before) if before.isdigit() else 1 << 62

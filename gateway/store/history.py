@@ -1,0 +1,166 @@
+"""Ended messages, one SQLite file a day (UTC, by the moment they ended), whatever store holds the living.
+
+Rows are added by id, and nothing else is indexed while a day lasts: that is done when it is over (`close_days`), off the path
+of messages. Retention deletes files; texts can go sooner than the rest. The same record may be added again: the last one
+counts.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+from gateway.store.embedded.schema import HISTORY, connect, connect_reader, transaction
+from gateway.store.record import Record
+from gateway.store.vault import NotWrittenError, VaultError
+
+FOLDER = "history"
+OPEN_MAX = 3
+_ADD = (
+    "INSERT INTO final(key, value) SELECT key, value FROM json_each(?) WHERE true "
+    "ON CONFLICT(key) DO UPDATE SET value = excluded.value"
+)
+_FIND = "SELECT t.value FROM json_each(?) AS wanted JOIN final AS t ON t.key = CAST(wanted.value AS INTEGER)"
+INDEXED = {"destination": "$.message.destination", "client_ref": "$.message.client_ref", "public_id": "$.message.public_id"}
+"""What can be searched for in a day that is over without reading all of it."""
+_JSON = msgspec.json.Encoder()
+_RECORD = msgspec.json.Decoder(Record)
+
+
+def documents(records: Iterable[Record]) -> dict[date, bytes]:
+    """Records as one JSON document a day, for `History.add`; made where the records may not change meanwhile."""
+    by_day: dict[date, dict[int, Record]] = {}
+    for record in records:
+        day = datetime.fromtimestamp(record.message.final_utc, UTC).date()
+        by_day.setdefault(day, {})[record.message.id] = record
+    return {day: _JSON.encode(several) for day, several in by_day.items()}
+
+
+class History:
+    """See the module. Blocking; `add`, `close_days` and `retain` are called from one thread, the rest from another."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.folder = data_dir / FOLDER
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise VaultError(f"{self.folder}: {error.strerror}") from None
+        self._writers: dict[date, sqlite3.Connection] = {}
+        self._readers: dict[date, sqlite3.Connection] = {}
+
+    def add(self, by_day: dict[date, bytes]) -> None:
+        """Store documents. Raises NotWrittenError."""
+        for day, rows in by_day.items():
+            try:
+                writer = self._writer(day)
+                with transaction(writer):
+                    writer.execute(_ADD, (rows.decode(),))
+            except (sqlite3.Error, VaultError) as error:
+                raise NotWrittenError(f"{self.path(day)}: {error}") from error
+
+    def path(self, day: date) -> Path:
+        """The file of a day."""
+        return self.folder / f"{day.isoformat()}.db"
+
+    def days(self) -> list[date]:
+        """Days there is a file of, newest first."""
+        return sorted((date.fromisoformat(one.stem) for one in self.folder.glob("????-??-??.db")), reverse=True)
+
+    def _writer(self, day: date) -> sqlite3.Connection:
+        writer = self._writers.get(day)
+        if writer is None:
+            while len(self._writers) >= OPEN_MAX:
+                self._writers.pop(min(self._writers)).close()
+            writer = self._writers[day] = connect(self.path(day), HISTORY)
+        return writer
+
+    # -- reading
+
+    def find(self, ids: Sequence[int]) -> dict[int, Record]:
+        """Records by id, wherever they ended; ids tell when they began, so only days from then on are looked at."""
+        found: dict[int, Record] = {}
+        wanted = set(ids)
+        for day in self.days():
+            if not wanted:
+                break
+            for (value,) in self._reader(day).execute(_FIND, (_JSON.encode(list(wanted)).decode(),)):
+                record = _RECORD.decode(value)
+                found[record.message.id] = record
+            wanted -= found.keys()
+        return found
+
+    def search(self, fields: dict[str, str | int], *, before: int | None = None, limit: int = 100) -> Iterator[Record]:
+        """Records whose message has all of `fields`, newest first; `before`: the id a page ended with."""
+        conditions = "".join(f" AND value ->> '$.message.{name}' = ?" for name in fields)
+        for day in self.days():
+            sql = f"SELECT value FROM final WHERE key < ?{conditions} ORDER BY key DESC LIMIT ?"
+            for (value,) in self._reader(day).execute(sql, (before or 1 << 62, *fields.values(), limit)):
+                yield _RECORD.decode(value)
+                limit -= 1
+            if limit <= 0:
+                return
+
+    def _reader(self, day: date) -> sqlite3.Connection:
+        reader = self._readers.get(day)
+        if reader is None:
+            while len(self._readers) >= OPEN_MAX:
+                self._readers.pop(min(self._readers)).close()
+            reader = self._readers[day] = connect_reader(self.path(day))
+        return reader
+
+    # -- when time has passed
+
+    def close_days(self, today: date) -> list[date]:
+        """Index the days that are over; gives those that were not yet."""
+        closed = []
+        for day in self.days():
+            if day >= today - timedelta(days=1):
+                continue  # a correction or a late archive may still come for yesterday
+            writer = self._writer(day)
+            names = {name for (name,) in writer.execute("SELECT name FROM sqlite_schema WHERE type = 'index'")}
+            if names.issuperset(INDEXED):
+                break  # and so are all before it
+            for name, path in INDEXED.items():
+                writer.execute(f"CREATE INDEX IF NOT EXISTS {name} ON final(value ->> '{path}')")
+            writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._writers.pop(day).close()
+            closed.append(day)
+        return closed
+
+    def retain(self, today: date, *, history_days: int, text_days: int) -> tuple[list[date], list[date]]:
+        """Delete what is older; gives the days deleted, and those whose texts were."""
+        deleted, emptied = [], []
+        for day in self.days():
+            if day < today - timedelta(days=history_days):
+                self._forget(day)
+                for file in self.folder.glob(f"{day.isoformat()}.db*"):
+                    file.unlink()
+                deleted.append(day)
+            elif day < today - timedelta(days=text_days) and self._purge_texts(day):
+                emptied.append(day)
+        return deleted, emptied
+
+    def _purge_texts(self, day: date) -> bool:
+        writer = self._writer(day)
+        where = "WHERE value ->> '$.message.content' IS NOT NULL"
+        if writer.execute(f"SELECT 1 FROM final {where} LIMIT 1").fetchone() is None:
+            return False
+        writer.execute("PRAGMA secure_delete = ON")
+        writer.execute(f"UPDATE final SET value = json_remove(value, '$.message.content') {where}")
+        writer.execute("VACUUM")
+        writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return True
+
+    def _forget(self, day: date) -> None:
+        for several in (self._writers, self._readers):
+            connection = several.pop(day, None)
+            if connection is not None:
+                connection.close()
+
+    def close(self) -> None:
+        """Close every file."""
+        for several in (self._writers, self._readers):
+            while several:
+                several.popitem()[1].close()

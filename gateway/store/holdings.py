@@ -1,0 +1,115 @@
+"""What a store has in memory, and the questions it answers from it. Deciding is the book's (`book.py`)."""
+
+from collections import Counter, OrderedDict
+from collections.abc import Sequence
+
+from gateway.store import states
+from gateway.store.base import Ledger
+from gateway.store.changes import Changes
+from gateway.store.evidence import Parked
+from gateway.store.guards import GuardBook
+from gateway.store.indexes import Due as Coming
+from gateway.store.indexes import Indexes, due_of
+from gateway.store.record import CORRELATION_S, Record, settled
+from gateway.store.rollups import Rollups
+from gateway.store.shelf import NOTICE_S, Shelf
+from routing.records import Attempt, Message, MessageState, Notice
+
+
+class Holdings:
+    """See the module. `alone`: nothing else holds what is not here, so what has ended may be forgotten without asking."""
+
+    def __init__(self, *, alone: bool, parked_max: int, receipt_grace_s: float) -> None:
+        self.alone = alone
+        self.receipt_grace_s = receipt_grace_s
+        self.records: dict[int, Record] = {}
+        self.changes = Changes()
+        self.indexes = Indexes()
+        self.parked = Parked(parked_max, self.changes)
+        self.guards = GuardBook(self.changes, complete=alone)
+        self.rollups = Rollups()
+        self.shelf = Shelf()
+        self.states: Counter[MessageState] = Counter()
+        self.accepted = 0
+        self.dead_letters = 0
+        self.ended: OrderedDict[int, None] = OrderedDict()
+        """Messages that nothing can change any more, in the order they ended."""
+
+    def load(self, record: Record) -> None:
+        """A record that comes from the vault."""
+        message = record.message
+        if message.id in self.records:
+            return
+        self.records[message.id] = record
+        self.indexes.add(record)
+        for at, kind in due_of(record, self.receipt_grace_s):
+            self.indexes.at(at, kind, message.id)
+        if message.state.final and not settled(message):
+            self.indexes.at(message.expires_utc + CORRELATION_S, Coming.CLOSE, message.id)
+
+    def unload(self, message_id: int) -> Record:
+        """The vault has it, or it has long ended."""
+        record = self.records.pop(message_id)
+        self.indexes.drop(record)
+        return record
+
+    def hold(self, notice: Notice) -> None:
+        """Keep a notice until its sender has it, or its time is over."""
+        self.shelf.add(notice)
+        self.indexes.at(notice.created_utc + NOTICE_S, Coming.NOTICE, notice.id)
+
+    # -- questions
+
+    def next_due_utc(self) -> float | None:
+        return self.indexes.due[0][0] if self.indexes.due else None
+
+    def find(self, message_ids: Sequence[int]) -> list[Message | None]:
+        found = (self.records.get(message_id) for message_id in message_ids)
+        return [None if record is None else record.message for record in found]
+
+    def resolve(self, account: str, public_id: str) -> list[int]:
+        alias = self.indexes.aliases.get((account, public_id))
+        if alias:
+            return list(alias)
+        record = self.records.get(int(public_id)) if public_id.isascii() and public_id.isdigit() else None
+        if record is None or (record.message.account, record.message.public_id) != (account, public_id):
+            return []
+        return [record.message.id]
+
+    def matching(self, account: str, service_type: str, source: str, destination: str) -> list[int]:
+        return [
+            message.id
+            for message in (record.message for record in self.records.values())
+            if message.state in states.NOT_LEFT
+            and (message.account, message.source, message.destination) == (account, source, destination)
+            and (not service_type or message.service_type == service_type)
+        ]
+
+    def attempts(self, message_id: int) -> list[Attempt]:
+        record = self.records.get(message_id)
+        return [] if record is None else list(record.attempts)
+
+    def notices(self, account: str, limit: int) -> list[Notice]:
+        return self.shelf.first(account, limit)
+
+    def members(self, set_name: str, add: Sequence[str] = (), remove: Sequence[str] = ()) -> int:
+        return self.guards.members(set_name, add, remove)
+
+    def fund(self, purse: str, amount: int) -> int:
+        return self.guards.fund(purse, amount)
+
+    def queued(self) -> int:
+        return self.states[MessageState.QUEUED]
+
+    def scheduled(self) -> int:
+        return self.states[MessageState.SCHEDULED]
+
+    def ledger(self) -> Ledger:
+        final = {state.name.lower(): self.states[state] for state in MessageState if state.final}
+        return Ledger(
+            self.accepted,
+            self.states[MessageState.SCHEDULED],
+            self.states[MessageState.QUEUED],
+            self.states[MessageState.IN_FLIGHT],
+            final,
+        )

@@ -1,0 +1,487 @@
+"""A durable store, without its waiting: the book decides, the vault keeps, and this is what goes between them.
+
+    a step:   missing(...) -> fetch from the vault -> bring     only when something is not in memory
+              the book decides, at once
+              take() -> Write -> vault.write -> written()       one at a time; then whoever took the step may speak
+    later:    folding   what changed some time ago and still lives becomes rows, and its pages can go
+              evicting  what has its rows and nothing to do soon leaves memory
+              archiving what has ended for good moves to the history (`take_archive`, `archived`)
+
+Most messages end before they are folded: all they cost is a few hundred octets of journal and one row of history.
+Whoever drives it (core: `gateway/core/storage.py`; tests and tools: `blocking.py`) answers for one write at a time, begins one
+of `reads` before it fetches, and asks again when `bring` says that what was read has changed meanwhile.
+"""
+
+from collections import Counter, OrderedDict, deque
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Any
+
+from config.schema import MessageClass
+from gateway.store.book import Book
+from gateway.store.changes import Changes
+from gateway.store.fetch import Found, Wanted, due_key, due_notice_key, due_time, notice_key, queue_key
+from gateway.store.guards import useful
+from gateway.store.pages import cut
+from gateway.store.reads import Reads
+from gateway.store.record import SEPARATOR, Record, attention, keys, settled
+from gateway.store.rollups import Key, spell
+from gateway.store.rows import Places, Rows, Taken
+from gateway.store.shelf import NOTICE_S
+from gateway.store.unfolded import Unfolded
+from gateway.store.vault import LAST, Vault, Write
+from gateway.store.working_set import RANK, WorkingSet
+from routing.records import AttemptState, Message, MessageState
+
+FOLD_AFTER_S = 20.0
+"""Messages usually end sooner; folding one costs more than its whole journal."""
+FOLD_MAX = 500
+"""Records folded with one write: it bounds how long the core's thread is held."""
+UNFOLDED_MAX = 100_000
+STAY_S = 60.0
+"""What has something to do so soon stays in memory."""
+DUE_MAX = 2_000
+ARCHIVE_MAX = 500
+CLEAN_MAX = 10_000
+GUARDS_MAX = 200_000
+NOTICES_MAX = 20_000
+"""Notices in memory, of all accounts."""
+
+
+class Keeper:
+    """See the module. `working_set_max` bounds the queued messages that are handed out."""
+
+    def __init__(
+        self,
+        book: Book,
+        *,
+        working_set_max: int = 100_000,
+        finals_max: int = 20_000,
+        fold_after_s: float = FOLD_AFTER_S,
+        stay_s: float = STAY_S,
+        clean_max: int = CLEAN_MAX,
+        guards_max: int = GUARDS_MAX,
+        notices_max: int = NOTICES_MAX,
+    ) -> None:
+        self.book = book
+        self.number = 0
+        self.newest_id = 0
+        self.queue = WorkingSet(working_set_max)
+        self._finals_max = finals_max
+        self._fold_after_s = fold_after_s
+        self._stay_s = stay_s
+        self._clean_max = clean_max
+        self._guards_max = guards_max
+        self._notices_max = notices_max
+        self._cut_at: deque[tuple[float, int]] = deque()
+        self._fold_below = 0
+        self._messages: Unfolded[int] = Unfolded()
+        self._guards: Unfolded[str] = Unfolded()
+        self._notices: Unfolded[int] = Unfolded()
+        self._parked: Unfolded[int] = Unfolded()
+        self._sums: Unfolded[str] = Unfolded()
+        self._rollups: Unfolded[Key] = Unfolded()
+        self._rows: dict[int, Places] = {}
+        self._gone: dict[int, Places] = {}
+        self._gone_notices: dict[str, float] = {}
+        self._noticed: set[int] = set()
+        self._clean: OrderedDict[int, None] = OrderedDict()
+        self._finals: OrderedDict[int, None] = OrderedDict()
+        self._to_archive: deque[int] = deque()
+        self._due_end = ""
+        self._disk_due: float | None = 0.0
+        self._taken: Taken | None = None
+        self.reads = Reads()
+
+    # -- what a step needs first
+
+    def missing_due(self, utc: float) -> Wanted | None:
+        """What has come due and is not in memory."""
+        if self._disk_due is None or self._disk_due > utc:
+            return None
+        return Wanted(due_after=self._due_end, due_to=f"{utc:014.3f}{LAST}", due_limit=DUE_MAX)
+
+    def next_due_utc(self) -> float | None:
+        """When something comes due, here or in the vault."""
+        times = [one for one in (self.book.next_due_utc(), self._disk_due) if one is not None]
+        return min(times, default=None)
+
+    def missing_queued(self, class_: MessageClass, limit: int) -> Wanted | None:
+        """The next ones of a class that are in the vault."""
+        return self.queue.missing(class_, limit)
+
+    def bring(self, found: Found) -> bool:
+        """Take what was fetched into memory; what is here already is newer. False: some of it is out of date, fetch again."""
+        stale = False
+        for record in found.records:
+            number = record.message.id
+            if number in self.reads:
+                stale = True
+            elif number not in self.book.records and not self._is_gone(number):
+                self.load_row(record)
+                self._clean[number] = None
+                if record.message.state is MessageState.QUEUED:
+                    self.queue.came_in(record.message)
+        stale = stale or any(key in self.reads for key in found.guards)
+        self.book.guards.bring({key: times for key, times in found.guards.items() if key not in self.reads})
+        self.book.guards.pay()
+        if found.due_end is not None:
+            self._due_end = found.due_end
+        for notice in found.notices:
+            key = notice_key(notice.account, notice.id)
+            if notice.id not in self.book.shelf and key not in self._gone_notices and key not in self.reads:
+                self.book.hold(notice)
+                self._noticed.add(notice.id)
+        self.reads.end()
+        return not stale
+
+    def _is_gone(self, number: int) -> bool:
+        return number in self._gone or (self._taken is not None and number in self._taken.gone)
+
+    def note_due(self, found: Found) -> None:
+        """How far the due ones have been looked at."""
+        self._disk_due = None if found.due_next is None else due_time(found.due_next)
+
+    # -- queued messages: handed out, or waiting for room
+
+    def ready(self, messages: Iterable[Message]) -> list[Message]:
+        """Those of newly queued messages that may be handed out; the others wait until `page_in`."""
+        return self.queue.ready(messages, self.book.queued())
+
+    def page_in(self, class_: MessageClass, limit: int, found: Found | None) -> list[Message]:
+        """The oldest waiting messages of a class, handed out now. `found`: what `missing_queued` brought."""
+        out = []
+        for number in self.queue.page_in(class_, limit, found):
+            record = self.book.records.get(number)
+            if record is not None and record.message.state is MessageState.QUEUED:
+                self._clean.pop(number, None)
+                out.append(record.message)
+        return out
+
+    def notice_is_stored(self, notice_id: int) -> bool:
+        """Whether it would be there after a crash."""
+        if notice_id in self.book.changes.notices:
+            return False
+        return self._taken is None or notice_id not in self._taken.changes.notices
+
+    # -- writing
+
+    @property
+    def writing(self) -> bool:
+        """Whether a write was taken that is not on disk yet."""
+        return self._taken is not None
+
+    def take(self, utc: float, *, force: bool = False) -> Write | None:
+        """The next write: everything that has changed, and what is to be folded. None when there is nothing, unless `force`."""
+        changes = self.book.changes
+        self._see_what_is_old(utc)
+        if not force and not changes and not self._foldable():
+            return None
+        number = self.number + 1
+        self.newest_id = max(self.newest_id, *changes.admitted, 0)
+        write = Write(number, cut(changes, self.book.guards, self.book.rollups, self._totals()))
+        taken = changes.take()
+        self._note(taken, number)
+        self._taken = Taken(taken)
+        self._cut_at.append((utc, number))
+        rows = Rows()
+        self._fold(rows, utc)
+        rows.into(write)
+        firsts = (self._messages, self._guards, self._notices, self._parked, self._sums, self._rollups)
+        write.keep_from = min(one.first(number) for one in firsts)
+        return write
+
+    def _see_what_is_old(self, utc: float) -> None:
+        while self._cut_at and (self._cut_at[0][0] <= utc - self._fold_after_s or len(self._messages) > UNFOLDED_MAX):
+            self._fold_below = self._cut_at.popleft()[1] + 1
+
+    def _foldable(self) -> bool:
+        waiting = (self._messages, self._guards, self._notices, self._parked, self._sums, self._rollups)
+        return bool(self._gone or self._gone_notices) or any(one.first(self._fold_below) < self._fold_below for one in waiting)
+
+    def _totals(self) -> dict[str, int]:
+        book = self.book
+        totals = {str(int(state)): count for state, count in book.states.items() if count}
+        return {"accepted": book.accepted, "dead": book.dead_letters, "newest": self.newest_id, **totals}
+
+    def _note(self, taken: Changes, number: int) -> None:
+        for several in (taken.admitted, taken.rewritten, taken.changed):
+            for message_id, record in several.items():
+                self._messages.note(message_id, number)
+                self._clean.pop(message_id, None)
+                if record.message.state is not MessageState.QUEUED:
+                    self.queue.left(message_id)
+        for message_id in taken.void:
+            self._messages.drop(message_id)
+            self.queue.left(message_id)
+        for notice_id in taken.notices:
+            self._notices.note(notice_id, number)
+        for notice_id, account in taken.told.items():
+            self._noticed.discard(notice_id)
+            if not self._notices.drop(notice_id):
+                self._gone_notices[notice_key(account, notice_id)] = 0.0
+        for parked in taken.parked:
+            self._parked.note(parked, number)
+        for guard in taken.guards:
+            self._guards.note(guard, number)
+        for name in taken.sums:
+            self._sums.note(name, number)
+        for period in taken.rollups:
+            self._rollups.note(period, number)
+
+    # -- folding
+
+    def _fold(self, rows: Rows, utc: float) -> None:
+        taken = self._taken
+        assert taken is not None
+        for message_id, places in self._gone.items():
+            rows.remove("message", str(message_id))
+            for place in places:
+                rows.remove(*place)
+        taken.gone, self._gone = self._gone, {}
+        for key in self._gone_notices:
+            rows.remove("notice", key)
+        taken.gone_notices, self._gone_notices = self._gone_notices, {}
+        for dead in taken.changes.dead.values():
+            rows.put("dead", notice_key(dead.account, dead.id), dead)
+        for number in taken.changes.unparked:
+            if not self._parked.drop(number):
+                rows.remove("parked", str(number))
+        self._fold_messages(rows, taken)
+        self._fold_others(rows, taken, utc)
+
+    def _fold_messages(self, rows: Rows, taken: Taken) -> None:
+        taken.messages = self._messages.take(self._fold_below, FOLD_MAX)
+        ending = {}
+        for number in taken.messages:
+            record = self.book.records[number]
+            if settled(record.message):
+                ending[number] = taken.messages[number]  # the history takes it at once
+                continue
+            places = self._places(record)
+            before = self._rows.get(number, ())
+            rows.put("message", str(number), record)
+            for place in before:
+                if place not in places:
+                    rows.remove(*place)
+            for place in places:
+                if place not in before:
+                    rows.add(*place)
+            taken.rows[number] = places
+        if ending:
+            for number in ending:
+                del taken.messages[number]
+            self._messages.put_back(ending)
+
+    def _places(self, record: Record) -> Places:
+        """Where a record must be found."""
+        message = record.message
+        number = message.id
+        places = [("find", f"{key}{SEPARATOR}{number}") for key in dict.fromkeys(keys(record))]
+        places.append(("due", due_key(attention(record, self.book.receipt_grace_s), number)))
+        if message.state is MessageState.QUEUED:
+            places.append(("queue", queue_key(RANK[message.class_], number)))
+        return tuple(places)
+
+    def _fold_others(self, rows: Rows, taken: Taken, utc: float) -> None:
+        book = self.book
+        taken.guards = self._guards.take(self._fold_below, 2 * FOLD_MAX)
+        for key in taken.guards:
+            times = book.guards.held[key]
+            if useful(key, times, utc):
+                rows.put("guard", key, times)
+            else:
+                rows.remove("guard", key)
+        taken.notices = self._notices.take(self._fold_below, FOLD_MAX)
+        for number in taken.notices:
+            notice = book.shelf.get(number)
+            if notice is not None:
+                key = notice_key(notice.account, number)
+                rows.put("notice", key, notice)
+                rows.add("due", due_notice_key(notice.created_utc + NOTICE_S, key))
+        taken.parked = self._parked.take(self._fold_below, FOLD_MAX)
+        for number in taken.parked:
+            receipt = book.parked.get(number)
+            if receipt is not None:
+                rows.put("parked", str(number), receipt)
+        taken.sums = self._sums.take(self._fold_below, FOLD_MAX)
+        for name in taken.sums:
+            rows.put("sum", name, book.guards.sums[name])
+        taken.rollups = self._rollups.take(self._fold_below, FOLD_MAX)
+        for period in taken.rollups:
+            if (counts := book.rollups.held.get(period)) is not None:
+                rows.put("rollup", spell(period), counts)
+
+    # -- after a write
+
+    def written(self, utc: float) -> None:
+        """The write that was taken is on disk."""
+        taken, self._taken = self._taken, None
+        assert taken is not None
+        self.number += 1
+        for number, places in taken.rows.items():
+            self._rows[number] = places
+            self._clean[number] = None
+            self._seen_due(places)
+        for several in (taken.changes.changed, taken.changes.admitted, taken.changes.rewritten):
+            for number, record in several.items():
+                if settled(record.message) or number in self.book.ended:
+                    self.book.ended.pop(number, None)
+                    self._to_archive.append(number)
+        self.reads.went(taken.gone)
+        self.reads.went(taken.gone_notices)
+        self._noticed.update(taken.notices)
+        self._evict(utc)
+
+    def _seen_due(self, places: Places) -> None:
+        at = min((due_time(key) for name, key in places if name == "due"), default=None)
+        if at is not None and (self._disk_due is None or at < self._disk_due):
+            self._disk_due = at
+
+    def failed(self) -> None:
+        """The write that was taken is not on disk and never will be: what it held belongs to the next one."""
+        taken, self._taken = self._taken, None
+        assert taken is not None
+        if self._cut_at:
+            self._cut_at.pop()
+        self._messages.put_back(taken.messages)
+        self._guards.put_back(taken.guards)
+        self._notices.put_back(taken.notices)
+        self._parked.put_back(taken.parked)
+        self._sums.put_back(taken.sums)
+        self._rollups.put_back(taken.rollups)
+        self._gone = {**taken.gone, **self._gone}
+        self._gone_notices = {**taken.gone_notices, **self._gone_notices}
+        self.book.changes.put_back(taken.changes)
+
+    def void_taken(self) -> None:
+        """Before `failed`, or for the write after: messages the taken write admitted are taken back."""
+        assert self._taken is not None
+        self.book.void(list(self._taken.changes.admitted))
+
+    # -- leaving memory
+
+    def _evict(self, utc: float) -> None:
+        book = self.book
+        # Those just folded may go when nothing is to be done with them soon; others only make room.
+        over = len(self._clean) - self._clean_max
+        for number in list(self._clean):
+            record = book.records.get(number)
+            if record is None or number in book.changes.changed or number in self._messages:
+                del self._clean[number]
+                continue
+            if not self._may_leave(record, utc):
+                del self._clean[number]
+                continue
+            if over <= 0:
+                break
+            over -= 1
+            del self._clean[number]
+            book.unload(number)
+            self.reads.went((number,))
+            self._rows.pop(number, None)
+            self.queue.went_out(number)
+        self._evict_guards()
+        self._evict_notices()
+
+    def _may_leave(self, record: Record, utc: float) -> bool:
+        message = record.message
+        if message.state is MessageState.QUEUED and message.id not in self.queue:
+            return False
+        if any(one.state is AttemptState.SENDING for one in record.attempts):
+            return False
+        return attention(record, self.book.receipt_grace_s) > utc + self._stay_s
+
+    def _evict_guards(self) -> None:
+        guards = self.book.guards
+        if len(guards.held) <= self._guards_max:
+            return
+        count = len(guards.held) - self._guards_max + self._guards_max // 10
+        free = (key for key in guards.held if key not in self._guards and key not in self.book.changes.guards)
+        going = list(islice(free, count))
+        guards.forget(going)
+        self.reads.went(going)
+
+    def _evict_notices(self) -> None:
+        over = len(self.book.shelf) - self._notices_max
+        if over <= 0:
+            return
+        for number in [one for one in self._noticed if one not in self.book.changes.told][:over]:
+            self._noticed.discard(number)
+            notice = self.book.shelf.take(number)
+            if notice is not None:
+                self.reads.went((notice_key(notice.account, number),))
+
+    # -- archiving
+
+    @property
+    def to_archive(self) -> int:
+        """How many messages have ended for good and are not in the history yet."""
+        return len(self._to_archive)
+
+    def take_archive(self) -> list[Record]:
+        """Some of those that have ended for good, for the history."""
+        numbers = [self._to_archive.popleft() for _ in range(min(ARCHIVE_MAX, len(self._to_archive)))]
+        found = (self.book.records.get(number) for number in dict.fromkeys(numbers))
+        return [record for record in found if record is not None]
+
+    def archived(self, records: Sequence[Record]) -> None:
+        """The history has them."""
+        for record in records:
+            number = record.message.id
+            self._messages.drop(number)
+            self._clean.pop(number, None)
+            if (places := self._rows.pop(number, None)) is not None:
+                self._gone[number] = places
+            self._finals[number] = None
+        while len(self._finals) > self._finals_max:
+            self.book.unload(self._finals.popitem(last=False)[0])
+
+    def not_archived(self, records: Sequence[Record]) -> None:
+        """The history could not take them; later."""
+        self._to_archive.extendleft(record.message.id for record in reversed(records))
+
+    # -- for recovery
+
+    def restore(self, record: Record, row: Record | None, first_page: int) -> None:
+        """A record as the journal tells it; `row` is what the map has."""
+        number = record.message.id
+        self.book.load(record)
+        if row is not None:
+            self._rows[number] = self._places(row)
+        self._messages.note(number, first_page)
+        if settled(record.message):
+            self._to_archive.append(number)
+
+    def restore_gone(self, row: Record) -> None:
+        """A row of a message that the journal voided."""
+        self._gone[row.message.id] = self._places(row)
+
+    def restored(self, numbers: dict[str, dict[Any, int]], last: int) -> None:
+        """First pages of what else the journal holds, by kind, and the journal's last page."""
+        for name, several in numbers.items():
+            target: Unfolded[Any] = getattr(self, f"_{name}")
+            for key, number in sorted(several.items(), key=lambda one: one[1]):
+                target.note(key, number)
+        self.number = last
+        self._fold_below = last + 1
+
+    def restored_notice_gone(self, key: str) -> None:
+        """A notice the journal says was taken; it may have a row."""
+        self._gone_notices[key] = 0.0
+
+    def load_row(self, record: Record) -> None:
+        """A record as the map has it."""
+        self.book.load(record)
+        self._rows[record.message.id] = self._places(record)
+
+    def count_waiting(self, vault: Vault) -> None:
+        """Queued messages in the vault that are not in memory; call once everything else is restored."""
+        here = Counter(
+            self.book.records[number].message.class_
+            for number, places in self._rows.items()
+            if any(name == "queue" for name, _ in places)
+        )
+        self.queue.count(vault, here)
+        first = vault.scan("due", "", LAST, 1)
+        self._disk_due = due_time(first[0][0]) if first else None

@@ -1,0 +1,122 @@
+"""The journal's pages: what steps changed, cut into one piece that is stored at once.
+
+A page is a snapshot: of everything that changed it holds the state at the moment it is cut, however often it changed. Pages are
+applied in order, so of several the last counts. Every field has a default, and unknown ones are skipped: pages of an older
+version are read.
+"""
+
+from collections.abc import Iterable
+from operator import attrgetter
+from typing import Any, TypeAlias
+from zlib import crc32
+
+import msgspec
+
+from gateway.store.base import CarrierReceipt
+from gateway.store.changes import Changes
+from gateway.store.guards import GuardBook
+from gateway.store.record import Record
+from gateway.store.rollups import Rollups, spell
+from routing.records import Attempt, Message, MessageState, Notice
+
+PROGRESS = (
+    "state",
+    "reason",
+    "err",
+    "tries",
+    "refusals",
+    "tried",
+    "channel",
+    "possible_duplicate",
+    "group_whole",
+    "final_utc",
+    "not_before_utc",
+    "due_utc",
+    "expires_utc",
+    "cost",
+    "money",
+)
+"""Fields of a message that change after it was admitted. Only ever add at the end."""
+
+_progress = attrgetter(*PROGRESS)
+_CRC_SIZE = 4
+
+Progress: TypeAlias = tuple[int, list[Any], list[Attempt]]
+"""Id, the values of PROGRESS, every attempt."""
+
+
+class DamagedPageError(Exception):
+    """A page of the journal is not what was written."""
+
+
+class Page(msgspec.Struct, omit_defaults=True):
+    """A piece of the journal."""
+
+    admitted: list[Record] = []
+    changed: list[Progress] = []
+    void: list[int] = []
+    notices: list[Notice] = []
+    told: list[tuple[str, int]] = []
+    dead: list[Notice] = []
+    parked: list[tuple[int, CarrierReceipt]] = []
+    unparked: list[int] = []
+    guards: dict[str, list[float]] = {}
+    sums: dict[str, int] = {}
+    totals: dict[str, int] = {}
+    rollups: dict[str, list[int]] = {}
+
+
+def progress_of(record: Record) -> tuple[int, tuple[Any, ...], list[Attempt]]:
+    """How far a message is."""
+    return record.message.id, _progress(record.message), record.attempts
+
+
+def apply_progress(message: Message, values: Iterable[Any]) -> None:
+    """Set what `progress_of` gave, decoded."""
+    for name, value in zip(PROGRESS, values, strict=False):
+        setattr(message, name, value)
+    message.state = MessageState(message.state)
+    message.tried = tuple(message.tried)
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(Page)
+
+
+def cut(changes: Changes, guards: GuardBook, rollups: Rollups, totals: dict[str, int]) -> bytes:
+    """The page of `changes`, with a checksum in front."""
+    page: dict[str, Any] = {"totals": totals}
+    whole = {**changes.rewritten, **changes.admitted} if changes.rewritten else changes.admitted
+    if whole:
+        page["admitted"] = list(whole.values())
+    if changes.changed:
+        page["changed"] = [progress_of(one) for number, one in changes.changed.items() if number not in whole]
+    for name in ("void", "unparked"):
+        if found := getattr(changes, name):
+            page[name] = list(found)
+    for name in ("notices", "dead"):
+        if found := getattr(changes, name):
+            page[name] = list(found.values())
+    if changes.told:
+        page["told"] = [(account, number) for number, account in changes.told.items()]
+    if changes.parked:
+        page["parked"] = list(changes.parked.items())
+    if changes.guards:
+        page["guards"] = {key: guards.held[key] for key in changes.guards}
+    if changes.sums:
+        page["sums"] = {key: guards.sums[key] for key in changes.sums}
+    if changes.rollups:
+        page["rollups"] = {spell(key): rollups.held[key] for key in changes.rollups if key in rollups.held}
+    body = _ENCODER.encode(page)
+    return crc32(body).to_bytes(_CRC_SIZE, "big") + body
+
+
+def read(page: bytes) -> Page:
+    """A page as it was cut. Raises DamagedPageError."""
+    body = memoryview(page)[_CRC_SIZE:]
+    if crc32(body).to_bytes(_CRC_SIZE, "big") != page[:_CRC_SIZE]:
+        raise DamagedPageError("its checksum does not fit")
+    try:
+        return _DECODER.decode(body)
+    except msgspec.MsgspecError as error:
+        raise DamagedPageError(str(error)) from None

@@ -1,0 +1,89 @@
+"""What is kept of a message, as one piece, and by which keys it must be found again when it is not in memory."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from gateway.store import states
+from gateway.store.base import Guard
+from routing.records import Attempt, AttemptState, Message, MessageState
+
+CORRELATION_S = 72 * 3600.0
+"""How long a receipt may come after the validity, or before the message it is about is known."""
+SEPARATOR = "\x1f"
+
+
+class Record(msgspec.Struct, gc=False, omit_defaults=True):
+    """A message, its attempts oldest first, and what admitting it took."""
+
+    message: Message
+    attempts: list[Attempt] = []
+    guards: tuple[Guard, ...] = ()
+
+
+def needs_evidence(attempt: Attempt) -> bool:
+    """Whether it left and the carrier has not named it: only a receipt that fits can tell."""
+    return attempt.state is AttemptState.UNKNOWN or (attempt.state is AttemptState.SENT and not attempt.carrier_id)
+
+
+def settled(message: Message) -> bool:
+    """Whether nothing can change it any more; one that our own timeout ended may still be corrected."""
+    return message.state.final and message.reason != states.NO_RECEIPT
+
+
+def attention(record: Record, grace_s: float) -> float:
+    """When time will change the message next, in UTC seconds."""
+    message = record.message
+    if message.state is MessageState.SCHEDULED:
+        return min(message.not_before_utc, message.expires_utc)
+    if message.state is MessageState.IN_FLIGHT:
+        resends = [one.resend_utc for one in record.attempts if one.resend_utc and one.state is AttemptState.UNKNOWN]
+        if resends and record.attempts[-1].key.number == message.tries:
+            return min(*resends, message.expires_utc) if resends else message.expires_utc
+        return message.expires_utc + grace_s
+    if message.state.final:
+        return message.expires_utc + CORRELATION_S
+    return message.expires_utc
+
+
+# -- keys: kind, separator, what is looked for, separator, id
+
+
+def by_carrier(channel: str, carrier_id: str) -> str:
+    """The attempt a carrier calls by this id."""
+    return f"c\x1f{channel}\x1f{carrier_id}"
+
+
+def by_place(channel: str, destination: str) -> str:
+    """Attempts that need evidence, by channel and recipient."""
+    return f"p\x1f{channel}\x1f{destination}"
+
+
+def by_alias(account: str, public_id: str) -> str:
+    """Messages that go by another id than their own."""
+    return f"a\x1f{account}\x1f{public_id}"
+
+
+def by_addresses(account: str, source: str, destination: str) -> str:
+    """Messages that have not left, by their addresses."""
+    return f"n\x1f{account}\x1f{source}\x1f{destination}"
+
+
+SENDING = "s"
+"""Messages with an attempt whose octets may be leaving."""
+
+
+def keys(record: Record) -> Iterator[str]:
+    """Everything a message must be found by."""
+    message = record.message
+    if message.public_id != str(message.id):
+        yield by_alias(message.account, message.public_id)
+    if message.state in states.NOT_LEFT:
+        yield by_addresses(message.account, message.source, message.destination)
+    for attempt in record.attempts:
+        if attempt.carrier_id:
+            yield by_carrier(attempt.channel, attempt.carrier_id)
+        if attempt.state is AttemptState.SENDING:
+            yield SENDING
+        if needs_evidence(attempt):
+            yield by_place(attempt.channel, message.destination)

@@ -1,0 +1,89 @@
+"""Counts of ended messages, kept longer than the messages: by day for reports, by minute for the ten seconds.
+
+A row is a list of integers in the order of COUNTS; its key says the period and what it is about. Periods are those in which the
+end became known, so a period that is over never changes again.
+"""
+
+from typing import TypeAlias
+
+from gateway.store.base import Final
+from routing.records import MessageState
+from routing.sla import WITHIN_S
+
+COUNTS = (
+    *(state.name.lower() for state in MessageState if state.final),
+    "corrected",
+    "within_10s",
+    "channel_within_10s",
+    "price",
+    "cost",
+)
+"""Only ever add at the end. `corrected` counts ends that were counted as unknown before."""
+_CORRECTED = COUNTS.index("corrected")
+_WITHIN = COUNTS.index("within_10s")
+_CHANNEL_WITHIN = COUNTS.index("channel_within_10s")
+_PRICE = COUNTS.index("price")
+_COST = COUNTS.index("cost")
+DAY_S, MINUTE_S = 86_400, 60
+SEPARATOR = "\x1f"
+
+Key: TypeAlias = tuple[str, int, str, str, str, str, str]
+"""Kind `d` or `m`, number of the period, class, channel, operator, account, campaign (the last two empty for minutes)."""
+
+
+class Rollups:
+    """The rows of the running periods."""
+
+    def __init__(self) -> None:
+        self.held: dict[Key, list[int]] = {}
+
+    def add(self, final: Final, utc: float) -> tuple[Key, Key]:
+        """Count one more; gives the keys of the rows that changed."""
+        message = final.message
+        day: Key = (
+            "d",
+            int(utc // DAY_S),
+            message.class_,
+            final.channel,
+            message.operator,
+            message.account,
+            message.campaign_id,
+        )
+        minute: Key = ("m", int(utc // MINUTE_S), message.class_, final.channel, message.operator, "", "")
+        for key in (day, minute):
+            row = self.held.get(key)
+            if row is None:
+                row = self.held[key] = [0] * len(COUNTS)
+            row[message.state - MessageState.DELIVERED] += 1
+            row[_CORRECTED] += final.correction
+            if final.since_due is not None and final.since_due <= WITHIN_S:
+                row[_WITHIN] += 1
+            if final.since_written is not None and final.since_written <= WITHIN_S:
+                row[_CHANNEL_WITHIN] += 1
+            if not final.correction:
+                row[_PRICE] += message.price
+                row[_COST] += message.cost
+        return day, minute
+
+    def restore(self, key: Key, row: list[int]) -> None:
+        """What the row was before a restart; an older version may have written fewer counts."""
+        self.held[key] = [*row, *[0] * (len(COUNTS) - len(row))]
+
+    def over(self, utc: float) -> list[Key]:
+        """Rows of periods that are over, removed."""
+        now = {"d": int(utc // DAY_S), "m": int(utc // MINUTE_S)}
+        gone = [key for key in self.held if key[1] < now[key[0]]]
+        for key in gone:
+            del self.held[key]
+        return gone
+
+
+def spell(key: Key) -> str:
+    """A key as one string that sorts by time."""
+    return SEPARATOR.join((key[0], f"{key[1]:09d}", *key[2:]))
+
+
+def unspell(text: str) -> Key:
+    """What `spell` gave."""
+    kind, number, class_, channel, operator, account, campaign = text.split(SEPARATOR)
+    return kind, int(number), class_, channel, operator, account, campaign
