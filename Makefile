@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+STORE  ?= embedded
 
 .PHONY: env test faults check demo bench-micro lock clean
 
@@ -27,8 +28,8 @@ check: env  ## style, types, structure
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/test_structure.py
 
-demo: env  ## gateway + two simulated carriers + a client, then a summary
-	$(BIN)/python -m bench demo
+demo: env  ## gateway + two simulated carriers + a client, then a summary; STORE=embedded, redis or memory
+	$(BIN)/python -m bench demo --store $(STORE)
 
 bench-micro: env  ## microseconds per PDU of the hot path
 	$(BIN)/python -m bench.micro.codec

@@ -4,6 +4,7 @@ Everything runs as a user would run it: processes of their own, talking over loo
 implementation that is not ours. Ends with 0 only when every message that was sent has reached a final state.
 """
 
+import contextlib
 import json
 import os
 import subprocess
@@ -13,7 +14,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from argon2 import PasswordHasher
 from cyclopts import Parameter
@@ -22,6 +23,7 @@ from rich.table import Table
 
 from bench.esme import Sender
 from bench.processes import Child
+from bench.redis_server import RedisServer
 
 PASSWORD = "demopass"
 SENDER = "10690000"
@@ -62,10 +64,10 @@ class Gateway:
             self.process.wait()
 
 
-def start_gateway(folder: Path, ports: dict[str, int]) -> tuple[Gateway, int]:
+def start_gateway(folder: Path, ports: dict[str, int], store: str) -> tuple[Gateway, int]:
     """A gateway with an account for each class and a channel for each carrier; gives its SMPP port."""
     config = folder / "tensec.toml"
-    config.write_text(_config(folder, ports), encoding="utf-8")
+    config.write_text(_config(folder, ports, store), encoding="utf-8")
     command = [sys.executable, "-m", "gateway.cli.main", "serve", "--config", str(config)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"})
     gateway = Gateway(config, process)
@@ -79,9 +81,9 @@ def start_gateway(folder: Path, ports: dict[str, int]) -> tuple[Gateway, int]:
     raise RuntimeError("the gateway did not start:\n" + "".join(gateway.lines))
 
 
-def _config(folder: Path, ports: dict[str, int]) -> str:
+def _config(folder: Path, ports: dict[str, int], store: str) -> str:
     hashed = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash(PASSWORD)
-    parts = [f'data_dir = "{folder / "data"}"\n[smpp]\nlisten = "127.0.0.1:0"\n']
+    parts = [f'data_dir = "{folder / "data"}"\n[smpp]\nlisten = "127.0.0.1:0"\n{store}']
     parts += [f'[[accounts]]\nsystem_id = "{class_}"\npassword_hash = "{hashed}"\nclass = "{class_}"\n' for class_ in TEXTS]
     parts += [
         f'[[channels]]\nname = "{name}"\nhost = "127.0.0.1"\nport = {port}\nsystem_id = "tensec"\npassword = "{PASSWORD}"\n'
@@ -95,16 +97,27 @@ def _config(folder: Path, ports: dict[str, int]) -> str:
     return "".join(parts)
 
 
+def _store(kind: str, servers: contextlib.ExitStack) -> str:
+    """The [store] table; a Redis of our own for the time of the demonstration."""
+    table = f'[store]\nkind = "{kind}"\n'
+    if kind == "redis":
+        server = RedisServer()
+        servers.callback(server.close)
+        table += f'[store.redis]\nurl = "{server.url}"\n'
+    return table
+
+
 def demo(
     *,
     messages: Annotated[int, Parameter(help="How many messages to send.")] = 400,
     rate: Annotated[float, Parameter(help="Messages per second, all classes together.")] = 60.0,
+    store: Annotated[Literal["embedded", "redis", "memory"], Parameter(help="Where the gateway keeps messages.")] = "embedded",
 ) -> None:
     """Gateway, two simulated carriers and a client: send messages of all classes, follow them, sum up."""
     console = Console(highlight=False)
     children: list[Child] = []
     gateway: Gateway | None = None
-    with tempfile.TemporaryDirectory(prefix="tensec-demo-") as name:
+    with tempfile.TemporaryDirectory(prefix="tensec-demo-") as name, contextlib.ExitStack() as servers:
         try:
             for carrier, options in CARRIERS.items():
                 account = ["--system-id", "tensec", "--password", PASSWORD]
@@ -123,8 +136,8 @@ def demo(
                 children.append(Child(command))
             ports = {str(child.first["name"]): int(child.first["listening"]) for child in children}
             console.print("carriers  " + ", ".join(f"{carrier} on 127.0.0.1:{port}" for carrier, port in ports.items()))
-            gateway, port = start_gateway(Path(name), ports)
-            console.print(f"gateway   on 127.0.0.1:{port}")
+            gateway, port = start_gateway(Path(name), ports, _store(store, servers))
+            console.print(f"gateway   on 127.0.0.1:{port}, store {store}")
             senders = [
                 Sender(class_, port, PASSWORD, SENDER, text, round(messages * SHARES[class_]), rate * SHARES[class_])
                 for class_, text in TEXTS.items()

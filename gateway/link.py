@@ -9,6 +9,7 @@ from typing import TypeAlias
 import msgspec
 
 from gateway.store.base import Ledger
+from routing.records import Notice
 
 LENGTH = Struct(">I")
 SIZE_MAX = 16_000_000
@@ -67,6 +68,12 @@ class AskTallies(msgspec.Struct, tag=True):
     """The ten seconds, by class and channel."""
 
 
+class AskDead(msgspec.Struct, tag=True):
+    """Notices nobody took in time, the first `limit`."""
+
+    limit: int
+
+
 class AskReload(msgspec.Struct, tag=True):
     """Read the configuration file again."""
 
@@ -79,10 +86,16 @@ class Sums(msgspec.Struct, tag=True):
     ledger: Ledger
     waiting: dict[str, int]
     """Messages that wait for a channel, by class."""
+    dead_letters: int = 0
+    """Notices nobody took in time."""
 
 
 class Tallies(msgspec.Struct, tag=True):
     tallies: list[TallyView]
+
+
+class Dead(msgspec.Struct, tag=True):
+    notices: list[Notice]
 
 
 class Done(msgspec.Struct, tag=True):
@@ -91,8 +104,8 @@ class Done(msgspec.Struct, tag=True):
     errors: list[str] = []
 
 
-Ask: TypeAlias = AskChannels | AskLedger | AskTallies | AskReload
-Answer: TypeAlias = Channels | Sums | Tallies | Done
+Ask: TypeAlias = AskChannels | AskLedger | AskTallies | AskDead | AskReload
+Answer: TypeAlias = Channels | Sums | Tallies | Dead | Done
 
 _ENCODER = msgspec.msgpack.Encoder()
 _ASK: msgspec.msgpack.Decoder[Ask] = msgspec.msgpack.Decoder(Ask)

@@ -34,6 +34,17 @@ def read_config(path: Path) -> Config:
         sys.exit(2)
 
 
+def runs(config: Config) -> bool:
+    """Whether a core answers on this configuration's data directory."""
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+            sock.settimeout(ASK_TIMEOUT_S)
+            sock.connect(str(Path(config.data_dir) / link.SOCKET_NAME))
+    except OSError:
+        return False
+    return True
+
+
 def ask(config: Config, question: link.Ask) -> link.Answer:
     """Ask the core that runs on this configuration's data directory; ends with exit 1 when none does."""
     path = Path(config.data_dir) / link.SOCKET_NAME

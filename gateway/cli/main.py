@@ -5,7 +5,7 @@ from importlib.metadata import version
 
 from cyclopts import App
 
-from gateway.cli import account, channel, config, doctor, serve, sim, status
+from gateway.cli import account, channel, config, doctor, serve, sim, status, store
 
 app = App(
     name="tensec",
@@ -18,6 +18,9 @@ app.command(account.app)
 app.command(channel.app)
 app.command(doctor.app)
 app.command(status.ledger)
+app.command(store.backup)
+app.command(store.restore)
+app.command(store.dead_letters)
 app.command(status.sla)
 app.command(status.reload)
 app.command(sim.app)

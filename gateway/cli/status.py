@@ -1,17 +1,25 @@
 """`tensec ledger`, `tensec sla`, `tensec reload`: the sums, the ten seconds, a new configuration."""
 
 import sys
+from pathlib import Path
 
 import msgspec
 
+from config.schema import Config
 from gateway import link
-from gateway.cli.common import DEFAULT_CONFIG, ConfigPath, Json, ask, read_config
+from gateway.cli.common import DEFAULT_CONFIG, ConfigPath, Json, ask, fail, read_config, runs
 
 
 def ledger(*, config: ConfigPath = DEFAULT_CONFIG, json: Json = False) -> None:
-    """Print accepted = scheduled + queued + in flight + final. Exit 1 when they do not add up."""
-    answer = ask(read_config(config), link.AskLedger())
-    assert isinstance(answer, link.Sums)
+    """Print accepted = scheduled + queued + in flight + final, of a running gateway or of its store. Exit 1 when they do not
+    add up.
+    """
+    settings = read_config(config)
+    if runs(settings):
+        answer = ask(settings, link.AskLedger())
+        assert isinstance(answer, link.Sums)
+    else:
+        answer = _stored(settings)
     sums = answer.ledger
     if json:
         print(msgspec.json.encode({"ledger": sums, "waiting": answer.waiting, "balanced": sums.balanced}).decode())
@@ -22,7 +30,23 @@ def ledger(*, config: ConfigPath = DEFAULT_CONFIG, json: Json = False) -> None:
         for name, count in sums.final.items():
             print(f"  {name:<12} {count}")
         print("balanced" if sums.balanced else "NOT BALANCED")
+        if answer.dead_letters:
+            print(f"{answer.dead_letters} notices nobody took: `tensec dead-letters` lists them")
     sys.exit(0 if sums.balanced else 1)
+
+
+def _stored(settings: Config) -> link.Sums:
+    """What a gateway would start with."""
+    from gateway.store.offline import ledger as stored
+    from gateway.store.vault import VaultError
+
+    data_dir = Path(settings.data_dir)
+    if settings.store.kind == "memory" or not data_dir.exists():
+        fail(f"no tensec runs on data_dir {settings.data_dir}: start it with `tensec serve`")
+    try:
+        return link.Sums(stored(settings.store, data_dir), {})
+    except VaultError as error:
+        fail(str(error))
 
 
 def sla(*, config: ConfigPath = DEFAULT_CONFIG, json: Json = False) -> None:

@@ -58,14 +58,16 @@ class Control:
                         self._log.warning("not understood on the control socket", reason=str(error))
                         return
                     await self._pipeline.store.settled()
-                    await stream.send_all(link.pack(self._answer(ask)))
+                    await stream.send_all(link.pack(await self._answer(ask)))
 
-    def _answer(self, ask: link.Ask) -> link.Answer:
+    async def _answer(self, ask: link.Ask) -> link.Answer:
         pipeline = self._pipeline
         if isinstance(ask, link.AskChannels):
             return link.Channels([self._view(lane) for lane in pipeline.lanes.values()])
         if isinstance(ask, link.AskLedger):
-            return link.Sums(pipeline.store.ledger(), pipeline.waiting())
+            return link.Sums(pipeline.store.ledger(), pipeline.waiting(), pipeline.store.book.dead_letters)
+        if isinstance(ask, link.AskDead):
+            return link.Dead(await pipeline.store.dead_letters(ask.limit))
         if isinstance(ask, link.AskTallies):
             return link.Tallies(
                 [

@@ -4,7 +4,6 @@ Shutdown has two steps, two nested nurseries: first nothing new is accepted whil
 carriers and clients are told to go; `drain_timeout_s` bounds both.
 """
 
-import fcntl
 import gc
 import os
 import random
@@ -14,7 +13,6 @@ import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
 
 import trio
 
@@ -34,6 +32,7 @@ from gateway.core.pipeline import Pipeline
 from gateway.core.storage import Storage
 from gateway.core.submission import Reader
 from gateway.core.upkeep import keep_history
+from gateway.store.offline import lock
 from gateway.store.opening import Opened, open_parts
 from gateway.store.recovery import Recovered, recover
 from gateway.store.vault import VaultError
@@ -83,8 +82,11 @@ class Service:
         control = data_dir / link.SOCKET_NAME
         if len(str(control)) > link.PATH_MAX:
             raise StartError(f"data_dir {data_dir}: {control} is too long for a socket, at most {link.PATH_MAX} characters")
-        lock = _lock(data_dir)
-        with lock, _listen(self.config.smpp.listen) as listener:
+        try:
+            held = lock(data_dir)
+        except VaultError as error:
+            raise StartError(str(error)) from None
+        with held, _listen(self.config.smpp.listen) as listener:
             opened, recovered = self._open(data_dir)
             try:
                 self._assemble(opened, recovered)
@@ -238,21 +240,6 @@ async def _until(condition: Callable[[], bool]) -> None:
     """Poll: shutdown waits for many things at once, and only once."""
     while not condition():  # noqa: ASYNC110 - no single event tells
         await trio.sleep(POLL_S)
-
-
-def _lock(data_dir: Path) -> IO[str]:
-    """One owner per data directory."""
-    try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        lock = (data_dir / "core.lock").open("a", encoding="ascii")
-    except OSError as error:
-        raise StartError(f"data_dir {data_dir}: {error.strerror}") from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise StartError(f"data_dir {data_dir}: another tensec runs on it; stop it or set another data_dir") from None
-    return lock
 
 
 def _listen(address: str) -> socket.socket:

@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
+import msgspec
 import outcome
 import trio
 
@@ -29,7 +30,7 @@ from gateway.store.history import documents
 from gateway.store.keeper import ARCHIVE_MAX
 from gateway.store.opening import Opened
 from gateway.store.record import Record, by_addresses, by_alias
-from gateway.store.vault import NotWrittenError, UnreachableError, Write
+from gateway.store.vault import LAST, NotWrittenError, UnreachableError, Write
 from gateway.store.worker import Worker
 from routing.records import Attempt, AttemptKey, Message, Notice
 
@@ -39,6 +40,7 @@ BUSY_S = 0.002
 IDLE_S = 1.0
 RETRY_S = 0.5
 ARCHIVE_S = 0.5
+_NOTICE = msgspec.json.Decoder(Notice)
 ResultT = TypeVar("ResultT")
 
 
@@ -331,6 +333,14 @@ class Storage:
         held = self.book.shelf.by_account.get(account, OrderedDict())
         stored = (one for one in held.values() if self.keeper.notice_is_stored(one.id))
         return sorted(stored, key=lambda one: (abs(one.id), -one.id))[:limit]
+
+    async def dead_letters(self, limit: int) -> list[Notice]:
+        """Notices nobody took in time, by account."""
+        vault = self._vault
+        if vault is None:
+            return []
+        rows = await self._call("reader", lambda: vault.scan("dead", "", LAST, limit))
+        return [_NOTICE.decode(row) for _, row in rows]
 
     async def _bring_once(self, wanted: Wanted) -> None:
         asked = iter((wanted, wanted))

@@ -103,8 +103,7 @@ class Book(Holdings):
             self.unload(message_id)
             self.accepted -= 1
             self.states[record.message.state] -= 1
-            for guard in record.guards:
-                self.guards.release((guard,), record.message.accepted_utc)
+            self.guards.take_back(record.guards, record.message.accepted_utc)
             self.changes.drop(message_id)
             self.changes.void[message_id] = None
 

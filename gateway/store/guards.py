@@ -98,6 +98,12 @@ class GuardBook:
                 else:
                     self._return(guard, utc)
 
+    def take_back(self, guards: Iterable[Guard], utc: float) -> None:
+        """The message was not accepted after all: everything it took at `utc` is given back."""
+        for guard in guards:
+            if not isinstance(guard, Member):
+                self._return(guard, utc)
+
     def pay(self) -> None:
         """Give back what was owed and is held now."""
         owed, self.owed = self.owed, []

@@ -12,6 +12,7 @@ Whoever drives it (core: `gateway/core/storage.py`; tests and tools: `blocking.p
 of `reads` before it fetches, and asks again when `bring` says that what was read has changed meanwhile.
 """
 
+import math
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable, Sequence
 from itertools import islice
@@ -90,6 +91,7 @@ class Keeper:
         self._to_archive: deque[int] = deque()
         self._due_end = ""
         self._disk_due: float | None = 0.0
+        self._due_meanwhile = math.inf
         self._taken: Taken | None = None
         self.reads = Reads()
 
@@ -99,6 +101,7 @@ class Keeper:
         """What has come due and is not in memory."""
         if self._disk_due is None or self._disk_due > utc:
             return None
+        self._due_meanwhile = math.inf
         return Wanted(due_after=self._due_end, due_to=f"{utc:014.3f}{LAST}", due_limit=DUE_MAX)
 
     def next_due_utc(self) -> float | None:
@@ -140,7 +143,8 @@ class Keeper:
 
     def note_due(self, found: Found) -> None:
         """How far the due ones have been looked at."""
-        self._disk_due = None if found.due_next is None else due_time(found.due_next)
+        next_utc = min(math.inf if found.due_next is None else due_time(found.due_next), self._due_meanwhile)
+        self._disk_due = None if next_utc == math.inf else next_utc
 
     # -- queued messages: handed out, or waiting for room
 
@@ -322,7 +326,9 @@ class Keeper:
         for number, places in taken.rows.items():
             self._rows[number] = places
             self._clean[number] = None
-            self._seen_due(places)
+            for name, key in places:
+                if name == "due":
+                    self._seen_due(due_time(key))
         for several in (taken.changes.changed, taken.changes.admitted, taken.changes.rewritten):
             for number, record in several.items():
                 if settled(record.message) or number in self.book.ended:
@@ -331,12 +337,15 @@ class Keeper:
         self.reads.went(taken.gone)
         self.reads.went(taken.gone_notices)
         self._noticed.update(taken.notices)
+        for notice in map(self.book.shelf.get, taken.notices):
+            if notice is not None:
+                self._seen_due(notice.created_utc + NOTICE_S)
         self._evict(utc)
 
-    def _seen_due(self, places: Places) -> None:
-        at = min((due_time(key) for name, key in places if name == "due"), default=None)
-        if at is not None and (self._disk_due is None or at < self._disk_due):
-            self._disk_due = at
+    def _seen_due(self, at: float) -> None:
+        """The vault holds something that comes due then; a look at it that is under way may have missed it."""
+        self._disk_due = at if self._disk_due is None else min(at, self._disk_due)
+        self._due_meanwhile = min(at, self._due_meanwhile)
 
     def failed(self) -> None:
         """The write that was taken is not on disk and never will be: what it held belongs to the next one."""
@@ -434,8 +443,16 @@ class Keeper:
             if (places := self._rows.pop(number, None)) is not None:
                 self._gone[number] = places
             self._finals[number] = None
-        while len(self._finals) > self._finals_max:
-            self.book.unload(self._finals.popitem(last=False)[0])
+        over = len(self._finals) - self._finals_max
+        for number in list(islice(self._finals, max(0, over))):
+            del self._finals[number]
+            if not self._comes_again(number):
+                self.book.unload(number)
+
+    def _comes_again(self, number: int) -> bool:
+        """Whether an ended message has changed since, so that it will be archived once more."""
+        taken = self._taken
+        return number in self.book.changes.changed or (taken is not None and number in taken.changes.changed)
 
     def not_archived(self, records: Sequence[Record]) -> None:
         """The history could not take them; later."""

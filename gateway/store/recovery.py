@@ -25,7 +25,7 @@ ALL = 1 << 62
 
 
 class Recovered(msgspec.Struct):
-    """What goes on at once: `queued` messages in the order of their ids, `parts` of groups that were not whole yet, and what
+    """What goes on at once: `queued` messages in the order of their ids, without those of `settled.requeue`, `parts` of groups that were not whole yet, and what
     the crash decided: a receipt that came early may tell what became of an attempt that was sending.
     """
 
@@ -184,10 +184,11 @@ def _settle_open(keeper: Keeper, utc: float) -> Settled:
 
 def _hand_out(keeper: Keeper, vault: Vault, settled: Settled) -> Recovered:
     recovered = Recovered(settled=settled)
+    requeued = {message.id for message in settled.requeue}
     queued = []
     for number in sorted(keeper.book.records):
         message = keeper.book.records[number].message
-        if message.state is MessageState.QUEUED:
+        if message.state is MessageState.QUEUED and number not in requeued:
             queued.append(message)
         elif message.state is MessageState.SCHEDULED and message.part_of is not None and not message.group_whole:
             recovered.parts.append(message)

@@ -29,16 +29,15 @@ class WorkingSet:
     def ready(self, messages: Iterable[Message], queued: int) -> list[Message]:
         """Those of newly queued `messages` that are handed out. `queued`: all that are queued now, these included."""
         out: list[Message] = []
-        over = queued - self.waiting.total() - self.size_max
-        for message in messages:
-            if message.id in self._here:
-                continue
-            if message.class_ != "verification" and (over > 0 or self.waiting[message.class_]):
+        new = [message for message in messages if message.id not in self._here]
+        room = self.size_max - (queued - self.waiting.total() - len(new))
+        for message in new:
+            if message.class_ != "verification" and (room <= 0 or self.waiting[message.class_]):
                 self._here[message.id] = message.class_
                 self.waiting[message.class_] += 1
-                over -= 1
             else:
                 out.append(message)
+                room -= 1
         return out
 
     def missing(self, class_: MessageClass, limit: int) -> Wanted | None:

@@ -37,26 +37,39 @@ RESTORE_HINT = "restore a backup with `tensec restore FILE`, or move the file aw
 
 
 def connect(path: Path, steps: Sequence[str], *, synchronous: str = "FULL") -> sqlite3.Connection:
-    """A connection for writing, the file made or brought to the newest version. Raises VaultError."""
+    """A connection for writing, the file made or brought to the newest version. Raises VaultError, and changes nothing then."""
+    if path.exists() and path.stat().st_size:
+        _look_at(path, steps)
     try:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     except sqlite3.Error as error:
         raise VaultError(f"{path}: {error}; is the directory there and writable?") from None
     try:
         connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
-        _check(connection, path, steps)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {synchronous}")
         _migrate(connection, steps)
     except sqlite3.Error as error:
         connection.close()
-        if "full" in str(error) or "locked" in str(error) or "disk I/O" in str(error):
-            raise VaultError(f"{path}: {error}") from None
-        raise VaultError(f"{path}: {error}; {RESTORE_HINT}") from None
-    except VaultError:
-        connection.close()
-        raise
+        raise _unusable(path, error) from None
     return connection
+
+
+def _look_at(path: Path, steps: Sequence[str]) -> None:
+    """Refuse a file that is not to be used. A connection that may write would tidy it up on its way out."""
+    connection = connect_reader(path)
+    try:
+        _check(connection, path, steps)
+    except sqlite3.Error as error:
+        raise _unusable(path, error) from None
+    finally:
+        connection.close()
+
+
+def _unusable(path: Path, error: sqlite3.Error) -> VaultError:
+    if any(one in str(error) for one in ("full", "locked", "disk I/O")):
+        return VaultError(f"{path}: {error}")
+    return VaultError(f"{path}: {error}; {RESTORE_HINT}")
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:

@@ -1,0 +1,71 @@
+"""A backup in one file, made while the core runs, and the way back.
+
+The file is a tar archive: the store, then the days of the history, each a consistent copy by SQLite's own means. The store
+comes first: what is archived between the two copies stands in both, which recovery settles; the other way round it would
+stand in none.
+"""
+
+import os
+import sqlite3
+import tarfile
+import tempfile
+from pathlib import Path
+
+from gateway.store.embedded.schema import HISTORY, STORE, connect
+from gateway.store.embedded.vault import FILE
+from gateway.store.history import FOLDER
+from gateway.store.vault import VaultError
+
+
+def backup(data_dir: Path, file: Path) -> list[str]:
+    """Write `file`; gives the names of what is in it. Raises VaultError; then `file` is as it was."""
+    if not (data_dir / FILE).exists():
+        raise VaultError(f"{data_dir}: there is no {FILE}; is this the data_dir of an embedded store?")
+    names = []
+    partial = file.with_name(file.name + ".partial")
+    try:
+        with (
+            tempfile.TemporaryDirectory(dir=file.parent, prefix=".tensec-backup-") as folder,
+            tarfile.open(partial, "w") as tar,
+        ):
+            copy = Path(folder) / "copy.db"
+            for path in (data_dir / FILE, *sorted((data_dir / FOLDER).glob("*.db"))):
+                _copy(path, copy)
+                names.append(str(path.relative_to(data_dir)))
+                tar.add(copy, names[-1])
+                copy.unlink()
+        with partial.open("rb") as written:
+            os.fsync(written.fileno())
+        partial.replace(file)
+    except (OSError, sqlite3.Error) as error:
+        partial.unlink(missing_ok=True)
+        raise VaultError(f"{file}: {error}; is there space, and may we write there?") from None
+    return names
+
+
+def _copy(source: Path, target: Path) -> None:
+    reader = sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)
+    writer = sqlite3.connect(target)
+    try:
+        reader.backup(writer)
+    finally:
+        writer.close()
+        reader.close()
+
+
+def restore(file: Path, data_dir: Path) -> list[str]:
+    """Unpack a backup into an empty place; gives the names of what was in it. Raises VaultError."""
+    if (data_dir / FILE).exists():
+        raise VaultError(f"{data_dir / FILE} exists; move it and {FOLDER}/ away first")
+    try:
+        with tarfile.open(file) as tar:
+            names = tar.getnames()
+            strangers = [name for name in names if name != FILE and Path(name).parent != Path(FOLDER)]
+            if strangers or FILE not in names:
+                raise VaultError(f"{file}: not a backup of Tensec")
+            tar.extractall(data_dir, filter="data")
+    except (OSError, tarfile.TarError) as error:
+        raise VaultError(f"{file}: {error}") from None
+    for name in names:
+        connect(data_dir / name, STORE if name == FILE else HISTORY).close()  # says so now if it cannot be used
+    return names
