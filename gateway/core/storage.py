@@ -36,7 +36,7 @@ from routing.records import Attempt, AttemptKey, Message, Notice
 
 LINGER_S = 0.001
 """Between writes while they follow each other closely, so that one serves many; a step that comes alone never waits for it."""
-BUSY_S = 0.002
+BUSY_S = 0.005
 IDLE_S = 1.0
 RETRY_S = 0.5
 ARCHIVE_S = 0.5

@@ -88,6 +88,7 @@ class Book(Holdings):
         message.accepted_utc = utc
         record = Record(message, [], admission.guards)
         self.records[message.id] = self.changes.admitted[message.id] = record
+        self.changes.void.pop(message.id, None)
         self.accepted += 1
         self.states[message.state] += 1
         self.indexes.add_alias(message)

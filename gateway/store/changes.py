@@ -49,6 +49,8 @@ class Changes:
 
     def put_back(self, earlier: "Changes") -> None:
         """`earlier` was not stored: it belongs to the next page again, under what changed since."""
+        for number in self.admitted:
+            earlier.void.pop(number, None)
         for name, value in vars(earlier).items():
             mine = getattr(self, name)
             if isinstance(value, set):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.store.embedded.schema import HISTORY, connect, connect_reader, transaction
+from gateway.store.embedded.schema import HISTORY, RESTORE_HINT, connect, connect_reader, transaction
 from gateway.store.record import Record
 from gateway.store.vault import NotWrittenError, VaultError
 
@@ -85,7 +85,7 @@ class History:
         for day in self.days():
             if not wanted:
                 break
-            for (value,) in self._reader(day).execute(_FIND, (_JSON.encode(list(wanted)).decode(),)):
+            for (value,) in self._rows(day, _FIND, (_JSON.encode(list(wanted)).decode(),)):
                 record = _RECORD.decode(value)
                 found[record.message.id] = record
             wanted -= found.keys()
@@ -96,11 +96,22 @@ class History:
         conditions = "".join(f" AND value ->> '$.message.{name}' = ?" for name in fields)
         for day in self.days():
             sql = f"SELECT value FROM final WHERE key < ?{conditions} ORDER BY key DESC LIMIT ?"
-            for (value,) in self._reader(day).execute(sql, (before or 1 << 62, *fields.values(), limit)):
+            for (value,) in self._rows(day, sql, (before or 1 << 62, *fields.values(), limit)):
                 yield _RECORD.decode(value)
                 limit -= 1
             if limit <= 0:
                 return
+
+    def _rows(self, day: date, sql: str, values: Sequence[object]) -> list[tuple[str]]:
+        try:
+            reader = self._reader(day)
+            if reader.execute("PRAGMA user_version").fetchone() == (0,):
+                return []  # just begun, or left so by a crash: its table is not there yet
+            return reader.execute(sql, values).fetchall()
+        except (sqlite3.Error, VaultError) as error:
+            if not self.path(day).exists():  # its time was over
+                return []
+            raise VaultError(f"{self.path(day)}: {error}; {RESTORE_HINT}") from error
 
     def _reader(self, day: date) -> sqlite3.Connection:
         reader = self._readers.get(day)

@@ -58,6 +58,10 @@ class UnreachableError(Exception):
 class Vault(Protocol):
     """Blocking; `write` is called from one thread, reads from another, each with a connection of its own."""
 
+    @property
+    def where(self) -> str:
+        """The file or the server, as messages name it."""
+
     def write(self, write: Write) -> None:
         """Raises NotWrittenError, UnreachableError."""
 

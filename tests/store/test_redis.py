@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from contract import *  # noqa: F403
-from redis_server import RedisServer
 from story import BOOT, START_UTC
 
+from bench.redis_server import RedisServer
 from gateway.store.base import Settled, Store
 from gateway.store.blocking import BlockingStore
 from gateway.store.redis.store import open_store

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from redis_server import RedisServer, started
+from redis_server import started
 from story import BOOT, START_UTC, Story
 
+from bench.redis_server import RedisServer
 from gateway.store.redis.address import read_url
 from gateway.store.redis.opening import FILE, open_redis
 from gateway.store.redis.spill import SpillingVault

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 import trustme
-from redis_server import RedisServer, free_port, started
+from redis_server import started
 
+from bench.redis_server import RedisServer, free_port
 from gateway.store.redis.address import read_url
 from gateway.store.redis.opening import open_redis
 from gateway.store.vault import VaultError, Write

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from redis_server import RedisServer
 
+from bench.redis_server import RedisServer
 from gateway.store.embedded.vault import EmbeddedVault
 from gateway.store.redis.address import read_url
 from gateway.store.redis.vault import NAMES, RedisVault

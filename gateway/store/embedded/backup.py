@@ -55,8 +55,10 @@ def _copy(source: Path, target: Path) -> None:
 
 def restore(file: Path, data_dir: Path) -> list[str]:
     """Unpack a backup into an empty place; gives the names of what was in it. Raises VaultError."""
-    if (data_dir / FILE).exists():
-        raise VaultError(f"{data_dir / FILE} exists; move it and {FOLDER}/ away first")
+    # A write-ahead log that was left behind would be played over what is restored.
+    left = sorted([*data_dir.glob(f"{FILE}*"), *(data_dir / FOLDER).glob("*.db*")])
+    if left:
+        raise VaultError(f"{left[0]} exists; move {FILE}* and {FOLDER}/ away first")
     try:
         with tarfile.open(file) as tar:
             names = tar.getnames()

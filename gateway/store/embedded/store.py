@@ -12,4 +12,9 @@ from gateway.store.keeper import Keeper
 
 def open_store(data_dir: Path, boot: str, utc: float, **limits: Any) -> BlockingStore:
     """Open or make the store in `data_dir`; `limits` are those of `Keeper`. Raises VaultError."""
-    return BlockingStore(Keeper(Book(boot, alone=False), **limits), EmbeddedVault(data_dir), History(data_dir), utc)
+    vault = EmbeddedVault(data_dir)
+    try:
+        return BlockingStore(Keeper(Book(boot, alone=False), **limits), vault, History(data_dir), utc)
+    except BaseException:
+        vault.close()
+        raise

@@ -54,6 +54,10 @@ class EmbeddedVault:
         self._writer.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         self._reader = connect_reader(self.path)
 
+    @property
+    def where(self) -> str:
+        return str(self.path)
+
     def write(self, write: Write) -> None:
         connection = self._writer
         try:

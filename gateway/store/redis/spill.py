@@ -47,6 +47,10 @@ class SpillingVault:
         if not self.try_replay():
             raise VaultError(f"{self.away}; {file.path} holds writes that must be made there before anything else")
 
+    @property
+    def where(self) -> str:
+        return self.inner.where
+
     def write(self, write: Write) -> None:
         if self._file and self._clock() >= self._next_try:
             self.try_replay()

@@ -142,6 +142,10 @@ class RedisVault:
 
     # -- reading
 
+    @property
+    def where(self) -> str:
+        return self._where
+
     def pages(self) -> Iterator[tuple[int, bytes]]:
         ends = self._ask("HMGET", self._key["meta"], "first", "last")
         first, last = (int(one or 0) for one in ends)
