@@ -48,7 +48,7 @@ def test_a_backup_made_while_it_runs_brings_everything_back(start, tmp_path):
     other.wait_log("listening")
     assert other.terminate() == 0
     refused = other.cli("restore", str(tmp_path / "backup.tar"))
-    assert (refused.returncode, "move it" in refused.stderr) == (1, True)
+    assert (refused.returncode, "exists; move" in refused.stderr) == (1, True)
     (other.data_dir / "store.db").unlink()
     assert other.cli("restore", str(tmp_path / "backup.tar")).returncode == 0
     assert stored_ledger(other)["queued"] == 20
