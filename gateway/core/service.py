@@ -11,7 +11,7 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import trio
@@ -90,7 +90,8 @@ class Service:
             opened, recovered = self._open(data_dir)
             try:
                 self._assemble(opened, recovered)
-                await self._serve(control, listener)
+                with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+                    await self._serve(control, listener, signals)
             finally:
                 opened.close()
 
@@ -111,7 +112,7 @@ class Service:
         self._log.info("store opened", kind=self.config.store.kind, accepted=sums.accepted, **open_sums, seconds=seconds)
         return opened, recovered
 
-    async def _serve(self, control: Path, listener: socket.socket) -> None:
+    async def _serve(self, control: Path, listener: socket.socket, signals: AsyncIterator[int]) -> None:
         _tune()
         async with trio.open_nursery() as floor:  # under everything that stores
             await floor.start(self._storage.run)
@@ -127,7 +128,7 @@ class Service:
                     ground.start_soon(self._front.run, listener)
                     host, port = listener.getsockname()[:2]
                     self._log.info("listening", host=host, port=port, pid=os.getpid(), tls=self.config.smpp.tls is not None)
-                    await self._until_told()
+                    await self._until_told(signals)
                     trio.lowlevel.notify_closing(listener)
                     listener.close()
                     await self._drain()
@@ -149,12 +150,11 @@ class Service:
         with trio.move_on_after(GOODBYE_S):
             await _until(lambda: not self.pipeline.settling)
 
-    async def _until_told(self) -> None:
-        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
-            async for number in signals:
-                if number != signal.SIGHUP:
-                    return
-                self.reload()
+    async def _until_told(self, signals: AsyncIterator[int]) -> None:
+        async for number in signals:
+            if number != signal.SIGHUP:
+                return
+            self.reload()
 
     async def _drain(self) -> None:
         """Stop accepting, finish what is in flight, unbind."""
