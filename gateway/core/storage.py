@@ -40,6 +40,7 @@ BUSY_S = 0.005
 IDLE_S = 1.0
 RETRY_S = 0.5
 ARCHIVE_S = 0.5
+LAST_S = 10.0
 _NOTICE = msgspec.json.Decoder(Notice)
 ResultT = TypeVar("ResultT")
 
@@ -68,6 +69,7 @@ class Storage:
         self._history = opened.history
         self._clock = clock
         self._batch = _Batch()
+        self._write: Write | None = None
         self._signal = Signal()
         self._written_at = -math.inf
         self._closing = False
@@ -93,7 +95,7 @@ class Storage:
                 nursery.start_soon(self._archive_loop)
                 task_status.started()
         finally:
-            with trio.CancelScope(shield=True):
+            with trio.move_on_after(LAST_S, shield=True):
                 await self._last_write()
             for worker in self._workers.values():
                 worker.stop()
@@ -127,20 +129,25 @@ class Storage:
         """Cut a write from what has changed, and see it stored."""
         assert self.keeper is not None
         batch, self._batch = self._batch, _Batch()
-        write = self.keeper.take(self._clock.utc(), force=bool(self.trouble))
-        if write is not None:
+        if self._write is None:
+            self._write = self.keeper.take(self._clock.utc(), force=bool(self.trouble))
+        if (write := self._write) is not None:  # else one that may have happened, and must be made again as it is
             try:
                 await self._store(write)
             except NotWrittenError as error:
                 self._in_trouble(str(error))
                 batch.failed = True
+                self._write = None
                 self.keeper.void_taken()
                 self.keeper.failed()
             else:
+                self._write = None
                 self.keeper.written(self._clock.utc())
                 self._in_trouble(getattr(self._vault, "away", ""))
         self._written_at = self._clock.now()
         batch.done.set()
+        if self.keeper.foldable:
+            self._signal.set()
 
     async def _store(self, write: Write) -> None:
         """Until it is known to be stored. Raises NotWrittenError when it is known not to be."""
@@ -177,24 +184,38 @@ class Storage:
             pass
 
     async def _bring(self, asks: Callable[[], Wanted | None]) -> Found | None:
-        """Fetch what is missing until nothing is, or nobody has it."""
+        """Fetch what is missing until nothing is, or nobody has it. Gives what the first fetch found.
+
+        What was here when asked may have left memory by the time the rest has come: so it is asked again.
+        """
+        keeper = self.keeper
+        first: Found | None = None
+        tried: set[int | str] = set()
+        while keeper is not None and (wanted := asks()) is not None:
+            asked: set[int | str] = {*wanted.ids, *wanted.finds, *wanted.guards}
+            if first is not None and asked <= tried:
+                break
+            went = keeper.reads.begin()
+            found = await self._fetch(wanted, went)
+            if keeper.bring(found, went):
+                tried |= asked
+                first = first or found
+        return first
+
+    async def _fetch(self, wanted: Wanted, went: set[int | str]) -> Found:
+        """What the vault has of it, however long the vault is away."""
         keeper, vault = self.keeper, self._vault
-        if keeper is None or vault is None:
-            return None
-        while (wanted := asks()) is not None:
-            keeper.reads.begin()
-            try:
-                found = await self._call("reader", lambda wanted=wanted: fetch(vault, wanted))  # type: ignore[misc]
-            except UnreachableError:
-                keeper.reads.end()
-                await trio.sleep(RETRY_S)
-                continue
-            except BaseException:
-                keeper.reads.end()
-                raise
-            if keeper.bring(found):
-                return found
-        return None
+        assert keeper is not None
+        assert vault is not None
+        try:
+            while True:
+                try:
+                    return await self._call("reader", lambda: fetch(vault, wanted))
+                except UnreachableError:
+                    await trio.sleep(RETRY_S)
+        except BaseException:
+            keeper.reads.end(went)
+            raise
 
     # -- steps
 
@@ -221,7 +242,10 @@ class Storage:
         keeper = self.keeper
         if keeper is None:
             return []
-        found = await self._bring(lambda: keeper.missing_queued(class_, limit))
+        limit = min(limit, keeper.room)
+        if limit <= 0:
+            return []
+        found = await self._bring(lambda: keeper.queue.missing(class_, limit))
         return keeper.page_in(class_, limit, found)
 
     async def release(self, message_ids: Sequence[int]) -> list[Message]:
@@ -258,8 +282,7 @@ class Storage:
     async def settle(self, outcomes: Sequence[Outcome]) -> Settled:
         """See Store.settle."""
         keeper = self.keeper
-        if keeper is not None and await self._bring(lambda: missing.for_outcomes(self.book, outcomes)) is not None:
-            # What has come tells at which places others may wait.
+        if keeper is not None:
             await self._bring(lambda: missing.for_outcomes(self.book, outcomes))
         settled = self.book.settle(outcomes, self._clock.utc())
         await self._surely()

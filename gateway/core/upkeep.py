@@ -1,6 +1,7 @@
-"""The history kept in order while the core runs: in a thread of its own, with connections of its own."""
+"""History and guards kept in order while the core runs: in a thread of its own, with connections of its own."""
 
 import sqlite3
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import trio
 
 from config.schema import Store
 from gateway.core import log
+from gateway.store.embedded.sweep import sweep_guards
 from gateway.store.history import History
 from gateway.store.vault import VaultError
 
@@ -15,7 +17,7 @@ EVERY_S = 3600.0
 
 
 async def keep_history(data_dir: Path, settings: Store) -> None:
-    """Delete what is too old and index the days that are over, until cancelled."""
+    """Delete what is too old, index the days that are over, sweep guards that are over; until cancelled."""
     logger = log.logger()
     while True:
         try:
@@ -36,4 +38,6 @@ def _keep(data_dir: Path, settings: Store) -> tuple[int, int]:
         history.close_days(today)
     finally:
         history.close()
+    if settings.kind == "embedded":
+        sweep_guards(data_dir, time.time())
     return len(deleted), len(emptied)

@@ -33,9 +33,9 @@ class BlockingStore:
         wanted = asks()
         if wanted is None:
             return None
-        self.keeper.reads.begin()
+        went = self.keeper.reads.begin()
         found = fetch(self.vault, wanted)
-        self.keeper.bring(found)
+        self.keeper.bring(found, went)
         return found
 
     def commit(self, utc: float) -> None:
@@ -102,7 +102,7 @@ class BlockingStore:
         return changed
 
     def page_in(self, class_: MessageClass, limit: int) -> list[Message]:
-        found = self._bring(lambda: self.keeper.missing_queued(class_, limit))
+        found = self._bring(lambda: self.keeper.queue.missing(class_, limit))
         return self.keeper.page_in(class_, limit, found)
 
     # -- questions

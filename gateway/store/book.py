@@ -92,7 +92,7 @@ class Book(Holdings):
         self.accepted += 1
         self.states[message.state] += 1
         self.indexes.add_alias(message)
-        for at, kind in due_of(record, self.receipt_grace_s):
+        for at, kind in due_of(record):
             self.indexes.at(at, kind, message.id)
 
     def void(self, message_ids: Iterable[int]) -> None:
@@ -154,6 +154,7 @@ class Book(Holdings):
 
     def settle(self, outcomes: Sequence[Outcome], utc: float) -> Settled:
         done = Settled([], [], [])
+        self._mark_unclear(outcomes)
         for outcome in outcomes:
             self._settlers[outcome.__class__](outcome, done, utc)
         return done
@@ -183,6 +184,7 @@ class Book(Holdings):
             if early is not None:
                 self._apply(early, attempt, record, done, utc)
         elif attempt.state is AttemptState.SENT:
+            self.indexes.unidentified.add(attempt, record)
             self._seek_evidence(attempt, record, done, utc)
 
     def _refused(self, outcome: Refused, done: Settled, utc: float) -> None:
@@ -222,20 +224,29 @@ class Book(Holdings):
             self._move(record, MessageState.QUEUED)
             done.requeue.append(message)
 
+    def _mark_unclear(self, outcomes: Sequence[Outcome]) -> None:
+        """Whether a receipt fits one attempt alone is seen only when all that became unclear at once are known."""
+        self._unclear: set[AttemptKey] = set()
+        for outcome in outcomes:
+            if outcome.__class__ is Unclear:
+                found = self._open(outcome.key)
+                if found is not None and found[1].state is AttemptState.SENDING:
+                    found[1].state = AttemptState.UNKNOWN
+                    self._touch(found[0])
+                    self.indexes.unidentified.add(found[1], found[0])
+                    self._unclear.add(outcome.key)
+
     def _became_unclear(self, outcome: Unclear, done: Settled, utc: float) -> None:
-        record = self.records.get(outcome.key.message_id)
-        attempt = None if record is None else _attempt(record, outcome.key)
-        if record is None or attempt is None or attempt.state is not AttemptState.SENDING:
-            return
-        attempt.state = AttemptState.UNKNOWN
-        self._touch(record)
+        found = self._open(outcome.key) if outcome.key in self._unclear else None
+        if found is None:
+            return  # it was unclear before, or its answer came with the same batch
+        record, attempt = found
         if not self._seek_evidence(attempt, record, done, utc) and outcome.resend_utc is not None:
             attempt.resend_utc = outcome.resend_utc
             self.indexes.at(outcome.resend_utc, Coming.RESEND, record.message.id)
 
     def _seek_evidence(self, attempt: Attempt, record: Record, done: Settled, utc: float) -> bool:
         """An attempt without the carrier's id: a receipt that came early, or one that will, may tell. Gives whether one has."""
-        self.indexes.unidentified.add(attempt, record)
         early = self.parked.take_about(attempt, record.message.destination, self.indexes.unidentified)
         if early is not None:
             attempt.evidence = "early receipt"

@@ -43,6 +43,7 @@ class Found(msgspec.Struct):
     notices: list[Notice] = []
     queued: list[int] = []
     queue_end: str = ""
+    due_notices: list[str] = []
     due_end: str | None = None
     due_next: str | None = None
 
@@ -83,7 +84,8 @@ def _due(vault: Vault, wanted: Wanted, found: Found) -> set[int]:
         found.due_next = later[0][0] if later else None
     else:
         found.due_next = keys[-1]
-    notices = [key.split(SEPARATOR, 2)[2] for key in keys if key.split(SEPARATOR, 2)[1] == "n"]
+    found.due_notices = [key for key in keys if key.split(SEPARATOR, 2)[1] == "n"]
+    notices = [key.split(SEPARATOR, 2)[2] for key in found.due_notices]
     if notices:
         found.notices = [_NOTICE.decode(row) for row in vault.get("notice", notices).values()]
     return {id_of(key) for key in keys if key.split(SEPARATOR, 2)[1] == "m"}

@@ -73,7 +73,7 @@ class History:
         if writer is None:
             while len(self._writers) >= OPEN_MAX:
                 self._writers.pop(min(self._writers)).close()
-            writer = self._writers[day] = connect(self.path(day), HISTORY)
+            writer = self._writers[day] = connect(self.path(day), HISTORY, check=False)
         return writer
 
     # -- reading

@@ -10,7 +10,7 @@ from gateway.store.evidence import Parked
 from gateway.store.guards import GuardBook
 from gateway.store.indexes import Due as Coming
 from gateway.store.indexes import Indexes, due_of
-from gateway.store.record import CORRELATION_S, Record, settled
+from gateway.store.record import CORRELATION_S, Record, settled, share_names
 from gateway.store.rollups import Rollups
 from gateway.store.shelf import NOTICE_S, Shelf
 from routing.records import Attempt, Message, MessageState, Notice
@@ -40,9 +40,10 @@ class Holdings:
         message = record.message
         if message.id in self.records:
             return
+        share_names(message)
         self.records[message.id] = record
         self.indexes.add(record)
-        for at, kind in due_of(record, self.receipt_grace_s):
+        for at, kind in due_of(record):
             self.indexes.at(at, kind, message.id)
         if message.state.final and not settled(message):
             self.indexes.at(message.expires_utc + CORRELATION_S, Coming.CLOSE, message.id)

@@ -81,7 +81,7 @@ class Indexes:
             heapq.heapify(self.due)
 
 
-def due_of(record: Record, grace_s: float) -> list[tuple[float, Due]]:
+def due_of(record: Record) -> list[tuple[float, Due]]:
     """When time will change a record that comes from elsewhere."""
     message = record.message
     if message.state is MessageState.SCHEDULED:
@@ -89,5 +89,4 @@ def due_of(record: Record, grace_s: float) -> list[tuple[float, Due]]:
     if message.state.final:
         return []
     resends = [(one.resend_utc, Due.RESEND) for one in record.attempts if one.resend_utc and one.key.number == message.tries]
-    waits = grace_s if message.state is MessageState.IN_FLIGHT else 0.0
-    return [*resends, (message.expires_utc + waits, Due.EXPIRE)]
+    return [*resends, (message.expires_utc, Due.EXPIRE)]

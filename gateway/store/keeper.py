@@ -21,18 +21,18 @@ from typing import Any
 from config.schema import MessageClass
 from gateway.store.book import Book
 from gateway.store.changes import Changes
-from gateway.store.fetch import Found, Wanted, due_key, due_notice_key, due_time, notice_key, queue_key
+from gateway.store.fetch import Found, Wanted, due_notice_key, due_time, notice_key
 from gateway.store.guards import useful
 from gateway.store.pages import cut
 from gateway.store.reads import Reads
-from gateway.store.record import SEPARATOR, Record, attention, keys, settled
+from gateway.store.record import Record, attention, needs_care, settled
 from gateway.store.rollups import Key, spell
-from gateway.store.rows import Places, Rows, Taken
+from gateway.store.rows import Places, Rows, Taken, places_of
 from gateway.store.shelf import NOTICE_S
 from gateway.store.unfolded import Unfolded
 from gateway.store.vault import LAST, Vault, Write
-from gateway.store.working_set import RANK, WorkingSet
-from routing.records import AttemptState, Message, MessageState
+from gateway.store.working_set import WorkingSet
+from routing.records import Message, MessageState
 
 FOLD_AFTER_S = 20.0
 """Messages usually end sooner; folding one costs more than its whole journal."""
@@ -77,6 +77,7 @@ class Keeper:
         self._cut_at: deque[tuple[float, int]] = deque()
         self._fold_below = 0
         self._messages: Unfolded[int] = Unfolded()
+        self._ending: Unfolded[int] = Unfolded()
         self._guards: Unfolded[str] = Unfolded()
         self._notices: Unfolded[int] = Unfolded()
         self._parked: Unfolded[int] = Unfolded()
@@ -85,6 +86,7 @@ class Keeper:
         self._rows: dict[int, Places] = {}
         self._gone: dict[int, Places] = {}
         self._gone_notices: dict[str, float] = {}
+        self._passed_due: list[str] = []
         self._noticed: set[int] = set()
         self._clean: OrderedDict[int, None] = OrderedDict()
         self._finals: OrderedDict[int, None] = OrderedDict()
@@ -109,34 +111,37 @@ class Keeper:
         times = [one for one in (self.book.next_due_utc(), self._disk_due) if one is not None]
         return min(times, default=None)
 
-    def missing_queued(self, class_: MessageClass, limit: int) -> Wanted | None:
-        """The next ones of a class that are in the vault."""
-        return self.queue.missing(class_, limit)
-
-    def bring(self, found: Found) -> bool:
-        """Take what was fetched into memory; what is here already is newer. False: some of it is out of date, fetch again."""
+    def bring(self, found: Found, went: set[int | str]) -> bool:
+        """Take what was fetched into memory; what is here already is newer. `went`: of `reads.begin`. False: fetch again."""
         stale = False
         for record in found.records:
             number = record.message.id
-            if number in self.reads:
+            if number in went:
                 stale = True
             elif number not in self.book.records and not self._is_gone(number):
                 self.load_row(record)
                 self._clean[number] = None
                 if record.message.state is MessageState.QUEUED:
                     self.queue.came_in(record.message)
-        stale = stale or any(key in self.reads for key in found.guards)
-        self.book.guards.bring({key: times for key, times in found.guards.items() if key not in self.reads})
+        stale = stale or any(key in went for key in found.guards)
+        self.book.guards.bring({key: times for key, times in found.guards.items() if key not in went})
         self.book.guards.pay()
         if found.due_end is not None:
             self._due_end = found.due_end
         for notice in found.notices:
             key = notice_key(notice.account, notice.id)
-            if notice.id not in self.book.shelf and key not in self._gone_notices and key not in self.reads:
+            if notice.id not in self.book.shelf and key not in went and not self._is_told(notice.id, key):
                 self.book.hold(notice)
                 self._noticed.add(notice.id)
-        self.reads.end()
+        self._passed_due += found.due_notices
+        self.reads.end(went)
         return not stale
+
+    def _is_told(self, notice_id: int, key: str) -> bool:
+        """Whether its sender has it, although its row may still be there."""
+        if notice_id in self.book.changes.told or key in self._gone_notices:
+            return True
+        return self._taken is not None and (notice_id in self._taken.changes.told or key in self._taken.gone_notices)
 
     def _is_gone(self, number: int) -> bool:
         return number in self._gone or (self._taken is not None and number in self._taken.gone)
@@ -162,6 +167,11 @@ class Keeper:
                 out.append(record.message)
         return out
 
+    @property
+    def room(self) -> int:
+        """How many more queued messages may be handed out."""
+        return self.queue.size_max - (self.book.queued() - self.queue.waiting.total())
+
     def notice_is_stored(self, notice_id: int) -> bool:
         """Whether it would be there after a crash."""
         if notice_id in self.book.changes.notices:
@@ -179,7 +189,7 @@ class Keeper:
         """The next write: everything that has changed, and what is to be folded. None when there is nothing, unless `force`."""
         changes = self.book.changes
         self._see_what_is_old(utc)
-        if not force and not changes and not self._foldable():
+        if not force and not changes and not self.foldable:
             return None
         number = self.number + 1
         self.newest_id = max(self.newest_id, *changes.admitted, 0)
@@ -191,7 +201,7 @@ class Keeper:
         rows = Rows()
         self._fold(rows, utc)
         rows.into(write)
-        firsts = (self._messages, self._guards, self._notices, self._parked, self._sums, self._rollups)
+        firsts = (self._messages, self._ending, self._guards, self._notices, self._parked, self._sums, self._rollups)
         write.keep_from = min(one.first(number) for one in firsts)
         return write
 
@@ -199,7 +209,9 @@ class Keeper:
         while self._cut_at and (self._cut_at[0][0] <= utc - self._fold_after_s or len(self._messages) > UNFOLDED_MAX):
             self._fold_below = self._cut_at.popleft()[1] + 1
 
-    def _foldable(self) -> bool:
+    @property
+    def foldable(self) -> bool:
+        """Whether there is something to fold now."""
         waiting = (self._messages, self._guards, self._notices, self._parked, self._sums, self._rollups)
         return bool(self._gone or self._gone_notices) or any(one.first(self._fold_below) < self._fold_below for one in waiting)
 
@@ -245,6 +257,9 @@ class Keeper:
         taken.gone, self._gone = self._gone, {}
         for key in self._gone_notices:
             rows.remove("notice", key)
+        for key in self._passed_due:
+            rows.remove("due", key)
+        self._passed_due = []
         taken.gone_notices, self._gone_notices = self._gone_notices, {}
         for dead in taken.changes.dead.values():
             rows.put("dead", notice_key(dead.account, dead.id), dead)
@@ -255,14 +270,14 @@ class Keeper:
         self._fold_others(rows, taken, utc)
 
     def _fold_messages(self, rows: Rows, taken: Taken) -> None:
-        taken.messages = self._messages.take(self._fold_below, FOLD_MAX)
+        taken.messages = self._messages.take(self._fold_below, FOLD_MAX + len(taken.changes.admitted))
         ending = {}
         for number in taken.messages:
             record = self.book.records[number]
             if settled(record.message):
-                ending[number] = taken.messages[number]  # the history takes it at once
+                ending[number] = taken.messages[number]  # the history takes it, not a row
                 continue
-            places = self._places(record)
+            places = places_of(record, self.book.receipt_grace_s)
             before = self._rows.get(number, ())
             rows.put("message", str(number), record)
             for place in before:
@@ -275,21 +290,12 @@ class Keeper:
         if ending:
             for number in ending:
                 del taken.messages[number]
-            self._messages.put_back(ending)
-
-    def _places(self, record: Record) -> Places:
-        """Where a record must be found."""
-        message = record.message
-        number = message.id
-        places = [("find", f"{key}{SEPARATOR}{number}") for key in dict.fromkeys(keys(record))]
-        places.append(("due", due_key(attention(record, self.book.receipt_grace_s), number)))
-        if message.state is MessageState.QUEUED:
-            places.append(("queue", queue_key(RANK[message.class_], number)))
-        return tuple(places)
+            self._ending.put_back(ending)
 
     def _fold_others(self, rows: Rows, taken: Taken, utc: float) -> None:
         book = self.book
-        taken.guards = self._guards.take(self._fold_below, 2 * FOLD_MAX)
+        # As many as this write brings at least, or the journal would grow while load lasts.
+        taken.guards = self._guards.take(self._fold_below, 2 * FOLD_MAX + len(taken.changes.guards))
         for key in taken.guards:
             times = book.guards.held[key]
             if useful(key, times, utc):
@@ -340,6 +346,7 @@ class Keeper:
         for notice in map(self.book.shelf.get, taken.notices):
             if notice is not None:
                 self._seen_due(notice.created_utc + NOTICE_S)
+        self.book.rollups.forget_over(utc, lambda key: key in self.book.changes.rollups or key in self._rollups)
         self._evict(utc)
 
     def _seen_due(self, at: float) -> None:
@@ -353,12 +360,8 @@ class Keeper:
         assert taken is not None
         if self._cut_at:
             self._cut_at.pop()
-        self._messages.put_back(taken.messages)
-        self._guards.put_back(taken.guards)
-        self._notices.put_back(taken.notices)
-        self._parked.put_back(taken.parked)
-        self._sums.put_back(taken.sums)
-        self._rollups.put_back(taken.rollups)
+        for name in ("messages", "guards", "notices", "parked", "sums", "rollups"):
+            getattr(self, f"_{name}").put_back(getattr(taken, name))
         self._gone = {**taken.gone, **self._gone}
         self._gone_notices = {**taken.gone_notices, **self._gone_notices}
         self.book.changes.put_back(taken.changes)
@@ -397,9 +400,7 @@ class Keeper:
         message = record.message
         if message.state is MessageState.QUEUED and message.id not in self.queue:
             return False
-        if any(one.state is AttemptState.SENDING for one in record.attempts):
-            return False
-        return attention(record, self.book.receipt_grace_s) > utc + self._stay_s
+        return not needs_care(record) and attention(record, self.book.receipt_grace_s) > utc + self._stay_s
 
     def _evict_guards(self) -> None:
         guards = self.book.guards
@@ -436,23 +437,21 @@ class Keeper:
 
     def archived(self, records: Sequence[Record]) -> None:
         """The history has them."""
+        # Those that have changed since are archived once more, and are needed until then.
+        changing = self.book.changes.changed.keys() | (self._taken.changes.changed.keys() if self._taken else ())
         for record in records:
             number = record.message.id
-            self._messages.drop(number)
+            if number not in changing:
+                self._messages.drop(number)
+                self._ending.drop(number)
             self._clean.pop(number, None)
             if (places := self._rows.pop(number, None)) is not None:
                 self._gone[number] = places
             self._finals[number] = None
-        over = len(self._finals) - self._finals_max
-        for number in list(islice(self._finals, max(0, over))):
-            del self._finals[number]
-            if not self._comes_again(number):
+        while len(self._finals) > self._finals_max:
+            number, _ = self._finals.popitem(last=False)
+            if number not in changing and number not in self._messages and number not in self._ending:
                 self.book.unload(number)
-
-    def _comes_again(self, number: int) -> bool:
-        """Whether an ended message has changed since, so that it will be archived once more."""
-        taken = self._taken
-        return number in self.book.changes.changed or (taken is not None and number in taken.changes.changed)
 
     def not_archived(self, records: Sequence[Record]) -> None:
         """The history could not take them; later."""
@@ -465,17 +464,18 @@ class Keeper:
         number = record.message.id
         self.book.load(record)
         if row is not None:
-            self._rows[number] = self._places(row)
+            self._rows[number] = places_of(row, self.book.receipt_grace_s)
         self._messages.note(number, first_page)
         if settled(record.message):
             self._to_archive.append(number)
 
     def restore_gone(self, row: Record) -> None:
         """A row of a message that the journal voided."""
-        self._gone[row.message.id] = self._places(row)
+        self._gone[row.message.id] = places_of(row, self.book.receipt_grace_s)
 
-    def restored(self, numbers: dict[str, dict[Any, int]], last: int) -> None:
-        """First pages of what else the journal holds, by kind, and the journal's last page."""
+    def restored(self, numbers: dict[str, dict[Any, int]], told: Iterable[str], last: int) -> None:
+        """First pages of what else the journal holds, by kind; keys of notices that were taken; the journal's last page."""
+        self._gone_notices.update(dict.fromkeys(told, 0.0))
         for name, several in numbers.items():
             target: Unfolded[Any] = getattr(self, f"_{name}")
             for key, number in sorted(several.items(), key=lambda one: one[1]):
@@ -483,14 +483,10 @@ class Keeper:
         self.number = last
         self._fold_below = last + 1
 
-    def restored_notice_gone(self, key: str) -> None:
-        """A notice the journal says was taken; it may have a row."""
-        self._gone_notices[key] = 0.0
-
     def load_row(self, record: Record) -> None:
         """A record as the map has it."""
         self.book.load(record)
-        self._rows[record.message.id] = self._places(record)
+        self._rows[record.message.id] = places_of(record, self.book.receipt_grace_s)
 
     def count_waiting(self, vault: Vault) -> None:
         """Queued messages in the vault that are not in memory; call once everything else is restored."""

@@ -7,23 +7,19 @@ class Reads:
     """See the module. Ids of messages are numbers; guards and notices go by their keys."""
 
     def __init__(self) -> None:
-        self._running = 0
-        self._went: set[int | str] = set()
+        self._running: list[set[int | str]] = []
 
-    def begin(self) -> None:
-        """A fetch begins; `end` must follow."""
-        self._running += 1
+    def begin(self) -> set[int | str]:
+        """A fetch begins; `end` must follow. Gives what will have left memory meanwhile."""
+        went: set[int | str] = set()
+        self._running.append(went)
+        return went
 
-    def end(self) -> None:
+    def end(self, went: set[int | str]) -> None:
         """It has been brought, or has failed."""
-        self._running -= 1
-        if not self._running:
-            self._went.clear()
+        self._running = [one for one in self._running if one is not went]
 
     def went(self, keys: Iterable[int | str]) -> None:
         """These left memory, or lost their rows."""
-        if self._running:
-            self._went.update(keys)
-
-    def __contains__(self, key: int | str) -> bool:
-        return key in self._went
+        for one in self._running:
+            one.update(keys)

@@ -1,6 +1,7 @@
 """What is kept of a message, as one piece, and by which keys it must be found again when it is not in memory."""
 
 from collections.abc import Iterator
+from sys import intern
 
 import msgspec
 
@@ -21,9 +22,33 @@ class Record(msgspec.Struct, gc=False, omit_defaults=True):
     guards: tuple[Guard, ...] = ()
 
 
+_REPEATED = ("account", "boot", "source", "service_type", "business", "brand", "industry", "purpose", "operator", "channel")
+
+
+def share_names(message: Message) -> None:
+    """Of names that repeat in many messages memory holds one copy; decoding makes one for each."""
+    for name in _REPEATED:
+        value = getattr(message, name)
+        if value:
+            setattr(message, name, intern(value))
+
+
 def needs_evidence(attempt: Attempt) -> bool:
     """Whether it left and the carrier has not named it: only a receipt that fits can tell."""
     return attempt.state is AttemptState.UNKNOWN or (attempt.state is AttemptState.SENT and not attempt.carrier_id)
+
+
+def needs_care(record: Record) -> bool:
+    """Whether something in memory alone goes on with it: octets that are leaving, parts that wait for others or in a lane."""
+    message = record.message
+    if message.state is MessageState.SCHEDULED:
+        return message.part_of is not None and not message.group_whole
+    if any(one.state is AttemptState.SENDING for one in record.attempts):
+        return True
+    if message.state is not MessageState.IN_FLIGHT:
+        return False
+    begun = [one for one in record.attempts if one.key.number == message.tries]
+    return not begun or len(begun) < begun[0].parts
 
 
 def settled(message: Message) -> bool:
@@ -69,8 +94,8 @@ def by_addresses(account: str, source: str, destination: str) -> str:
     return f"n\x1f{account}\x1f{source}\x1f{destination}"
 
 
-SENDING = "s"
-"""Messages with an attempt whose octets may be leaving."""
+OPEN = "s"
+"""Messages a start must look at, wherever they are; see `needs_care`."""
 
 
 def keys(record: Record) -> Iterator[str]:
@@ -83,7 +108,7 @@ def keys(record: Record) -> Iterator[str]:
     for attempt in record.attempts:
         if attempt.carrier_id:
             yield by_carrier(attempt.channel, attempt.carrier_id)
-        if attempt.state is AttemptState.SENDING:
-            yield SENDING
         if needs_evidence(attempt):
             yield by_place(attempt.channel, message.destination)
+    if needs_care(record):
+        yield OPEN

@@ -13,7 +13,7 @@ from gateway.store.base import Abandoned, CarrierReceipt, Outcome, Settled, Uncl
 from gateway.store.fetch import notice_key
 from gateway.store.keeper import Keeper
 from gateway.store.pages import DamagedPageError, Page, apply_progress, read
-from gateway.store.record import SENDING, SEPARATOR, Record
+from gateway.store.record import OPEN, SEPARATOR, Record
 from gateway.store.rollups import DAY_S, MINUTE_S, unspell
 from gateway.store.vault import LAST, Vault, VaultError
 from routing.failover import RESEND_AFTER_S
@@ -25,8 +25,9 @@ ALL = 1 << 62
 
 
 class Recovered(msgspec.Struct):
-    """What goes on at once: `queued` messages in the order of their ids, without those of `settled.requeue`, `parts` of groups that were not whole yet, and what
-    the crash decided: a receipt that came early may tell what became of an attempt that was sending.
+    """What goes on at once: `queued` messages in the order of their ids, without those of `settled.requeue`,
+    `parts` of groups that were not whole yet, and what the crash decided: a receipt that came early may tell what became of an
+    attempt that was sending.
     """
 
     queued: list[Message] = []
@@ -40,7 +41,7 @@ def recover(keeper: Keeper, vault: Vault, utc: float) -> Recovered:
     _restore_totals(keeper, pages)
     _restore_small_maps(keeper, vault, utc)
     _Replay(keeper, vault, pages).run()
-    _load_sending(keeper, vault)
+    _load_open(keeper, vault)
     settled = _settle_open(keeper, utc)
     return _hand_out(keeper, vault, settled)
 
@@ -91,7 +92,7 @@ class _Replay:
         self._notices: dict[int, Notice] = {}
         self._parked: dict[int, CarrierReceipt] = {}
         self._firsts: dict[str, dict[Any, int]] = {name: {} for name in ("guards", "notices", "parked", "sums", "rollups")}
-        self._gone_parked: set[int] = set()
+        self._told: list[str] = []
 
     def run(self) -> None:
         for number, page in self._pages:
@@ -105,7 +106,7 @@ class _Replay:
             book.hold(notice)
         book.parked.restore({number: one for number, one in self._parked.items() if book.parked.get(number) is None})
         last = self._pages[-1][0] if self._pages else 0
-        self._keeper.restored(self._firsts, last)
+        self._keeper.restored(self._firsts, self._told, last)
 
     def _messages(self, number: int, page: Page) -> None:
         for record in page.admitted:
@@ -135,7 +136,7 @@ class _Replay:
         for account, notice_id in page.told:
             self._notices.pop(notice_id, None)
             self._firsts["notices"].pop(notice_id, None)
-            self._keeper.restored_notice_gone(notice_key(account, notice_id))
+            self._told.append(notice_key(account, notice_id))
         for parked, receipt in page.parked:
             self._parked[parked] = receipt
             self._firsts["parked"].setdefault(parked, number)
@@ -157,9 +158,9 @@ class _Replay:
             self._firsts["rollups"].setdefault(unspell(key), number)
 
 
-def _load_sending(keeper: Keeper, vault: Vault) -> None:
-    """Rows that were folded while an attempt was sending and are not in the journal."""
-    ids = {key.rsplit(SEPARATOR, 1)[1] for key in vault.under("find", [SENDING])}
+def _load_open(keeper: Keeper, vault: Vault) -> None:
+    """Rows that were folded while something in memory went on with them, and are not in the journal."""
+    ids = {key.rsplit(SEPARATOR, 1)[1] for key in vault.under("find", [OPEN])}
     missing = [one for one in ids if int(one) not in keeper.book.records]
     for value in vault.get("message", missing).values():
         keeper.load_row(_RECORD.decode(value))

@@ -4,6 +4,7 @@ A row is a list of integers in the order of COUNTS; its key says the period and 
 end became known, so a period that is over never changes again.
 """
 
+from collections.abc import Callable
 from typing import TypeAlias
 
 from gateway.store.base import Final
@@ -36,6 +37,7 @@ class Rollups:
 
     def __init__(self) -> None:
         self.held: dict[Key, list[int]] = {}
+        self._minute = 0
 
     def add(self, final: Final, utc: float) -> tuple[Key, Key]:
         """Count one more; gives the keys of the rows that changed."""
@@ -69,13 +71,14 @@ class Rollups:
         """What the row was before a restart; an older version may have written fewer counts."""
         self.held[key] = [*row, *[0] * (len(COUNTS) - len(row))]
 
-    def over(self, utc: float) -> list[Key]:
-        """Rows of periods that are over, removed."""
+    def forget_over(self, utc: float, needed: Callable[[Key], bool]) -> None:
+        """Once a minute: hold rows of periods that are over no longer, unless they are still to be written."""
         now = {"d": int(utc // DAY_S), "m": int(utc // MINUTE_S)}
-        gone = [key for key in self.held if key[1] < now[key[0]]]
-        for key in gone:
+        if now["m"] == self._minute:
+            return
+        self._minute = now["m"]
+        for key in [key for key in self.held if key[1] < now[key[0]] and not needed(key)]:
             del self.held[key]
-        return gone
 
 
 def spell(key: Key) -> str:

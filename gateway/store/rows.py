@@ -5,12 +5,27 @@ from typing import Any, TypeAlias
 import msgspec
 
 from gateway.store.changes import Changes
+from gateway.store.fetch import due_key, queue_key
+from gateway.store.record import SEPARATOR, Record, attention, keys
 from gateway.store.rollups import Key
 from gateway.store.vault import Write
+from gateway.store.working_set import RANK
+from routing.records import MessageState
 
 _JSON = msgspec.json.Encoder()
 Places: TypeAlias = tuple[tuple[str, str], ...]
 """Where a message must be found: keys of the sets, each with its set."""
+
+
+def places_of(record: Record, grace_s: float) -> Places:
+    """Where a record must be found."""
+    message = record.message
+    number = message.id
+    places = [("find", f"{key}{SEPARATOR}{number}") for key in dict.fromkeys(keys(record))]
+    places.append(("due", due_key(attention(record, grace_s), number)))
+    if message.state is MessageState.QUEUED:
+        places.append(("queue", queue_key(RANK[message.class_], number)))
+    return tuple(places)
 
 
 class Rows:

@@ -13,6 +13,8 @@ It shares no rule with the gateway and reads nothing but plain records. The rule
 - I6 no more messages end unknown, or stay open, than submits lost their answer
 - I7 when it is quiet nothing is queued or in a window, and memory is bounded
 - I8 a receipt that was acknowledged to the carrier has ended its message
+- I9 where several messages went to one recipient, none was told what a carrier said of another; a receipt that fits two of them
+  may end none, which I8 allows for these
 """
 
 import json
@@ -77,6 +79,7 @@ class Case:
         for one in self.seen:
             if one.fate != "refused":
                 self.at_carriers[one.text].append(one)
+        self.shared = Counter(one.recipient for one in self.submissions)
 
     def state(self, submission: Submission) -> str | None:
         """The final state the gateway names, None while it has none."""
@@ -192,12 +195,22 @@ def _quiet(case: Case) -> Iterator[str]:
 
 def _receipts_count(case: Case) -> Iterator[str]:
     for one in _accepted(case):
+        if case.shared[one.recipient] > 1:
+            continue
         acknowledged = [seen for seen in case.at_carriers[one.text] if seen.receipt == "acknowledged"]
         # A failure leaves a message open while another attempt may still deliver it; marketing has only one.
         if one.class_ != "marketing":
             acknowledged = [seen for seen in acknowledged if seen.stat == "DELIVRD"]
         if acknowledged and case.own.states.get(one.id) is not None and case.state(one) is None:
             yield f"{one.text!r}: the receipt {acknowledged[0].stat} was acknowledged and forgotten"
+
+
+def _not_mixed_up(case: Case) -> Iterator[str]:
+    for one in case.submissions:
+        said = {seen.stat for seen in case.at_carriers[one.text] if seen.receipt_sent}
+        for told in one.told:
+            if case.shared[one.recipient] > 1 and told.stat in ("DELIVRD", "UNDELIV") and told.stat not in said:
+                yield f"{one.text!r} was told as {told.stat}, and carriers said {sorted(said)}"
 
 
 RULES = {
@@ -209,6 +222,7 @@ RULES = {
     "I6": _unknown_is_rare,
     "I7": _quiet,
     "I8": _receipts_count,
+    "I9": _not_mixed_up,
 }
 
 

@@ -2,7 +2,8 @@
 
 One thread and one account for each class. Every submission has a recipient and a text of its own, so that the other ledgers can
 be joined without ids. A lost session is bound again, and what got no answer is sent again as a new submission: it may have been
-accepted, so the first one stays in the ledger as unanswered. Receipts are joined by their recipient.
+accepted, so the first one stays in the ledger as unanswered. Receipts are joined by their recipient; where several submissions
+share one, by their id.
 """
 
 import threading
@@ -47,9 +48,12 @@ class Submission:
 
 
 class Sender(threading.Thread):
-    """Submits until `pause`, takes receipts until `end`. `ended_at` holds when each session ended."""
+    """Submits until `pause`, takes receipts until `end`. `ended_at` holds when each session ended.
 
-    def __init__(self, class_: str, port: int, rate: float) -> None:
+    `sharing`: so many submissions in a row have the same recipient.
+    """
+
+    def __init__(self, class_: str, port: int, rate: float, sharing: int = 1) -> None:
         super().__init__(name=f"sender of {class_}", daemon=True)
         self.class_ = class_
         self.port = port
@@ -59,6 +63,8 @@ class Sender(threading.Thread):
         """Receipts about recipients nothing was sent to."""
         self.error = ""
         self._rate = rate
+        self._sharing = sharing
+        self._by_id: dict[str, Submission] = {}
         self._again = 0
         self._open: dict[int, Submission] = {}
         self._paused = threading.Event()
@@ -112,10 +118,10 @@ class Sender(threading.Thread):
 
     def _submit(self, client: Client) -> None:
         number = len(self.submissions)
-        recipient = str(RECIPIENTS[self.class_] + number)
+        recipient = str(RECIPIENTS[self.class_] + number // self._sharing)
         submission = Submission(self.class_, recipient, f"{self.class_} {number}")
         self._again = max(0, self._again - 1)
-        self.submissions[recipient] = submission
+        self.submissions[recipient if self._sharing == 1 else submission.text] = submission
         token = client.tokens = client.tokens + 1
         self._open[token] = submission
         client.session.request(submit_sm(recipient, source_addr=SOURCE, short_message=submission.text.encode()), token, 0.0)
@@ -129,6 +135,8 @@ class Sender(threading.Thread):
                 submission.status = event.answer.status
                 submission.fate = "refused" if event.answer.status else "ok"
                 submission.id = "" if event.answer.status else event.answer.message_id
+                if submission.id:
+                    self._by_id[submission.id] = submission
             elif isinstance(event, DeliverSm):
                 self._note(event)
                 client.session.respond(response_to(event))
@@ -137,7 +145,9 @@ class Sender(threading.Thread):
     def _note(self, pdu: DeliverSm) -> None:
         found = receipt.parse(pdu.esm_class, pdu.short_message, pdu.tlvs)
         submission = self.submissions.get(pdu.source_addr)
-        if found is None or submission is None:
+        if self._sharing > 1 and found is not None:
+            submission = self._by_id.get(found.id or "")
+        if found is None or submission is None or submission.recipient != pdu.source_addr:
             self.strangers.append(f"{pdu.source_addr}: {pdu.short_message!r}")
             return
         submission.told.append(Told(found.raw_stat or "", found.id or "", len(self.ended_at), time.monotonic()))

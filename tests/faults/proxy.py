@@ -122,7 +122,12 @@ class Proxy:
     @property
     def ambiguous(self) -> int:
         """Submits of which the sender cannot know the outcome: no response has been passed back."""
-        return self.lost + sum(len(end.unanswered) for end in list(self.ends))
+        return self.lost + self.open
+
+    @property
+    def open(self) -> int:
+        """Submits on living connections whose response has not been passed back."""
+        return sum(len(end.unanswered) for end in list(self.ends))
 
     def watch(self, command: Command, count: int, action: Callable[[], None]) -> threading.Event:
         """Call `action` at the `count`-th PDU of `command` from now on; the event is set after it."""

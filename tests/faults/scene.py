@@ -17,7 +17,7 @@ from typing import Any
 
 from checker import Case, Limits, Own, check, read_ledger
 from gateway_process import TENSEC, Child, account, channel, route, wait_for
-from load_client import CLASSES, Sender, query
+from load_client import CLASSES, Sender, Submission, query
 from proxy import Proxy
 
 from protocol.commands import Command
@@ -42,7 +42,10 @@ def fresh_seed() -> int:
 
 
 class Scene:
-    """See the module. `store` is the [store] table, {} for none; `carrier_options` go to every carrier."""
+    """See the module. `store` is the [store] table, {} for none; `carrier_options` go to every carrier.
+
+    `data_dir`: an empty folder to use; `sharing`: so many campaign messages in a row go to the same recipient.
+    """
 
     def __init__(
         self,
@@ -54,6 +57,8 @@ class Scene:
         carrier_options: str = "",
         launcher: tuple[str, ...] = TENSEC,
         rate: float = 60.0,
+        data_dir: Path | None = None,
+        sharing: int = 1,
         **channel_fields: Any,
     ) -> None:
         self.random = random.Random(seed)
@@ -74,27 +79,27 @@ class Scene:
             "channels": channels,
             "routes": [route(*CARRIERS)],
             **({"store": store} if store else {}),
+            **({"data_dir": str(data_dir)} if data_dir else {}),
             **({"classes": {name: {"validity_s": VALIDITY_S} for name in CLASSES}} if ROUNDS > 1 else {}),
         }
         self.gateway = start.gateway(launcher=launcher, **self._settings)
         self._settings |= {"data_dir": str(self.gateway.data_dir), "smpp": {"listen": f"127.0.0.1:{self.gateway.port}"}}
         self.front.target_port = self.gateway.port
-        self.senders = [Sender(name, self.front.port, rate) for name in CLASSES]
+        self.senders = [Sender(name, self.front.port, rate, sharing if name == "marketing" else 1) for name in CLASSES]
         for sender in self.senders:
             sender.start()
 
     def _carrier(self, name: str, options: str) -> Child:
         told = ["--system-id", "tensec", "--password", "secret", "--seed", str(self.seed), "--name", name]
-        spans = [
-            "--resp-latency",
-            "uniform:1ms-20ms",
-            "--dlr-latency",
-            "uniform:5ms-60ms",
-            "--stat-mix",
-            "DELIVRD=19,UNDELIV=1",
-        ]
+        usual = {
+            "--resp-latency": "uniform:1ms-20ms",
+            "--dlr-latency": "uniform:5ms-60ms",
+            "--stat-mix": "DELIVRD=19,UNDELIV=1",
+        }
+        given = options.split()
+        spans = [word for option, span in usual.items() if option not in given for word in (option, span)]
         ledger = ["--ledger", str(self._ledger(name)), "--max-seconds", "3600"]
-        return self._start.keep(Child([sys.executable, "-m", "bench", "carrier", *told, *spans, *ledger, *options.split()]))
+        return self._start.keep(Child([sys.executable, "-m", "bench", "carrier", *told, *spans, *ledger, *given]))
 
     def _ledger(self, name: str) -> Path:
         return self._folder / f"carrier-{name}.jsonl"
@@ -139,6 +144,10 @@ class Scene:
         """Until `count` more PDUs of `command` have passed `place`."""
         passed = place.watch(command, count, lambda: None)
         wait_for(passed.is_set, lambda: f"{count} x {command!r} to pass: {self}", timeout_s)
+
+    def fates(self, fate: str) -> list[Submission]:
+        """What has had this fate so far: ok, refused, unanswered or open."""
+        return [one for sender in self.senders for one in list(sender.submissions.values()) if one.fate == fate]
 
     def stop_for(self, seconds: float) -> None:
         """SIGSTOP, and SIGCONT after a time that is the fault itself."""
@@ -199,7 +208,7 @@ class Scene:
         while (now := time.monotonic()) < began + QUIET_TIMEOUT_S:
             sums = self.gateway.ledger()
             told = sum(len(one.told) for sender in self.senders for one in list(sender.submissions.values()))
-            untold = {one.class_ for one in self._ok() if not one.told}
+            untold = {one.class_ for one in self.fates("ok") if not one.told}
             if (sums, told) != before:
                 before, since = (sums, told), now
             if not untold and sums["open"] == 0:
@@ -208,14 +217,11 @@ class Scene:
                 return
             time.sleep(0.05)
 
-    def _ok(self) -> list[Any]:
-        return [one for sender in self.senders for one in list(sender.submissions.values()) if one.fate == "ok"]
-
     def _own_word(self) -> Own:
         sums = self.gateway.ledger()
         states: dict[str, int | None] = {}
         for class_ in CLASSES:
-            states |= query(self.gateway.port, class_, [one.id for one in self._ok() if one.class_ == class_])
+            states |= query(self.gateway.port, class_, [one.id for one in self.fates("ok") if one.class_ == class_])
         in_windows = sum(one.window_used + one.queued for one in self.gateway.channels().values())
         return Own(sums, sums["final"], states, in_windows, self._resident_kb)
 

@@ -54,6 +54,12 @@ GOOD = {
         [submission("marketing", "ad 1", told=())], [], {"1": ENROUTE}, limits=Limits(ambiguous=1)
     ),
     "again after a lost session": case([twice("DELIVRD", "DELIVRD")], [Seen("code 1")], ended_at=(10.5, 200.0)),
+    "one recipient, a receipt that fits two": case(
+        [submission("marketing", "ad 1"), submission("marketing", "ad 2", told=(), message_id="2")],
+        [Seen("ad 1"), Seen("ad 2")],
+        {"1": DELIVERED, "2": ENROUTE},
+        limits=Limits(ambiguous=1),
+    ),
     "a correction": case([twice("UNKNOWN", "DELIVRD")], [Seen("code 1")]),
 }
 
@@ -110,6 +116,14 @@ BAD = {
     "a receipt forgotten": (
         {"I8"},
         case([submission("marketing", "ad 1", told=())], [Seen("ad 1")], {"1": ENROUTE}, limits=Limits(ambiguous=1)),
+    ),
+    "one recipient, mixed up": (
+        {"I9"},
+        case(
+            [submission("marketing", "ad 1"), submission("marketing", "ad 2", told=("UNDELIV",), message_id="2")],
+            [Seen("ad 1"), Seen("ad 2")],
+            {"1": DELIVERED, "2": UNDELIVERABLE},
+        ),
     ),
 }
 

@@ -36,10 +36,13 @@ BUSY_MS = 5_000
 RESTORE_HINT = "restore a backup with `tensec restore FILE`, or move the file away to start empty"
 
 
-def connect(path: Path, steps: Sequence[str], *, synchronous: str = "FULL") -> sqlite3.Connection:
-    """A connection for writing, the file made or brought to the newest version. Raises VaultError, and changes nothing then."""
+def connect(path: Path, steps: Sequence[str], *, synchronous: str = "FULL", check: bool = True) -> sqlite3.Connection:
+    """A connection for writing, the file made or brought to the newest version; `check` reads all of it first.
+
+    Raises VaultError, and changes nothing then.
+    """
     if path.exists() and path.stat().st_size:
-        _look_at(path, steps)
+        _look_at(path, steps, thorough=check)
     try:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     except sqlite3.Error as error:
@@ -55,11 +58,11 @@ def connect(path: Path, steps: Sequence[str], *, synchronous: str = "FULL") -> s
     return connection
 
 
-def _look_at(path: Path, steps: Sequence[str]) -> None:
+def _look_at(path: Path, steps: Sequence[str], *, thorough: bool) -> None:
     """Refuse a file that is not to be used. A connection that may write would tidy it up on its way out."""
     connection = connect_reader(path)
     try:
-        _check(connection, path, steps)
+        _check(connection, path, steps, thorough=thorough)
     except sqlite3.Error as error:
         raise _unusable(path, error) from None
     finally:
@@ -84,7 +87,7 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _check(connection: sqlite3.Connection, path: Path, steps: Sequence[str]) -> None:
+def _check(connection: sqlite3.Connection, path: Path, steps: Sequence[str], *, thorough: bool) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
@@ -94,6 +97,8 @@ def _check(connection: sqlite3.Connection, path: Path, steps: Sequence[str]) -> 
         raise VaultError(
             f"{path}: written by a newer Tensec (schema {version}, this one knows {len(steps)}); upgrade, or restore a backup"
         )
+    if not thorough:
+        return
     (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if verdict != "ok":
         raise VaultError(f"{path}: damaged ({verdict}); {RESTORE_HINT}")

@@ -1,0 +1,36 @@
+"""Guards whose time is over, and counts of old minutes, leave the file: beside the running core, on a connection of its
+own, a thousand rows at a time.
+
+That is safe at any moment: a row that is over refuses nothing, and one that is taken anew is written again when it is folded.
+"""
+
+from pathlib import Path
+
+from gateway.store.embedded.schema import STORE, connect
+from gateway.store.embedded.vault import FILE
+
+CHUNK = 1_000
+# A window's key begins with its period, and a cast reads the number a text begins with.
+_OVER = """
+    DELETE FROM guard WHERE key > ?1 AND key <= ?2 AND (
+        json_array_length(value) = 0
+        OR (key LIKE 'u%' AND value ->> 0 <= ?3)
+        OR (key LIKE 'w%' AND (value ->> '$[#-1]') + CAST(substr(key, 2) AS REAL) <= ?3)
+    )
+"""
+_END = "SELECT max(key) FROM (SELECT key FROM guard WHERE key > ? ORDER BY key LIMIT ?)"
+
+
+def sweep_guards(data_dir: Path, utc: float) -> int:
+    """Delete what is over at `utc`; gives how many there were. Raises sqlite3.Error, VaultError."""
+    connection = connect(data_dir / FILE, STORE, check=False)
+    try:
+        swept, after = 0, ""
+        while (end := connection.execute(_END, (after, CHUNK)).fetchone()[0]) is not None:
+            swept += connection.execute(_OVER, (after, end, utc)).rowcount
+            after = end
+        # The minutes of the last two days; days are kept for good.
+        connection.execute("DELETE FROM rollup WHERE key > ? AND key < ?", ("m\x1f", f"m\x1f{int(utc // 60) - 2_880:09d}"))
+        return swept
+    finally:
+        connection.close()
