@@ -29,7 +29,7 @@ from gateway.store.guards import member_key
 from gateway.store.history import documents
 from gateway.store.keeper import ARCHIVE_MAX
 from gateway.store.opening import Opened
-from gateway.store.record import Record, by_addresses, by_alias
+from gateway.store.record import Record, by_addresses, by_alias, decimal_id
 from gateway.store.vault import LAST, NotWrittenError, UnreachableError, Write
 from gateway.store.worker import Worker
 from routing.records import Attempt, AttemptKey, Message, Notice
@@ -337,8 +337,9 @@ class Storage:
         if self.keeper is not None:
             await self._bring_once(Wanted(finds=[by_alias(account, public_id)]))
         known = self.book.resolve(account, public_id)
-        if not known and public_id.isascii() and public_id.isdigit() and len(public_id) < 20:
-            known = [int(public_id)]
+        number = decimal_id(public_id)
+        if not known and number is not None:
+            known = [number]
         found = (await self.find(known)).values()
         return [one for one in found if (one.account, one.public_id) == (account, public_id)]
 

@@ -13,7 +13,7 @@ from gateway.store.fetch import Found, Wanted, fetch
 from gateway.store.guards import member_key
 from gateway.store.history import History, documents
 from gateway.store.keeper import Keeper
-from gateway.store.record import Record, by_addresses, by_alias
+from gateway.store.record import Record, by_addresses, by_alias, decimal_id
 from gateway.store.recovery import Recovered, recover
 from gateway.store.vault import NotWrittenError, Vault
 from routing.records import Attempt, Message, Notice
@@ -125,9 +125,10 @@ class BlockingStore:
     def resolve(self, account: str, public_id: str) -> list[int]:
         self._bring(lambda: Wanted(finds=[by_alias(account, public_id)]))
         known = self.book.resolve(account, public_id)
-        if known or not (public_id.isascii() and public_id.isdigit() and len(public_id) < 20):
+        number = decimal_id(public_id)
+        if known or number is None:
             return known
-        found = self._records([int(public_id)]).values()
+        found = self._records([number]).values()
         return [one.message.id for one in found if (one.message.account, one.message.public_id) == (account, public_id)]
 
     def matching(self, account: str, service_type: str, source: str, destination: str) -> list[int]:

@@ -10,7 +10,7 @@ from gateway.store.evidence import Parked
 from gateway.store.guards import GuardBook
 from gateway.store.indexes import Due as Coming
 from gateway.store.indexes import Indexes, due_of
-from gateway.store.record import CORRELATION_S, Record, settled, share_names
+from gateway.store.record import CORRELATION_S, Record, decimal_id, settled, share_names
 from gateway.store.rollups import Rollups
 from gateway.store.shelf import NOTICE_S, Shelf
 from routing.records import Attempt, Message, MessageState, Notice
@@ -72,7 +72,8 @@ class Holdings:
         alias = self.indexes.aliases.get((account, public_id))
         if alias:
             return list(alias)
-        record = self.records.get(int(public_id)) if public_id.isascii() and public_id.isdigit() else None
+        number = decimal_id(public_id)
+        record = None if number is None else self.records.get(number)
         if record is None or (record.message.account, record.message.public_id) != (account, public_id):
             return []
         return [record.message.id]

@@ -51,6 +51,11 @@ def needs_care(record: Record) -> bool:
     return not begun or len(begun) < begun[0].parts
 
 
+def decimal_id(public_id: str) -> int | None:
+    """The message id a sender's spelling may stand for; None for an alias, or what no id can be."""
+    return int(public_id) if public_id.isascii() and public_id.isdigit() and len(public_id) < 20 else None
+
+
 def settled(message: Message) -> bool:
     """Whether nothing can change it any more; one that our own timeout ended may still be corrected."""
     return message.state.final and message.reason != states.NO_RECEIPT
@@ -64,7 +69,7 @@ def attention(record: Record, grace_s: float) -> float:
     if message.state is MessageState.IN_FLIGHT:
         resends = [one.resend_utc for one in record.attempts if one.resend_utc and one.state is AttemptState.UNKNOWN]
         if resends and record.attempts[-1].key.number == message.tries:
-            return min(*resends, message.expires_utc) if resends else message.expires_utc
+            return min(*resends, message.expires_utc)
         return message.expires_utc + grace_s
     if message.state.final:
         return message.expires_utc + CORRELATION_S

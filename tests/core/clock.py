@@ -15,3 +15,18 @@ class VirtualClock:
 
     def utc(self) -> float:
         return START_UTC + trio.current_time()
+
+
+class RealClock:
+    """Time as it passes, for threads know no other, from the moment the messages of these tests were made."""
+
+    boot = "virtual"
+
+    def __init__(self) -> None:
+        self._start = trio.current_time()
+
+    def now(self) -> float:
+        return trio.current_time() - self._start
+
+    def utc(self) -> float:
+        return START_UTC + self.now()

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import trio
-from clock import START_UTC
+from clock import START_UTC, RealClock
 from makers import config, message
 from test_pipeline import FakeLane, Ring, part
 from trio.testing import wait_all_tasks_blocked
@@ -21,21 +21,6 @@ from gateway.store.opening import Opened
 from gateway.store.recovery import recover
 from protocol.status import Status
 from routing.records import Attempt, AttemptKey, Message, MessageState
-
-
-class RealClock:
-    """Time as it passes, for threads know no other, from the moment the messages of these tests were made."""
-
-    boot = "virtual"
-
-    def __init__(self) -> None:
-        self._start = trio.current_time()
-
-    def now(self) -> float:
-        return trio.current_time() - self._start
-
-    def utc(self) -> float:
-        return START_UTC + self.now()
 
 
 class Durable(Ring):

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import trio
-from clock import START_UTC
+from clock import START_UTC, RealClock
 from makers import message
 from trio.testing import wait_all_tasks_blocked
 
@@ -37,21 +37,6 @@ FORGETFUL: dict[str, Any] = {
 }
 FULL = NotWrittenError("store.db: disk full")
 AWAY = UnreachableError("nobody there")
-
-
-class RealClock:
-    """From the moment the messages of these tests were made."""
-
-    boot = "virtual"
-
-    def __init__(self) -> None:
-        self._start = trio.current_time()
-
-    def now(self) -> float:
-        return trio.current_time() - self._start
-
-    def utc(self) -> float:
-        return START_UTC + self.now()
 
 
 class FakeVault(EmbeddedVault):

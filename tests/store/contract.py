@@ -21,3 +21,22 @@ from gateway.store.base import Store
 def store(fresh_store: Callable[[], Store]) -> Store:
     """An empty store."""
     return fresh_store()
+
+
+LIMITS: dict[str, dict[str, float]] = {
+    "roomy": {},
+    "forgetful": {
+        "fold_after_s": 0,
+        "stay_s": 0,
+        "clean_max": 0,
+        "finals_max": 2,
+        "guards_max": 0,
+        "notices_max": 0,
+    },
+}
+
+
+@pytest.fixture(params=list(LIMITS))
+def limits(request: pytest.FixtureRequest) -> dict[str, float]:
+    """How much stays in memory."""
+    return LIMITS[request.param]

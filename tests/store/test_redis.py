@@ -13,24 +13,6 @@ from gateway.store.base import Settled, Store
 from gateway.store.blocking import BlockingStore
 from gateway.store.redis.store import open_store
 
-LIMITS: dict[str, dict[str, float]] = {
-    "roomy": {},
-    "forgetful": {
-        "fold_after_s": 0,
-        "stay_s": 0,
-        "clean_max": 0,
-        "finals_max": 2,
-        "guards_max": 0,
-        "notices_max": 0,
-    },
-}
-
-
-@pytest.fixture(params=list(LIMITS))
-def limits(request: pytest.FixtureRequest) -> dict[str, float]:
-    """How much stays in memory."""
-    return LIMITS[request.param]
-
 
 @pytest.fixture
 def reopen(
