@@ -6,6 +6,7 @@ with Child([sys.executable, "-m", "bench", "carrier"]) as child:
     counters = child.end()
 """
 
+import contextlib
 import json
 import queue
 import signal
@@ -24,13 +25,19 @@ class ChildError(Exception):
 
 
 class Child:
-    """A running child; `first` is its first JSON line."""
+    """A running child; `first` is its first JSON line. `orders` is what it is told first; only then has it an open stdin."""
 
-    def __init__(self, command: Sequence[str], *, timeout_s: float = 20.0, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        timeout_s: float = 20.0,
+        env: Mapping[str, str] | None = None,
+        orders: bytes | None = None,
+    ) -> None:
         self.command = list(command)
-        self._process = subprocess.Popen(
-            self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env
-        )
+        stdin = subprocess.DEVNULL if orders is None else subprocess.PIPE
+        self._process = subprocess.Popen(self.command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env)
         assert self._process.stdout is not None
         assert self._process.stderr is not None
         self._lines: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -42,6 +49,8 @@ class Child:
         ]
         for reader in self._readers:
             reader.start()
+        if orders is not None:
+            self.tell(orders)
         try:
             self.first = self.next_line(timeout_s)
         except ChildError:
@@ -52,6 +61,13 @@ class Child:
     def pid(self) -> int:
         """The process id."""
         return self._process.pid
+
+    def tell(self, order: bytes) -> None:
+        """One line more on its stdin; a child that has ended hears nothing."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.write(order + b"\n")
+            self._process.stdin.flush()
 
     def _read_lines(self, stream: IO[bytes]) -> None:
         for line in stream:
@@ -118,9 +134,10 @@ class Child:
     def _close(self) -> None:
         for reader in self._readers:
             reader.join()
-        for stream in (self._process.stdout, self._process.stderr):
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
             if stream is not None:
-                stream.close()
+                with contextlib.suppress(OSError):
+                    stream.close()
 
     def __enter__(self) -> "Child":
         return self

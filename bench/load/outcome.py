@@ -1,0 +1,35 @@
+"""What is left of a run: report.html, result.json, latency.hlog, a summary, and the exit code."""
+
+import sys
+from pathlib import Path
+
+import msgspec
+from hdrh.log import HistogramLogWriter
+from rich.console import Console
+
+from bench.measure.asserting import judge
+from bench.measure.figures import figures
+from bench.measure.result import Result, write_result
+from bench.report.html import render
+from bench.report.text import plain, summary
+
+OK, FAILED, BROKEN = 0, 1, 3
+
+
+def deliver(result: Result, assertions: list[str], out: Path, console: Console, *, as_json: bool = False) -> int:
+    """Judge, write, tell. Gives the exit code: 0, 1 when the run did not go through, 3 when an assertion is broken."""
+    result.assertions = judge(assertions, figures(result))
+    out.mkdir(parents=True, exist_ok=True)
+    write_result(result, out / "result.json")
+    (out / "report.html").write_text(render(result), encoding="utf-8")
+    if as_json:
+        sys.stdout.buffer.write(msgspec.json.encode(result) + b"\n")
+        sys.stdout.buffer.flush()
+    if console.is_terminal:
+        console.print(summary(result))
+    else:
+        console.print(plain(result), soft_wrap=True)
+    console.print(f"report    {out / 'report.html'}", soft_wrap=True)
+    if result.failure:
+        return FAILED
+    return OK if result.held else BROKEN
