@@ -3,7 +3,8 @@
 from cyclopts import App
 
 app = App(name="python -m bench", help="Simulators and load for Tensec. Talks to the gateway over sockets only.")
-app.command("bench.carrier.cli:carrier", name="carrier")
+app.command("bench.carrier.cli:app", name="carrier")
+app.command("bench.carrier.cli:carriers", name="carriers")
 app.command("bench.demo:demo", name="demo")
 app.command("bench.load.cli:smpp", name="smpp")
 app.command("bench.load.cli:http", name="http")

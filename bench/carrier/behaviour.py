@@ -55,19 +55,28 @@ class Behaviour:
     """Decides submits one by one, in the order in which they arrive."""
 
     def __init__(self, options: Options) -> None:
-        self.options = options
         seed = SystemRandom().getrandbits(48) if options.seed is None else options.seed
 
         def stream(concern: str) -> Random:
             return Random(f"{seed}:{concern}")
 
-        self._loss, self._full = stream("loss"), stream("queue full")
+        self._loss, self._full, self._error = stream("loss"), stream("queue full"), stream("error")
         self._resp, self._dlr = stream("response latency"), stream("receipt latency")
         self._late, self._dlr_loss, self._state = stream("late"), stream("receipt loss"), stream("state")
         # Seven hexadecimal digits at most, so that padded spellings begin with a zero.
         self._number = stream("first id").randrange(0x0100000, 0x7000000) if options.first_id is None else options.first_id
+        self._bucket = _bucket(options)
+        self._rules(options)
+
+    def become(self, options: Options) -> None:
+        """Decide by `options` from now on. Ids and randomness go on, and so does the throttle unless it is what changes."""
+        if (options.rate, options.burst) != (self.options.rate, self.options.burst):
+            self._bucket = _bucket(options)
+        self._rules(options)
+
+    def _rules(self, options: Options) -> None:
+        self.options = options
         self._spell, self._respell = spellers(options.id_format, options.dlr_id_format)
-        self._bucket = TokenBucket(options.rate, options.burst or max(1.0, options.rate)) if options.rate else None
         self._states = [state for state, _ in options.stat_mix.shares]
         self._bounds = list(accumulate(share for _, share in options.stat_mix.shares))
 
@@ -96,19 +105,25 @@ class Behaviour:
         )
 
     def _refusal(self, destination: str, now: float) -> int:
-        for refusal in self.options.refuse:
+        options = self.options
+        for refusal in options.refuse:
             if refusal.pattern.search(destination):
                 return refusal.status
         if self._bucket is not None and not self._bucket.take(now):
             return Status.RTHROTTLED
-        share = self.options.queue_full_share
-        return Status.RMSGQFUL if share and self._full.random() < share else 0
+        if options.queue_full_share and self._full.random() < options.queue_full_share:
+            return Status.RMSGQFUL
+        return options.error_status if options.error_share and self._error.random() < options.error_share else 0
 
     def _draw_state(self) -> MessageState:
         if len(self._states) == 1:
             return self._states[0]
         at = bisect_right(self._bounds, self._state.random() * self._bounds[-1])
         return self._states[min(at, len(self._states) - 1)]
+
+
+def _bucket(options: Options) -> TokenBucket | None:
+    return TokenBucket(options.rate, options.burst or max(1.0, options.rate)) if options.rate else None
 
 
 def receipt_wanted(registered_delivery: int, state: MessageState) -> bool:

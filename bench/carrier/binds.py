@@ -21,7 +21,7 @@ def on_bind(connection: "Connection", pdu: BindRequest, now: float) -> None:
     if options.no_trx and isinstance(pdu, BindTransceiver):
         _nack(connection, pdu)
         return
-    status = bind_status(options, pdu.system_id, pdu.password, smsc.bound)
+    status = Status.RBINDFAIL if smsc.refuses_binds else bind_status(options, pdu.system_id, pdu.password, smsc.bound)
     if status:
         smsc.counters.binds_refused += 1
         connection.session.refuse_bind(pdu, status)

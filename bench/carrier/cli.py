@@ -7,27 +7,69 @@ import signal
 import ssl
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
+from cyclopts import App, ArgumentCollection, Parameter
+from cyclopts.config import Dict
+
+from bench.carrier.arrivals import Arrivals
+from bench.carrier.control import Control
 from bench.carrier.ledger import Ledger
 from bench.carrier.options import Options
+from bench.carrier.port import Port
+from bench.carrier.scenario import Scenario, ScenarioError, load, names
 from bench.carrier.smsc import Smsc
+from bench.carrier.timeline import TimeLine
 
 DEFAULTS = Options()
-_BACKLOG = 4096
 
 
-def carrier(options: Options = DEFAULTS) -> None:
+def _fill(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+    """Put the scenario's switches where the command line is silent, before anything is converted."""
+    for argument in arguments:
+        if argument.name == "--scenario" and argument.tokens:
+            try:
+                spelled = load(argument.tokens[0].value).spelled
+            except ScenarioError as error:
+                print(error, file=sys.stderr)
+                sys.exit(2)
+            given = {key.replace("_", "-"): value for key, value in spelled.items()}
+            Dict(given, use_commands_as_keys=False)(app, commands, arguments)
+
+
+app = App(name="carrier", config=_fill)
+
+
+@app.default
+def carrier(
+    options: Options = DEFAULTS,
+    *,
+    scenario: Annotated[str | None, Parameter(group="Running")] = None,
+    control: Annotated[bool, Parameter(group="Running", negative="")] = False,
+) -> None:
     """Simulate one carrier's SMSC until SIGTERM, SIGINT or --max-seconds.
 
     The first line printed is {"listening": PORT, "name": NAME}, the last one the counters and the client's violations.
     Spans are 20ms, uniform:5ms-50ms, normal:2s,500ms, lognormal:800ms,0.6 (median, sigma) or exp:200ms.
+
+    Parameters
+    ----------
+    scenario
+        Switches and a time line by name (`carriers` lists them) or from a .toml file; switches given besides win over its base.
+    control
+        Obey JSON lines on stdin: {"set": {"resp_latency": "3s"}}, {"do": "drop"}.
     """
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_run(options))
+            runner.run(_run(options, load(scenario) if scenario else Scenario(), control))
     except OSError as error:
         sys.exit(f"carrier {options.name}: {error}")
+
+
+def carriers() -> None:
+    """List the scenarios of the simulated carrier."""
+    for name in names():
+        print(f"{name:<20} {load(name).about}")
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -50,28 +92,34 @@ def _tls(options: Options) -> ssl.SSLContext | None:
     return context
 
 
-async def _run(options: Options) -> None:
+async def _run(options: Options, scenario: Scenario, control: bool) -> None:
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    smsc = Smsc(options, loop, Ledger(options.ledger))
-    server = await loop.create_server(smsc.factory, options.host, options.port, backlog=_BACKLOG, ssl=_tls(options))
+    arrivals = Arrivals(options.arrivals) if options.arrivals is not None else None
+    smsc = Smsc(options, loop, Ledger(options.ledger), arrivals)
+    smsc.port = Port(smsc, _tls(options))
+    listening = await smsc.port.open()
     # Millions of small objects come and go, none in cycles.
     gc.freeze()
     gc.set_threshold(100_000, 50, 50)
-    _say({"listening": server.sockets[0].getsockname()[1], "name": options.name})
+    _say({"listening": listening, "name": options.name})
+    timeline = TimeLine(smsc, scenario, _say)
+    smsc.flush()
+    if control:
+        await loop.connect_read_pipe(lambda: Control(smsc, timeline, _say), sys.stdin)
     if options.max_seconds:
         loop.call_later(options.max_seconds, ended.set)
     if options.report_every:
         _report(smsc, options.report_every)
     await ended.wait()
-    server.close()
+    smsc.port.end()
     smsc.finish()
     await asyncio.sleep(0)  # let the closed connections go
     _say({"name": options.name, **smsc.counters.as_dict()})
 
 
 def _report(smsc: Smsc, every_s: float) -> None:
-    _say({"progress": smsc.counters.as_dict()})
+    _say({"progress": smsc.progress()})
     smsc.loop.call_later(every_s, _report, smsc, every_s)

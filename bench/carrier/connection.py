@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from bench.carrier.binds import on_bind
 from bench.carrier.ledger import Entry
 from bench.carrier.line import Line
+from bench.carrier.options import Options
 from bench.carrier.requests import cancel_sm, query_sm, replace_sm, submit_multi
 from bench.carrier.rules import content_faults, header_faults
 from protocol.commands import Command
@@ -54,31 +55,47 @@ class Connection(Line):
         self.receives = False
         self.read_at = 0.0
         """UTC of the last read."""
+        self.read_clock = 0.0
+        """The same moment by `time.monotonic()`: the loop's own clock may be a millisecond old."""
         self.unanswered: set[int] = set()
         """Sequence numbers of submits whose response was not written yet."""
         self.unacknowledged = 0
         self._account: Account | None = None
         self._submits = 0
+        self._breaks = (0, 0, 0)
         self._answers: list[Entry] = []
         self._held: list[Any] = []
-        options = smsc.options
-        timers = Timers(
+        self.session = Session(Role.SMSC, smsc.loop.time())
+        self.become(smsc.options)
+
+    def become(self, options: Options) -> None:
+        """Take over what of `options` concerns a single connection; submits are counted anew for the switches that count."""
+        self.session.timers = Timers(
             session_init_s=10.0,
             partial_pdu_s=None,
             enquire_link_s=options.enquire_link_s or None,
             response_timeout_s=NEVER,  # an unacknowledged receipt is repeated on the next bind, not forgotten
         )
-        self.session = Session(Role.SMSC, smsc.loop.time(), window=options.dlr_window, timers=timers)
+        self.session.window.size = options.dlr_window
+        self._window = options.window
+        breaks = (options.drop_after, options.unbind_after, options.silent_after)
+        if breaks != self._breaks:
+            self._breaks = breaks
+            self._submits = 0
+        self._counts = any(breaks)
 
     # -- asyncio's side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self.smsc.connections.add(self)
+        if self.smsc.silent:
+            self.fall_silent()
 
     def data_received(self, data: bytes) -> None:
         now = self.smsc.loop.time()
         self.read_at = time.time()
+        self.read_clock = time.monotonic()
         self._handle(self.session.receive_data(data, now), now)
         self.smsc.touch(self)
         self.smsc.flush()
@@ -145,41 +162,45 @@ class Connection(Line):
 
     def _begin(self, pdu: SubmitSm | DataSm | SubmitMulti) -> None:
         """Rules for the next submit."""
-        options = self.smsc.options
-        self._submits += 1
         faults = content_faults(pdu)
         if not 0 < pdu.sequence <= 0x7FFFFFFF or pdu.status:
-            faults += header_faults(pdu)
+            faults = [*faults, *header_faults(pdu)]
         unanswered = self.unanswered
         if pdu.sequence in unanswered:
-            faults.append("sequence reused while unanswered")
+            faults = [*faults, "sequence reused while unanswered"]
         unanswered.add(pdu.sequence)
-        if options.window and len(unanswered) > options.window:
-            faults.append("window exceeded")
+        if self._window and len(unanswered) > self._window:
+            faults = [*faults, "window exceeded"]
         for fault in faults:
             self.violation(fault)
-        if options.drop_after and self._submits == options.drop_after:
-            self.write()  # the answers before it leave, its own does not
+        if self._counts:
+            self._submits += 1
+            if self._submits == self._breaks[0]:
+                self.write()  # the answers before it leave, its own does not
 
     def _end(self, now: float) -> None:
         """Breaks the line behind the submit that was told to be the last."""
-        options = self.smsc.options
-        if options.drop_after and self._submits == options.drop_after:
+        drop_after, unbind_after, silent_after = self._breaks
+        if self._submits == drop_after:
             self.drop()
-        elif options.unbind_after and self._submits == options.unbind_after:
+        elif self._submits == unbind_after:
             self.session.unbind(now)
-        elif options.silent_after and self._submits == options.silent_after:
-            self._fall_silent(now)
+        elif self._submits == silent_after:
+            self.fall_silent()
+            if self.smsc.options.silent_for_s:
+                self.smsc.wheel.add(now + self.smsc.options.silent_for_s, self._wake_alone)
 
     def _on_submit(self, pdu: SubmitSm | DataSm, now: float) -> None:
         self._begin(pdu)
         self.smsc.submit(self, pdu, now)
-        self._end(now)
+        if self._counts:
+            self._end(now)
 
     def _on_submit_multi(self, pdu: SubmitMulti, now: float) -> None:
         self._begin(pdu)
         submit_multi(self, pdu, now)
-        self._end(now)
+        if self._counts:
+            self._end(now)
 
     def _on_answered(self, event: Answered, now: float) -> None:
         self.unacknowledged -= 1
@@ -253,19 +274,25 @@ class Connection(Line):
             self._handle(self.session.tick(now), now)
             self.smsc.touch(self)
 
-    def _fall_silent(self, now: float) -> None:
-        self.write()
-        self.silence()
-        self.smsc.counters.silences += 1
-        if self.smsc.options.silent_for_s:
-            self.smsc.wheel.add(now + self.smsc.options.silent_for_s, self._wake)
+    def fall_silent(self) -> None:
+        """What was said is written; from now on nothing is read or written."""
+        if not self.silent:
+            self.write()
+            self.silence()
+            self.smsc.counters.silences += 1
 
-    def _wake(self, _a: None, _b: None, now: float) -> None:
-        self.end_silence()
-        held, self._held = self._held, []
-        self._handle(held, now)
-        self._drain(now)
-        self.smsc.touch(self)
+    def wake(self, now: float) -> None:
+        """Go on as if there had been no silence."""
+        if self.silent:
+            self.end_silence()
+            held, self._held = self._held, []
+            self._handle(held, now)
+            self._drain(now)
+            self.smsc.touch(self)
+
+    def _wake_alone(self, _a: None, _b: None, now: float) -> None:
+        if not self.smsc.silent:
+            self.wake(now)
 
     def drop(self) -> None:
         """Reset the connection."""

@@ -44,12 +44,16 @@ class Deliveries:
     """All accounts, and what is to be delivered to them."""
 
     def __init__(self, options: Options, counters: Counters, ledger: Ledger, wheel: Wheel) -> None:
-        self.options = options
         self.counters = counters
         self.ledger = ledger
         self.wheel = wheel
-        self._writer = Writer(options)
         self._accounts: dict[str, Account] = {}
+        self.become(options)
+
+    def become(self, options: Options) -> None:
+        """Write receipts as `options` say from now on."""
+        self.options = options
+        self._writer = Writer(options)
 
     def account(self, system_id: str) -> Account:
         """The account of a system_id, made when it is first heard of."""
@@ -68,7 +72,7 @@ class Deliveries:
         account.waiting.append(delivery)
         if isinstance(delivery, Entry):
             delivery.receipt = "waiting"
-        if len(account.waiting) > self.options.dlr_waiting_max:
+        while len(account.waiting) > self.options.dlr_waiting_max:
             self._give_up(account.waiting.popleft())
 
     def _give_up(self, delivery: Delivery) -> None:
@@ -124,15 +128,19 @@ class Deliveries:
     def _deliver_again(self, delivery: Delivery, _b: None, now: float) -> None:
         self.deliver(delivery, now)
 
-    def send_mo(self, _a: None, _b: None, now: float) -> None:
-        """One mobile-originated message to every account that is bound to receive, and again later."""
+    def send_mo(self, now: float) -> None:
+        """One mobile-originated message to every account that is bound to receive."""
         options = self.options
         for system_id, account in self._accounts.items():
             if account.receivers:
                 self.deliver(Mo(system_id, options.mo_from, options.mo_to, options.mo_text), now)
-        self.wheel.add(now + options.mo_every_s, self.send_mo)
 
     @property
     def waiting(self) -> int:
         """Receipts no bind could take yet."""
         return sum(isinstance(one, Entry) for account in self._accounts.values() for one in account.waiting)
+
+    @property
+    def queued(self) -> int:
+        """Receipts and MO no bind could take yet; cheaper to ask for than `waiting`."""
+        return sum(len(account.waiting) for account in self._accounts.values())

@@ -22,6 +22,8 @@ STATES = {
     "REJECTD": MessageState.REJECTED,
     "ENROUTE": MessageState.ENROUTE,
 }
+FIXED = "fixed while the carrier runs"
+"""Beside a switch: a time line or a command cannot change it."""
 STAT_NAMES = {state: name for name, state in STATES.items()}
 
 
@@ -42,6 +44,9 @@ class Refusal:
             return cls(re.compile(pattern), parse_status(status))
         except re.error as error:
             raise ValueError(f"{pattern!r}: {error}") from None
+
+    def __str__(self) -> str:
+        return f"{self.pattern.pattern}=0x{self.status:02X}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,10 @@ def _latency(_type: Any, tokens: Any) -> Latency:
     return Latency.parse(tokens[0].value)
 
 
+def _status(_type: Any, tokens: Any) -> int:
+    return parse_status(tokens[0].value)
+
+
 def _refusals(_type: Any, tokens: Any) -> tuple[Refusal, ...]:
     return tuple(Refusal.parse(token.value) for token in tokens)
 
@@ -110,11 +119,11 @@ def _count(group: str) -> Parameter:
 class Options:
     """How the simulated carrier behaves. Spans are 20ms, uniform:5ms-50ms, normal:2s,500ms, lognormal:800ms,0.6, exp:200ms."""
 
-    host: Annotated[str, _in(_BIND)] = "127.0.0.1"
+    host: Annotated[str, _in(_BIND), FIXED] = "127.0.0.1"
     """Address to listen on."""
-    port: Annotated[int, _in(_BIND, validator=validators.Number(gte=0, lte=65535))] = 0
+    port: Annotated[int, _in(_BIND, validator=validators.Number(gte=0, lte=65535)), FIXED] = 0
     """Port to listen on; 0 lets the kernel choose, the first line printed names it."""
-    name: Annotated[str, _in(_BIND)] = "carrier"
+    name: Annotated[str, _in(_BIND), FIXED] = "carrier"
     """system_id in bind responses, and the name in reports."""
     system_id: Annotated[str | None, _in(_BIND)] = None
     """The only system_id that may bind; without it any may."""
@@ -128,9 +137,9 @@ class Options:
     """Answer bind_transceiver with generic_nack ESME_RINVCMDID: clients must use a transmitter and a receiver."""
     window: Annotated[int, _count(_BIND)] = 0
     """Most unanswered submits a connection may have; more is reported as a violation. 0 = no limit."""
-    tls_cert: Annotated[Path | None, _in(_BIND)] = None
+    tls_cert: Annotated[Path | None, _in(_BIND), FIXED] = None
     """Certificate chain (PEM): speak TLS."""
-    tls_key: Annotated[Path | None, _in(_BIND)] = None
+    tls_key: Annotated[Path | None, _in(_BIND), FIXED] = None
     """Its private key (PEM), if not in the same file."""
 
     resp_latency: Annotated[Latency, _spec(_ANSWER, _latency)] = _AT_ONCE
@@ -143,11 +152,15 @@ class Options:
     """Submits the throttle lets through at once; 0 = one second's worth."""
     queue_full_share: Annotated[float, _share(_ANSWER)] = 0.0
     """Share of submits answered with ESME_RMSGQFUL."""
+    error_share: Annotated[float, _share(_ANSWER)] = 0.0
+    """Share of submits answered with --error-status."""
+    error_status: Annotated[int, _spec(_ANSWER, _status)] = Status.RSYSERR
+    """The command_status of those, as a number or by name: 0x08, ESME_RSYSERR."""
     refuse: Annotated[tuple[Refusal, ...], _in(_ANSWER, converter=_refusals, n_tokens=1, accepts_keys=False)] = ()
     """PATTERN=STATUS, repeatable: answer submits whose destination matches with that status, such as ^86170=0x0B."""
     id_format: Annotated[IdFormat, _in(_ANSWER)] = "dec"
     """How message ids are spelled in responses."""
-    first_id: Annotated[int | None, _in(_ANSWER)] = None
+    first_id: Annotated[int | None, _in(_ANSWER), FIXED] = None
     """The number of the first id; without it drawn from the seed."""
 
     dlr: Annotated[Literal["text", "tlv", "both", "none"], _in(_RECEIPT)] = "both"
@@ -195,11 +208,13 @@ class Options:
     mo_from: Annotated[str, _in(_MO)] = "8613800000000"
     """The subscriber it comes from."""
 
-    seed: Annotated[int | None, _in(_RUN)] = None
+    seed: Annotated[int | None, _in(_RUN), FIXED] = None
     """All randomness and the first id come from this number; without it every run differs."""
-    max_seconds: Annotated[float, _count(_RUN)] = 0.0
+    max_seconds: Annotated[float, _count(_RUN), FIXED] = 0.0
     """Stop after this time; 0 = run until SIGTERM or SIGINT."""
-    ledger: Annotated[Path | None, _in(_RUN)] = None
+    ledger: Annotated[Path | None, _in(_RUN), FIXED] = None
     """Write one JSON line per submit here, when nothing more can happen to it or at the end."""
-    report_every: Annotated[float, _count(_RUN)] = 0.0
-    """Print a JSON line {"progress": ...} that often, in seconds; 0 = never."""
+    arrivals: Annotated[Path | None, _in(_RUN), FIXED] = None
+    """Write 24 octets per submit here, four times a second: when it came and its fate (bench/carrier/arrivals.py)."""
+    report_every: Annotated[float, _count(_RUN), FIXED] = 0.0
+    """Print a JSON line {"progress": ...} that often, in seconds: the counters and what is open; 0 = never."""

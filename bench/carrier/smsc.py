@@ -1,22 +1,29 @@
 """The carrier: what all its connections share. The life of a submit, the timers, one flush per batch.
 
 A batch is one socket read or one turn of the wheel. Whatever it brings about lands in the sessions' buffers, and `flush`
-writes every touched connection once.
+writes every touched connection once. `become` changes the options while it runs; `actions` does what happens once.
 """
 
 import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
+from bench.carrier.arrivals import ACCEPTED, REFUSED, SWALLOWED, Arrivals
 from bench.carrier.behaviour import Behaviour, Plan
 from bench.carrier.connection import Connection
 from bench.carrier.counters import Counters
 from bench.carrier.deliveries import Deliveries
 from bench.carrier.ledger import Entry, Ledger
 from bench.carrier.options import STAT_NAMES, Options
-from bench.carrier.wheel import Wheel
+from bench.carrier.parts import UDHI, WHOLE, part_of
+from bench.carrier.wheel import Every, Wheel
 from protocol.pdu import DataSm, ShortMessagePdu, SubmitMulti
 from protocol.receipt import MessageState
 from protocol.status import Status, status_name
 from protocol.tlv import Tag, get, get_int
+
+if TYPE_CHECKING:
+    from bench.carrier.port import Port
 
 SWEEP_S = 0.25
 
@@ -24,28 +31,45 @@ SWEEP_S = 0.25
 class Smsc:
     """A carrier. `factory` makes the protocol of one accepted connection."""
 
-    def __init__(self, options: Options, loop: asyncio.AbstractEventLoop, ledger: Ledger) -> None:
+    def __init__(
+        self, options: Options, loop: asyncio.AbstractEventLoop, ledger: Ledger, arrivals: Arrivals | None = None
+    ) -> None:
         self.options = options
         self.loop = loop
         self.ledger = ledger
+        self.arrivals = arrivals
         self.behaviour = Behaviour(options)
         self.counters = Counters()
         self.connections: set[Connection] = set()
+        self.port: Port | None = None
         self.bound = 0
+        self.silent = False
+        """Every connection is silent, and whoever connects falls silent at once."""
+        self.refuses_binds = False
+        self.on_first_submit: Callable[[float], None] | None = None
         self.wheel = Wheel()
         self.deliveries = Deliveries(options, self.counters, ledger, self.wheel)
+        self._drops = Every(self.wheel, self.drop_all)
+        self._mo = Every(self.wheel, self.deliveries.send_mo)
         self._dirty: list[Connection] = []
         self._armed: asyncio.TimerHandle | None = None
         self._armed_at = float("inf")
         self._entries = 0
-        self._resolve_at_response = options.dlr_timing in ("before-resp", "same-segment")
         now = loop.time()
         self.wheel.add(now + SWEEP_S, self._sweep)
-        if options.drop_every_s:
-            self.wheel.add(now + options.drop_every_s, self._drop_all)
-        if options.mo_every_s:
-            self.wheel.add(now + options.mo_every_s, self.deliveries.send_mo)
+        self.become(options, now)
         self.flush()
+
+    def become(self, options: Options, now: float) -> None:
+        """Behave as `options` say from now on: what was decided before stays as it was decided."""
+        self.options = options
+        self.behaviour.become(options)
+        self.deliveries.become(options)
+        self._resolve_at_response = options.dlr_timing in ("before-resp", "same-segment")
+        self._drops.set(options.drop_every_s, now)
+        self._mo.set(options.mo_every_s, now)
+        for connection in self.connections:
+            connection.become(options)
 
     def factory(self) -> Connection:
         """The protocol of one connection."""
@@ -84,12 +108,14 @@ class Smsc:
         for connection in list(self.connections):
             connection.tick(now)
         self.ledger.flush()
+        if self.arrivals is not None:
+            self.arrivals.flush()
         self.wheel.add(now + SWEEP_S, self._sweep)
 
-    def _drop_all(self, _a: None, _b: None, now: float) -> None:
+    def drop_all(self, _now: float) -> None:
+        """Reset every connection."""
         for connection in list(self.connections):
             connection.drop()
-        self.wheel.add(now + self.options.drop_every_s, self._drop_all)
 
     # -- submits
 
@@ -109,6 +135,9 @@ class Smsc:
         """The ledger entry of one destination, counted; its message id is known to query_sm from now on."""
         counters = self.counters
         self._entries += 1
+        if self.on_first_submit is not None:
+            begin, self.on_first_submit = self.on_first_submit, None
+            begin(self.loop.time())
         text = b"" if isinstance(pdu, DataSm) else pdu.short_message
         entry = Entry(
             self._entries,
@@ -143,6 +172,10 @@ class Smsc:
             if plan.wants_receipt:
                 entry.receipt = "lost" if plan.loses_receipt else "due"
                 counters.receipts_lost += plan.loses_receipt
+        if self.arrivals is not None:
+            fate = REFUSED if plan.status else SWALLOWED if plan.resp_delay is None else ACCEPTED
+            part, parts = part_of(pdu) if pdu.tlvs or pdu.esm_class & UDHI else WHOLE
+            self.arrivals.add(dest[2], connection.read_clock, fate, part, parts)
         self.ledger.add(entry)
         if entry.answered:
             self.ledger.settle(entry)
@@ -188,14 +221,28 @@ class Smsc:
             else:
                 self.deliveries.deliver(entry, now)
 
-    # -- the end
+    # -- sums
+
+    def progress(self) -> dict[str, Any]:
+        """The counters so far, and what is open now: binds, submits without their answer, receipts on and before the line."""
+        counters = self.counters
+        counters.receipts_waiting = self.deliveries.queued
+        counters.receipts_unacknowledged = sum(one.unacknowledged for one in self.connections)
+        return {
+            **counters.as_dict(),
+            "bound": self.bound,
+            "unanswered": sum(len(one.unanswered) for one in self.connections),
+            "violations_total": counters.violations.total(),
+        }
 
     def finish(self) -> None:
         """Close every connection, sum up what is open, write the ledger."""
+        self.counters.receipts_unacknowledged = sum(one.unacknowledged for one in self.connections)
         for connection in list(self.connections):
-            self.counters.receipts_unacknowledged += connection.unacknowledged
             connection.finish()
         self.counters.receipts_waiting = self.deliveries.waiting
         if self._armed is not None:
             self._armed.cancel()
         self.ledger.close()
+        if self.arrivals is not None:
+            self.arrivals.close()

@@ -43,3 +43,27 @@ class Wheel:
     def next_at(self) -> float | None:
         """When the next slot is due; None when nothing waits."""
         return self._order[0] / SLOTS_PER_S if self._order else None
+
+
+class Every:
+    """A job that comes again and again. What was added to a wheel stays there, so each setting has a number of its own."""
+
+    def __init__(self, wheel: Wheel, action: Callable[[float], None]) -> None:
+        self._wheel = wheel
+        self._action = action
+        self._setting = 0
+        self.seconds = 0.0
+
+    def set(self, seconds: float, now: float) -> None:
+        """Call `action(now)` that often from now on; 0 = never. The same interval as before changes nothing."""
+        if seconds == self.seconds:
+            return
+        self.seconds = seconds
+        self._setting += 1
+        if seconds:
+            self._wheel.add(now + seconds, self._due, self._setting)
+
+    def _due(self, setting: int, _b: None, now: float) -> None:
+        if setting == self._setting:
+            self._action(now)
+            self._wheel.add(now + self.seconds, self._due, setting)

@@ -12,4 +12,14 @@ app = App(name="sim", help="Simulators.")
 @app.command(help_flags=[])
 def carrier(*arguments: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> None:
     """A simulated carrier (SMSC). `tensec sim carrier --help` shows its options."""
-    os.execv(sys.executable, [sys.executable, "-m", "bench", "carrier", *arguments])
+    _bench("carrier", *arguments)
+
+
+@app.command
+def carriers() -> None:
+    """The scenarios a simulated carrier knows: `tensec sim carrier --scenario NAME`."""
+    _bench("carriers")
+
+
+def _bench(*command: str) -> None:
+    os.execv(sys.executable, [sys.executable, "-m", "bench", *command])
