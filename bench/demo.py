@@ -5,27 +5,21 @@ implementation that is not ours. Ends with 0 only when every message that was se
 """
 
 import contextlib
-import json
-import os
-import subprocess
 import sys
 import tempfile
-import threading
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from argon2 import PasswordHasher
 from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
 from bench.esme import Sender
+from bench.gateway import PASSWORD, ChannelTo, Gateway, config_text
 from bench.processes import Child
 from bench.redis_server import RedisServer
 
-PASSWORD = "demopass"
 SENDER = "10690000"
 CARRIERS = {
     "carrier-a": "--resp-latency uniform:5ms-30ms --dlr-latency lognormal:600ms,0.5 --stat-mix DELIVRD=98,UNDELIV=2",
@@ -37,64 +31,12 @@ TEXTS = {
     "marketing": "【Tensec】亲爱的会员，全场商品八折优惠，满三百元再减五十元，还有新品首发、限时秒杀和积分加倍等多重惊喜"
     "等您来拿，活动只到本周日，详情请到各门店咨询，编号{n}，退订回T",
 }
+WEIGHTS = {
+    "carrier-a": {"verification": 3, "notification": 1, "marketing": 1},
+    "carrier-b": {"verification": 1, "notification": 1, "marketing": 2},
+}
 SHARES = {"verification": 0.3, "notification": 0.4, "marketing": 0.3}
 FINAL_TIMEOUT_S = 60.0
-
-
-@dataclass
-class Gateway:
-    """The gateway's process and what it said so far."""
-
-    config: Path
-    process: subprocess.Popen[str]
-    lines: list[str] = field(default_factory=list)
-
-    def ask(self, *command: str) -> Any:
-        """The JSON answer of a `tensec` command about this gateway."""
-        line = [sys.executable, "-m", "gateway.cli.main", *command, "--config", str(self.config), "--json"]
-        return json.loads(subprocess.run(line, check=True, capture_output=True, text=True, timeout=30).stdout)
-
-    def stop(self) -> None:
-        """End it as an operator does."""
-        self.process.terminate()
-        try:
-            self.process.wait(30)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-
-
-def start_gateway(folder: Path, ports: dict[str, int], store: str) -> tuple[Gateway, int]:
-    """A gateway with an account for each class and a channel for each carrier; gives its SMPP port."""
-    config = folder / "tensec.toml"
-    config.write_text(_config(folder, ports, store), encoding="utf-8")
-    command = [sys.executable, "-m", "gateway.cli.main", "serve", "--config", str(config)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"})
-    gateway = Gateway(config, process)
-    assert process.stderr is not None
-    for line in process.stderr:
-        gateway.lines.append(line)
-        event = json.loads(line) if line.startswith("{") else {}
-        if event.get("event") == "listening":
-            threading.Thread(target=gateway.lines.extend, args=(process.stderr,), daemon=True).start()
-            return gateway, int(event["port"])
-    raise RuntimeError("the gateway did not start:\n" + "".join(gateway.lines))
-
-
-def _config(folder: Path, ports: dict[str, int], store: str) -> str:
-    hashed = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash(PASSWORD)
-    parts = [f'data_dir = "{folder / "data"}"\n[smpp]\nlisten = "127.0.0.1:0"\n{store}']
-    parts += [f'[[accounts]]\nsystem_id = "{class_}"\npassword_hash = "{hashed}"\nclass = "{class_}"\n' for class_ in TEXTS]
-    parts += [
-        f'[[channels]]\nname = "{name}"\nhost = "127.0.0.1"\nport = {port}\nsystem_id = "tensec"\npassword = "{PASSWORD}"\n'
-        "binds = 2\nwindow = 20\n"
-        for name, port in ports.items()
-    ]
-    weights = {"verification": (3, 1), "notification": (1, 1), "marketing": (1, 2)}
-    for class_, (a, b) in weights.items():
-        channels = f'[{{ name = "carrier-a", weight = {a} }}, {{ name = "carrier-b", weight = {b} }}]'
-        parts.append(f'[[routes]]\nclasses = ["{class_}"]\nchannels = {channels}\n')
-    return "".join(parts)
 
 
 def _store(kind: str, servers: contextlib.ExitStack) -> str:
@@ -136,10 +78,13 @@ def demo(
                 children.append(Child(command))
             ports = {str(child.first["name"]): int(child.first["listening"]) for child in children}
             console.print("carriers  " + ", ".join(f"{carrier} on 127.0.0.1:{port}" for carrier, port in ports.items()))
-            gateway, port = start_gateway(Path(name), ports, _store(store, servers))
-            console.print(f"gateway   on 127.0.0.1:{port}, store {store}")
+            channels = [ChannelTo(carrier, port, weights=WEIGHTS[carrier]) for carrier, port in ports.items()]
+            text = config_text(Path(name) / "data", channels, store=_store(store, servers))
+            gateway = Gateway(Path(name) / "tensec.toml", text)
+            gateway.start()
+            console.print(f"gateway   on 127.0.0.1:{gateway.port}, store {store}")
             senders = [
-                Sender(class_, port, PASSWORD, SENDER, text, round(messages * SHARES[class_]), rate * SHARES[class_])
+                Sender(class_, gateway.port, PASSWORD, SENDER, text, round(messages * SHARES[class_]), rate * SHARES[class_])
                 for class_, text in TEXTS.items()
             ]
             console.print(

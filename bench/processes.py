@@ -102,6 +102,19 @@ class Child:
         line: dict[str, Any] = found
         return line
 
+    def lines_so_far(self) -> list[dict[str, Any]]:
+        """The JSON lines it said and nobody took yet."""
+        found: list[dict[str, Any]] = []
+        while True:
+            try:
+                line = self._lines.get_nowait()
+            except queue.Empty:
+                return found
+            if line is _END:
+                self._lines.put(_END)
+                return found
+            found.append(line)
+
     def wait(self, timeout_s: float = 20.0) -> dict[str, Any]:
         """Wait until it ends by itself; its last JSON line. Raises ChildError for an exit code other than 0."""
         try:

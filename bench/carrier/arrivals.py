@@ -23,6 +23,7 @@ MAGIC, VERSION = b"ARRIVALS", 1
 ACCEPTED, REFUSED, SWALLOWED = 0, 1, 2
 
 _RECORD = struct.Struct("<QdBBB5x")
+RECORD_SIZE = _RECORD.size
 _HEADER = struct.Struct("<8sIId")
 _TOO_LARGE = 1 << 64
 

@@ -4,13 +4,14 @@ import asyncio
 import json
 import ssl
 import time
+from typing import cast
 from urllib.parse import urlsplit
 
 import httptools
 
-from bench.measure.book import ACCEPTED
 from bench.load.orders import HttpOrder
 from bench.load.traffic import Group, Traffic, Unit
+from bench.measure.book import ACCEPTED
 
 
 class Template:
@@ -50,8 +51,7 @@ class HttpLine(asyncio.Protocol):
     # -- asyncio's side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         try:

@@ -22,7 +22,7 @@ def raise_file_limit(connections: int) -> None:
     wanted = connections + SPARE_FILES
     if soft >= wanted:
         return
-    if hard not in (resource.RLIM_INFINITY,) and hard < wanted:
+    if hard != resource.RLIM_INFINITY and hard < wanted:
         raise LimitError(
             f"{connections} connections in one process need {wanted} open files, the system allows {hard}: "
             f"raise it (ulimit -n {wanted}), or use more --processes"

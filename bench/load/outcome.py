@@ -1,14 +1,14 @@
 """What is left of a run: report.html, result.json, latency.hlog, a summary, and the exit code."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
-from hdrh.log import HistogramLogWriter
 from rich.console import Console
 
 from bench.measure.asserting import judge
-from bench.measure.figures import figures
+from bench.measure.figures import Figure, figures
 from bench.measure.result import Result, write_result
 from bench.report.html import render
 from bench.report.text import plain, summary
@@ -16,9 +16,14 @@ from bench.report.text import plain, summary
 OK, FAILED, BROKEN = 0, 1, 3
 
 
-def deliver(result: Result, assertions: list[str], out: Path, console: Console, *, as_json: bool = False) -> int:
-    """Judge, write, tell. Gives the exit code: 0, 1 when the run did not go through, 3 when an assertion is broken."""
-    result.assertions = judge(assertions, figures(result))
+def deliver(
+    result: Result, assertions: list[str], out: Path, console: Console, *, as_json: bool = False, more: Sequence[Figure] = ()
+) -> int:
+    """Judge, write, tell. Gives the exit code: 0, 1 when the run did not go through, 3 when an assertion is broken.
+
+    `more` are figures of loads before, which assertions may ask about.
+    """
+    result.assertions = judge(assertions, [*more, *figures(result)])
     out.mkdir(parents=True, exist_ok=True)
     write_result(result, out / "result.json")
     (out / "report.html").write_text(render(result), encoding="utf-8")

@@ -5,7 +5,7 @@ import signal
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from types import FrameType
 
 import psutil
 
-from bench.carrier.arrivals import read_arrivals
+from bench.carrier.arrivals import RECORD_SIZE, read_arrivals
 from bench.load.orders import UNIT_S, Order, Report
 from bench.load.schedule import Schedule
 from bench.load.sources import SourceError, Sources
@@ -54,6 +54,8 @@ class Setup:
     """Carriers' files of arrivals, by the carrier's name."""
     processes: Processes | None = None
     actions: list[Action] = field(default_factory=list)
+    ignore_recipients: Sequence[range] = ()
+    """Of loads before: what still comes to carriers for them is no stranger."""
 
 
 class Interrupt:
@@ -85,6 +87,7 @@ class Run:
         self._errors: Counter[str] = Counter()
         self._events: list[Event] = []
         self._live: dict[int, Second] = {}
+        self._due = [0] * len(setup.orders[0].classes)
         self._taken: dict[str, int] = dict.fromkeys(setup.arrivals, 0)
         self._late_ms = self._generator_cpu = 0.0
         self._late_seconds = 0
@@ -92,6 +95,8 @@ class Run:
         self._failure = ""
         self._interrupted = False
         self._load = machine_load()
+        self.begin = 0.0
+        """When the first message was due, on the system's monotonic clock."""
 
     def run(self) -> Result:
         """Raises SourceError when it could not even begin."""
@@ -103,13 +108,13 @@ class Run:
             try:
                 connections = sources.connect(self.view.connecting)
                 connected = self._look()
-                begin = time.monotonic() + BEGIN_AFTER_S
+                begin = self.begin = time.monotonic() + BEGIN_AFTER_S
                 started = datetime.now(UTC)
                 sources.go(begin, setup.schedule)
                 took = drained = 0.0
                 try:
                     took = self._follow(sources, begin, interrupt)
-                    drained = self._drain(sources, begin, interrupt) - took
+                    drained = self._drain(sources, interrupt) - took
                 except SourceError as error:
                     self._failure = str(error)
                     took = took or time.monotonic() - begin
@@ -132,7 +137,7 @@ class Run:
                 action = actions.pop(0)
                 self._events.append(Event(action.at_s, action.do()))
             report = sources.report()
-            due += self._take(report, begin, "running")
+            due += self._take(report, "running")
             over = report.second + 1
             done = schedule.messages is not None and due >= schedule.messages
             self._interrupted = interrupt.count > 0
@@ -141,29 +146,32 @@ class Run:
                     sources.stop()
                 return min(float(over), schedule.ends_s)
 
-    def _drain(self, sources: Sources, begin: float, interrupt: Interrupt) -> float:
+    def _drain(self, sources: Sources, interrupt: Interrupt) -> float:
         """Until every answer and receipt is here, or the time for that is over; when that was."""
         ends = time.monotonic() + self.setup.drain_s
         while True:
             report = sources.report()
-            self._take(report, begin, "draining")
+            self._take(report, "draining")
             waits = report.in_flight or report.waiting or (self.setup.plan.receipts and report.open_receipts > 0)
             if not waits or time.monotonic() > ends or interrupt.count > 1:
                 return float(report.second + 1)
 
-    def _take(self, report: Report, begin: float, phase: str) -> int:
+    def _take(self, report: Report, phase: str) -> int:
         """One second more; how many messages were due in it."""
         setup = self.setup
         before = self._used[-1] if self._used else None
         used = self._look()
         cpu = (used.cpu_s - before.cpu_s) / (used.at - before.at) if used and before and used.at > before.at else None
         self._errors.update(report.errors)
+        for at, sums in enumerate(report.classes):
+            self._due[at] += sums.due
         self._late_seconds += report.late_ms > LATE_MS
         self._late_ms = max(self._late_ms, report.late_ms)
         self._generator_cpu = max(self._generator_cpu, report.cpu)
         accept, receipt = (_points(one) for one in zip(*((sums.accept, sums.receipt) for sums in report.classes), strict=True))
-        total = {
-            name: sum(getattr(sums, name) for sums in report.classes) for name in ("due", "sent", "accepted", "refused", "receipts")
+        total: dict[str, int] = {
+            name: sum(getattr(sums, name) for sums in report.classes)
+            for name in ("due", "sent", "accepted", "refused", "receipts")
         }
         second = Second(
             float(report.second),
@@ -206,7 +214,7 @@ class Run:
         """What each carrier was given since the last look, by the size of its file."""
         found = {}
         for name, path in self.setup.arrivals.items():
-            taken = path.stat().st_size // 24 if path.exists() else 0
+            taken = path.stat().st_size // RECORD_SIZE if path.exists() else 0
             found[name] = max(0, taken - self._taken[name])
             self._taken[name] = taken
         return found
@@ -216,9 +224,9 @@ class Run:
     def _reconcile(self, begin: float, paths: list[Path]) -> Findings:
         time.sleep(SETTLE_S if self.setup.arrivals else 0)
         names = [one.name for one in self.setup.orders[0].classes]
-        ledgers = Reconciliation(begin, names, receipts=self.setup.plan.receipts)
+        ledgers = Reconciliation(begin, names, receipts=self.setup.plan.receipts, ignore=self.setup.ignore_recipients)
         for name, path in self.setup.arrivals.items():
-            ledgers.take_arrivals(name, read_arrivals(path) if path.exists() else ())
+            ledgers.take_arrivals(name, iter(read_arrivals(path)) if path.exists() else ())
         return ledgers.findings(read_books(paths))
 
     def _result(
@@ -228,7 +236,11 @@ class Run:
         merge_live(findings.seconds, self._live)
         schedule = setup.schedule
         counts = findings.total.counts
-        counts.due = sum(second.due for second in findings.seconds)
+        counts.due = sum(self._due)
+        for one, due in zip(findings.classes, self._due, strict=True):
+            one.counts.due = due
+        if setup.plan.model == "closed" and setup.schedule.duration_s is None:
+            took = findings.last_answer_s or took
         span = [second for second in findings.seconds if second.at_s < took]
         result = Result(
             setup.plan,
@@ -282,13 +294,11 @@ class Run:
             )
             yield f"{result.rate_sent:.0f}/s were sent of {asked:.0f}/s asked for: {limit} was the limit ({why})"
         elif self._is_generator_limit():
-            yield (
-                f"the generator was at its limit ({self._generator_cpu:.0%} of a core, a due message lay up to {self._late_ms:.0f} ms): "
-                "latencies hold time of its own"
-            )
+            busy = f"{self._generator_cpu:.0%} of a core, a due message lay up to {self._late_ms:.0f} ms"
+            yield f"the generator was at its limit ({busy}): latencies hold time of its own"
         unsent = result.total.counts.due - result.total.counts.sent
         if unsent > 0:
-            yield f"{unsent} messages that were due were never sent: nothing took them within {self.setup.drain_s:g} s after the end"
+            yield f"{unsent} messages that were due were never sent: no room within {self.setup.drain_s:g} s of its end"
         if result.machine.load_before > result.machine.cpus:
             yield f"the machine was busy before the run (load {result.machine.load_before:.1f} on {result.machine.cpus} cores)"
         broken = sum(count for what, count in result.errors.items() if what.startswith("connection lost:"))

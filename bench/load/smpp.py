@@ -3,11 +3,11 @@
 import asyncio
 import re
 import time
-from typing import Any
+from typing import Any, cast
 
-from bench.measure.book import ACCEPTED
 from bench.load.orders import Login
 from bench.load.traffic import Group, Traffic, Unit
+from bench.measure.book import ACCEPTED
 from protocol.pdu import BindReceiver, BindRequest, BindTransceiver, BindTransmitter, DeliverSm, DeliverSmResp, SubmitSm
 from protocol.receipt import parse
 from protocol.session import Answered, BindAnswered, Ended, Session, Timers, Unanswered, UnbindWaits, Violation
@@ -43,8 +43,7 @@ class SmppLine(asyncio.Protocol):
     # -- asyncio's side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         now = time.monotonic()
@@ -190,4 +189,3 @@ async def connect(traffic: Traffic, group: Group, kind: type[BindRequest], local
 
 KINDS: dict[str, tuple[type[BindRequest], ...]] = {"trx": (BindTransceiver,), "tx-rx": (BindTransmitter, BindReceiver)}
 """The binds of one connection of `--bind`."""
-

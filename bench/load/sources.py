@@ -86,7 +86,7 @@ class Sources:
 
     def _next(self, child: Child, kind: type[ToldT], timeout_s: float) -> ToldT:
         try:
-            told = msgspec.convert(child.next_line(timeout_s), Told)
+            told = msgspec.convert(child.next_line(timeout_s), Told, str_keys=True)
         except ChildError as error:
             raise BrokenSourceError(f"a source process of the generator broke: {error}") from None
         if isinstance(told, Failed):

@@ -14,7 +14,7 @@ from protocol.udh import Concat, concat_header
 
 _LONG = (
     "Dear customer, your order {n} has left our warehouse. You find the invoice in your account; the parcel will be with you "
-    "tomorrow between 9 and 12. If nobody is at home, our driver leaves it with a neighbour and puts a card into your letter box."
+    "tomorrow between 9 and 12. If nobody is at home, our driver leaves it with a neighbour and leaves a card in your box."
 )
 _LONG_UNICODE = (
     "【Tensec】亲爱的会员，全场商品八折优惠，满三百元再减五十元，还有新品首发、限时秒杀和积分加倍等多重惊喜等您来拿，"

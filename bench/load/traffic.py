@@ -8,11 +8,11 @@ import time
 from collections import Counter, deque
 from typing import NamedTuple, Protocol
 
-from bench.measure.book import ACCEPTED, DELIVERED, FAILED, NONE, Book
 from bench.load.mix import Mix
 from bench.load.orders import UNIT_S, ClassOrder, ClassReport, Order
 from bench.load.schedule import Schedule
 from bench.load.texts import Texts, parts_of
+from bench.measure.book import ACCEPTED, DELIVERED, FAILED, NONE, Book
 
 AT_ONCE = 500
 """Most units handed out before answers are read again."""
@@ -183,7 +183,7 @@ class Traffic:
     def _fill(self) -> None:
         now = time.monotonic()
         for group in self.groups:
-            while self._open(now) and (group.waiting or group.ring):
+            while self._open(now) and not group.waiting and group.line_with_room() is not None:
                 self._issue(group, now, now)
 
     def _open(self, now: float) -> bool:

@@ -65,8 +65,8 @@ class PlainView:
         cpu = "" if moment.cpu is None else f"  target cpu {moment.cpu:.2f}"
         channels = "".join(f"  {name} {count}" for name, count in moment.channels.items())
         self._console.print(
-            f"{moment.at_s:5.0f} s {moment.phase:<8} sent {moment.sent:>6}/s  ok {moment.accepted:>6}/s  refused {moment.refused}"
-            f"  in flight {moment.in_flight}  waiting {moment.waiting}  receipts {moment.receipts}/s"
+            f"{moment.at_s:5.0f} s {moment.phase:<8} sent {moment.sent:>6}/s  ok {moment.accepted:>6}/s"
+            f"  refused {moment.refused}  in flight {moment.in_flight}  waiting {moment.waiting}  receipts {moment.receipts}/s"
             f"  accept p50 {_ms(moment.accept[0])} p99 {_ms(moment.accept[1])} ms{cpu}{channels}",
             soft_wrap=True,
         )
@@ -112,7 +112,9 @@ def render(title: str, moment: Moment) -> RenderableType:
     for name, (p50, p99, longest) in (("accept", moment.accept), ("receipt", moment.receipt)):
         table.add_row(f"{name} p50", f"{_ms(p50)} ms", "p99", f"{_ms(p99)} ms", "longest", f"{_ms(longest)} ms")
     if moment.cpu is not None and moment.rss_bytes is not None:
-        table.add_row("target", f"{moment.cpu:.2f} cores", "memory", f"{moment.rss_bytes / 1e6:.0f} MB", "refused", str(moment.refused))
+        table.add_row(
+            "target", f"{moment.cpu:.2f} cores", "memory", f"{moment.rss_bytes / 1e6:.0f} MB", "refused", str(moment.refused)
+        )
     parts.append(table)
     if moment.channels:
         parts.append(_bars(moment.channels))

@@ -56,7 +56,7 @@ class Worker:
         self._opened = 0
         self._slots = asyncio.Semaphore(CONNECTING)
         self._keepers: list[asyncio.Task[None]] = []
-        self._ending = False
+        self._ending = asyncio.Event()
         self._failed = False
         self._second = 0
         self._cpu = time.process_time()
@@ -92,7 +92,7 @@ class Worker:
         sources = self.order.sources
         local = sources[number % len(sources)] if sources else None
         template = http.Template(self.order.http, group.order.name) if self.order.http else None
-        while not self._ending:
+        while not self._ending.is_set():
             try:
                 async with self._slots:
                     line = await self._open(group, template, kind, local)
@@ -111,9 +111,10 @@ class Worker:
                 self.traffic.flush()
                 why = await line.ended
                 self._lines.discard(line)
-                if self._ending:
+                if self._ending.is_set():
                     return
-                self.traffic.errors[f"connection lost: {why}"] += self.order.kind == "smpp"
+                if self.order.kind == "smpp":
+                    self.traffic.errors[f"connection lost: {why}"] += 1
                 if not self.order.reconnect:
                     if not self._lines:
                         self._fail(f"the target has closed every connection: {why}")
@@ -131,7 +132,7 @@ class Worker:
 
     def _fail(self, why: str) -> None:
         """Say it once; the parent decides, and still gets the book."""
-        if not self._failed and not self._ending:
+        if not self._failed and not self._ending.is_set():
             self._failed = True
             self.traffic.stop()
             tell(Failed(why))
@@ -154,7 +155,7 @@ class Worker:
                 return
 
     async def _finish(self, path: Path) -> None:
-        self._ending = True
+        self._ending.set()
         traffic = self.traffic
         traffic.stop()
         lines = list(self._lines)

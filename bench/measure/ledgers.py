@@ -1,7 +1,7 @@
-"""The generator's own ledger held against the carriers': what arrived, what did not, what arrived twice, and how long it took.
+"""The generator's own ledger held against the carriers': what arrived, what did not, what twice, and how long it took.
 
-A message is known by its recipient's number, which no other message of the run has, and the number of its part. Where the target
-cut a message that we sent whole, its first part stands for it.
+A message is known by its recipient's number, which no other message of the run has, and the number of its part. Where the
+target cut a message that we sent whole, its first part stands for it.
 """
 
 from collections import defaultdict
@@ -38,6 +38,8 @@ class Findings(NamedTuple):
     seconds: list[Second]
     channels: list[ChannelResult]
     ledger: Reconciled
+    last_answer_s: float
+    """From the beginning to the last answer; 0 without one."""
 
 
 def read_books(paths: Sequence[Path]) -> list[Book]:
@@ -64,6 +66,7 @@ class _Sums:
     def __init__(self, name: str) -> None:
         self.name = name
         self.counts = Counts()
+        self.lost = self.duplicated = 0
         self.accept: list[float] = []
         self.carrier: list[float] = []
         self.receipt: list[float] = []
@@ -71,8 +74,8 @@ class _Sums:
     def result(self, receipts: bool) -> ClassResult:
         counts = self.counts
         share = counts.within_10s / counts.accepted if receipts and counts.accepted else None
-        spans = [_percentiles(one) for one in (self.accept, self.carrier, self.receipt)]
-        return ClassResult(self.name, counts, *spans, share)
+        accept, carrier, receipt = (_percentiles(one) for one in (self.accept, self.carrier, self.receipt))
+        return ClassResult(self.name, counts, accept, carrier, receipt, share, self.lost, self.duplicated)
 
 
 def _percentiles(latencies: Iterable[float]) -> Percentiles:
@@ -84,9 +87,10 @@ def _percentiles(latencies: Iterable[float]) -> Percentiles:
 class Reconciliation:
     """One pass over the carriers' arrivals, one over the books. What is older than `begin` does not belong to the run."""
 
-    def __init__(self, begin: float, class_names: Sequence[str], *, receipts: bool) -> None:
+    def __init__(self, begin: float, class_names: Sequence[str], *, receipts: bool, ignore: Sequence[range] = ()) -> None:
         self._begin = begin
         self._receipts = receipts
+        self._ignore = ignore
         self._classes = [_Sums(name) for name in class_names]
         self._channels: list[ChannelResult] = []
         self._carried: dict[int, Carried] = {}
@@ -94,6 +98,7 @@ class Reconciliation:
         self._latencies: list[tuple[list[float], list[float]]] = []
         self._within: list[int] = []
         self._seconds: dict[int, _SecondSums] = defaultdict(_SecondSums)
+        self._last_answer = begin
 
     def take_arrivals(self, name: str, arrivals: Iterable[Arrival]) -> None:
         """What one carrier wrote down."""
@@ -135,8 +140,8 @@ class Reconciliation:
             self._seconds[int(sent - begin)].sent += 1
             key = to << 8 | part
             taken = carried.pop(key, None)
-            if taken is not None:
-                ledger.duplicated += bool(self._again.pop(key, 0))
+            if taken is not None and self._again.pop(key, 0):
+                sums.duplicated += 1
             if status == UNANSWERED:
                 counts.unanswered += 1
                 ledger.unknown += taken is not None
@@ -150,7 +155,7 @@ class Reconciliation:
                 second = self._seconds[int(answered - begin)]
                 second.accepted += 1
                 second.accept.append(answered - intended)
-                ledger.lost += taken is None and outcome == NONE
+                sums.lost += taken is None and outcome == NONE
                 ledger.ended_before += taken is None and outcome != NONE
                 ledger.without_receipt += self._receipts and outcome == NONE
                 if taken is not None:
@@ -184,32 +189,33 @@ class Reconciliation:
     def findings(self, books: Iterable[Book]) -> Findings:
         """Everything; the arrivals must have been taken before."""
         ledger = Reconciled(carriers=len(self._channels))
-        carried = len(self._carried)
         for book in books:
             self.take_book(book, ledger)
-        left = len(self._carried)
-        ledger.strange += left
+            self._last_answer = max(self._last_answer, max(book.answered, default=0.0))
+        ledger.strange += sum(not any(key >> 8 in one for one in self._ignore) for key in self._carried)
         total = _Sums("all")
         for one in self._classes:
             for name in one.counts.__struct_fields__:
                 setattr(total.counts, name, getattr(total.counts, name) + getattr(one.counts, name))
+            total.lost += one.lost
+            total.duplicated += one.duplicated
             total.accept += one.accept
             total.carrier += one.carrier
             total.receipt += one.receipt
-        ledger.accepted = total.counts.accepted
+        ledger.accepted, ledger.lost, ledger.duplicated = total.counts.accepted, total.lost, total.duplicated
         ledger.carried = len(total.carrier)
         taken = sum(one.taken for one in self._channels) or 1
         for channel, (carrier, receipt), within in zip(self._channels, self._latencies, self._within, strict=True):
             channel.share = channel.taken / taken
             channel.carrier, channel.receipt = _percentiles(carrier), _percentiles(receipt)
             channel.within_10s = within / len(carrier) if carrier and self._receipts else None
-        assert carried >= left
         return Findings(
             total.result(self._receipts),
             [one.result(self._receipts) for one in self._classes],
             self._timeline(),
             self._channels,
             ledger,
+            self._last_answer - self._begin,
         )
 
     def _timeline(self) -> list[Second]:

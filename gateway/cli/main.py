@@ -5,7 +5,7 @@ from importlib.metadata import version
 
 from cyclopts import App
 
-from gateway.cli import account, channel, config, doctor, serve, sim, status, store
+from gateway.cli import account, bench, channel, config, doctor, serve, sim, status, store
 
 app = App(
     name="tensec",
@@ -24,6 +24,7 @@ app.command(store.dead_letters)
 app.command(status.sla)
 app.command(status.reload)
 app.command(sim.app)
+app.command(bench.bench, help_flags=[])
 
 
 def main() -> None:

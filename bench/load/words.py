@@ -1,0 +1,119 @@
+"""From the words of the command line to the orders of source processes. ValueError says what the user wrote wrong."""
+
+from collections.abc import Iterable
+from random import SystemRandom
+from typing import Literal
+
+from msgspec.structs import replace
+
+from bench.load.limits import addresses_of, is_local, sources_for
+from bench.load.mix import parse_mix
+from bench.load.options import LoadOptions
+from bench.load.orders import ClassOrder, HttpOrder, Login, Order
+from bench.load.smpp import KINDS
+from bench.load.texts import templates
+
+ONE_CLASS = "all"
+
+
+def host_port(target: str) -> tuple[str, int]:
+    host, colon, port = target.rpartition(":")
+    if not colon or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ValueError(f"--target {target!r}: HOST:PORT, such as 127.0.0.1:2775")
+    return host.strip("[]"), int(port)
+
+
+def by_class(words: Iterable[str]) -> dict[str, str]:
+    """CLASS=WORD pairs; a word alone stands for every class (under "")."""
+    found = {}
+    for word in words:
+        name, equals, rest = word.partition("=")
+        if equals and name.isidentifier():
+            found[name] = rest
+        else:
+            found[""] = word
+    return found
+
+
+def login_of(word: str) -> Login:
+    system_id, colon, password = word.partition(":")
+    if not colon:
+        raise ValueError(f"--login {word!r}: SYSTEM_ID:PASSWORD")
+    return Login(system_id, password)
+
+
+def header_of(word: str) -> tuple[str, str]:
+    name, colon, value = word.partition(":")
+    if not colon or not name.strip() or "\n" in word or "\r" in word:
+        raise ValueError(f"--header {word!r}: NAME: VALUE")
+    return name.strip(), value.strip()
+
+
+def classes_of(options: LoadOptions, logins: dict[str, Login]) -> list[ClassOrder]:
+    """The classes of the mix, with connections in proportion, one each at least."""
+    shares = parse_mix(options.mix) if options.mix else {ONE_CLASS: 1.0}
+    texts = by_class(options.text)
+    strangers = (texts.keys() | logins.keys()) - shares.keys() - {""}
+    if strangers:
+        raise ValueError(f"{', '.join(sorted(strangers))}: no class of --mix ({', '.join(shares)})")
+    total = sum(shares.values())
+    found = []
+    for name, share in shares.items():
+        lines = templates(texts.get(name, texts.get("", "unicode")))
+        count = max(1, round(options.connections * share / total))
+        found.append(ClassOrder(name, share, lines, count, logins.get(name, logins.get("", Login()))))
+    return found
+
+
+def order_of(
+    options: LoadOptions,
+    kind: Literal["smpp", "http"],
+    host: str,
+    port: int,
+    classes: list[ClassOrder],
+    *,
+    window: int = 1,
+    receipts: bool = False,
+    reconnect: bool = True,
+    bind: Literal["trx", "tx-rx"] = "trx",
+    http: HttpOrder | None = None,
+) -> Order:
+    """The order for all source processes together; `share` cuts it. Raises ValueError, and OSError for an unknown host."""
+    prefix = options.to.rstrip("#")
+    digits = len(options.to) - len(prefix)
+    if digits < 4 or len(options.to) > 19 or not prefix.lstrip("+").isdigit():
+        raise ValueError(f"--to {options.to!r}: digits and at least four #, at most 19 together, such as 86138########")
+    addresses = addresses_of(host, port)
+    if not is_local(addresses) and not options.allow_remote:
+        raise ValueError(f"{host} is another machine: say --allow-remote if the target is yours")
+    connections = sum(one.connections for one in classes) * len(KINDS[bind])
+    return Order(
+        kind,
+        addresses[0],
+        port,
+        0,
+        1,
+        tuple(classes),
+        window,
+        prefix.lstrip("+"),
+        digits,
+        SystemRandom().randrange(10**digits) if options.first is None else options.first,
+        options.source,
+        sources_for(addresses[0], connections),
+        receipts,
+        reconnect,
+        bind,
+        options.closed,
+        http,
+    )
+
+
+def share(order: Order, processes: int) -> list[Order]:
+    """One order for each source process: connections dealt out, at least one of each class."""
+    found = []
+    for index in range(processes):
+        classes = tuple(
+            replace(one, connections=max(1, len(range(index, one.connections, processes)))) for one in order.classes
+        )
+        found.append(replace(order, index=index, processes=processes, classes=classes))
+    return found

@@ -1,0 +1,12 @@
+"""`tensec bench`: the load harness, which runs as processes of its own."""
+
+import os
+import sys
+from typing import Annotated
+
+from cyclopts import Parameter
+
+
+def bench(*arguments: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> None:
+    """Load tests and scenarios: smpp, http, scenario, scenarios, compare. `tensec bench smpp --help` shows the options."""
+    os.execv(sys.executable, [sys.executable, "-m", "bench", *(arguments or ("--help",))])
