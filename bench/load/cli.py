@@ -1,7 +1,7 @@
 """`tensec bench smpp` and `tensec bench http`: from the command line to a run, from its result to files and an exit code."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +23,7 @@ from bench.load.sources import SourceError
 from bench.load.view import choose_view
 from bench.load.words import by_class, classes_of, header_of, host_port, login_of, order_of, share
 from bench.measure.asserting import parse_assertion
-from bench.measure.result import Plan, Result
+from bench.measure.result import Plan
 from bench.measure.usage import Processes, listeners
 
 RATE_OF_A_PROCESS = 12_000
@@ -157,16 +157,16 @@ def _load(options: LoadOptions, order: Order, target: str) -> None:
     )
     console = Console(stderr=options.json, highlight=False)
     view = choose_view(console, f"tensec bench {order.kind} {target}")
-    work: Callable[[], Result] = FindMax(setup, view, Limits(options.p99_max)).run if options.find_max else Run(setup, view).run
+    work = FindMax(setup, view, Limits(options.p99_max)) if options.find_max else Run(setup, view)
     try:
-        result = work()
+        result = work.run()
     except SourceError as error:
         view.close()
         fail(str(error), 1)
     finally:
         view.close()
     out = options.out or Path("bench-results") / f"{datetime.now(UTC):%Y-%m-%dT%H%M%S}-{order.kind}"
-    sys.exit(deliver(result, list(options.asserts), out, console, as_json=options.json))
+    sys.exit(deliver(result, work.log, list(options.asserts), out, console, as_json=options.json))
 
 
 def _pair(word: str) -> tuple[str, Path]:

@@ -55,6 +55,8 @@ class FindMax:
         self.setup = setup
         self.view = view
         self.limits = limits
+        self.log = ""
+        """Of the last run."""
 
     def run(self) -> Result:
         """The confirming run. Raises SourceError."""
@@ -96,4 +98,7 @@ class FindMax:
         """One run at that rate."""
         setup = self.setup
         schedule = Schedule(rate, 0.0, span_s)
-        return Run(replace(setup, schedule=schedule, plan=structs.replace(setup.plan, rate=rate)), self.view).run()
+        run = Run(replace(setup, schedule=schedule, plan=structs.replace(setup.plan, rate=rate)), self.view)
+        result = run.run()
+        self.log = run.log
+        return result

@@ -17,7 +17,14 @@ OK, FAILED, BROKEN = 0, 1, 3
 
 
 def deliver(
-    result: Result, assertions: list[str], out: Path, console: Console, *, as_json: bool = False, more: Sequence[Figure] = ()
+    result: Result,
+    log: str,
+    assertions: list[str],
+    out: Path,
+    console: Console,
+    *,
+    as_json: bool = False,
+    more: Sequence[Figure] = (),
 ) -> int:
     """Judge, write, tell. Gives the exit code: 0, 1 when the run did not go through, 3 when an assertion is broken.
 
@@ -26,6 +33,7 @@ def deliver(
     result.assertions = judge(assertions, [*more, *figures(result)])
     out.mkdir(parents=True, exist_ok=True)
     write_result(result, out / "result.json")
+    (out / "latency.hlog").write_text(log)
     (out / "report.html").write_text(render(result), encoding="utf-8")
     if as_json:
         sys.stdout.buffer.write(msgspec.json.encode(result) + b"\n")

@@ -95,6 +95,8 @@ class Run:
         self._failure = ""
         self._interrupted = False
         self._load = machine_load()
+        self.log = ""
+        """Accept latencies as an HDR log, once it is over."""
         self.begin = 0.0
         """When the first message was due, on the system's monotonic clock."""
 
@@ -123,6 +125,7 @@ class Run:
             finally:
                 sources.kill()
             findings = self._reconcile(begin, books)
+            self.log = findings.accept_log
         return self._result(started, took, drained, findings, (start, connected, connections))
 
     # -- while it goes on

@@ -4,7 +4,6 @@ none waits with its intended time. Answers and receipts come back here and go in
 A batch is one tick of the clock or one read of a socket; whatever it brings about is written once per line, by `flush`.
 """
 
-import time
 from collections import Counter, deque
 from typing import NamedTuple, Protocol
 
@@ -139,7 +138,7 @@ class Traffic:
         if schedule is None or now < self.begin:
             return False
         if self.order.closed:
-            self._fill()
+            self._fill(now)
             self.flush()
             return False
         due = schedule.due(now - self.begin) - self._issued
@@ -180,8 +179,7 @@ class Traffic:
 
     # -- the closed model
 
-    def _fill(self) -> None:
-        now = time.monotonic()
+    def _fill(self, now: float) -> None:
         for group in self.groups:
             while self._open(now) and not group.waiting and group.line_with_room() is not None:
                 self._issue(group, now, now)

@@ -1,6 +1,7 @@
 """Latencies as HdrHistogram keeps them: three digits, from ten microseconds to an hour, mergeable."""
 
 from collections.abc import Iterable, Mapping
+from io import StringIO
 
 from hdrh.histogram import HdrHistogram
 from hdrh.log import HistogramLogWriter
@@ -54,5 +55,19 @@ class Histogram:
         )
 
     def log_line(self, log: HistogramLogWriter, start_s: float, end_s: float) -> None:
-        """One interval of an HDR log."""
+        """One interval of an HDR log, its longest in milliseconds."""
         log.output_interval_histogram(self._hdr, start_s, end_s, 1e3)
+
+
+def hdr_log(seconds: Iterable[tuple[int, list[float]]]) -> str:
+    """An HDR log (format 1.2) with a histogram of microseconds for every second, given its latencies in seconds."""
+    text = StringIO()
+    log = HistogramLogWriter(text)
+    log.output_log_format_version()
+    log.output_comment("accept latency in microseconds, by second of the run")
+    log.output_legend()
+    for at, latencies in seconds:
+        found = Histogram()
+        found.record_all(latencies)
+        found.log_line(log, at, at + 1)
+    return text.getvalue()

@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 
 from bench.measure.book import ACCEPTED, DELIVERED, FAILED, NONE, UNANSWERED, Book
-from bench.measure.histogram import Histogram
+from bench.measure.histogram import Histogram, hdr_log
 from bench.measure.result import ChannelResult, ClassResult, Counts, Percentiles, Reconciled, Second
 
 TEN_SECONDS = 10.0
@@ -40,6 +40,8 @@ class Findings(NamedTuple):
     ledger: Reconciled
     last_answer_s: float
     """From the beginning to the last answer; 0 without one."""
+    accept_log: str
+    """Accept latencies second by second, as an HDR log."""
 
 
 def read_books(paths: Sequence[Path]) -> list[Book]:
@@ -216,6 +218,7 @@ class Reconciliation:
             self._channels,
             ledger,
             self._last_answer - self._begin,
+            hdr_log((at, self._seconds[at].accept) for at in sorted(self._seconds)),
         )
 
     def _timeline(self) -> list[Second]:

@@ -62,14 +62,14 @@ def scenario(
     console.print(f"scenario  {Path(name).stem}: {script.about}", soft_wrap=True)
     view = choose_view(console, f"tensec bench scenario {name}")
     try:
-        result, before = perform(Path(name).stem, script, view)
+        result, log, before = perform(Path(name).stem, script, view)
     except (SourceError, NoServerError, RuntimeError) as error:
         view.close()
         _fail(str(error), 1)
     finally:
         view.close()
     folder = out or Path("bench-results") / f"{datetime.now(UTC):%Y-%m-%dT%H%M%S}-{Path(name).stem}"
-    sys.exit(deliver(result, [*script.asserts, *asserts], folder, console, as_json=json, more=before))
+    sys.exit(deliver(result, log, [*script.asserts, *asserts], folder, console, as_json=json, more=before))
 
 
 def _fail(why: str, code: int) -> NoReturn:
@@ -77,8 +77,8 @@ def _fail(why: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
-def perform(name: str, script: Script, view: View) -> tuple[Result, list[Figure]]:
-    """(the last load's result, the figures of those before it, their names in front)."""
+def perform(name: str, script: Script, view: View) -> tuple[Result, str, list[Figure]]:
+    """(the last load's result and HDR log, the figures of those before it with their names in front)."""
     before: list[Figure] = []
     used: list[range] = []
     first = SystemRandom().randrange(10**DIGITS)
@@ -99,7 +99,7 @@ def perform(name: str, script: Script, view: View) -> tuple[Result, list[Figure]
                 first += made
                 if last:
                     result.events = sorted([*result.events, *stage.events(run.begin)], key=lambda one: one.at_s)
-                    return result, before
+                    return result, run.log, before
                 before += [_prefixed(load.name, figure) for figure in figures(result)]
         finally:
             stage.close()
