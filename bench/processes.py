@@ -4,8 +4,10 @@ with Child([sys.executable, "-m", "bench", "carrier"]) as child:
     port = child.first["listening"]
     ...
     counters = child.end()
+    (child.tell({"do": "drop"}) writes a line to one that listens.)
 """
 
+import contextlib
 import json
 import queue
 import signal
@@ -29,8 +31,9 @@ class Child:
     def __init__(self, command: Sequence[str], *, timeout_s: float = 20.0, env: Mapping[str, str] | None = None) -> None:
         self.command = list(command)
         self._process = subprocess.Popen(
-            self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env
+            self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env
         )
+        assert self._process.stdin is not None
         assert self._process.stdout is not None
         assert self._process.stderr is not None
         self._lines: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -71,6 +74,12 @@ class Child:
 
     def _fail(self, what: str) -> ChildError:
         return ChildError(f"{' '.join(self.command)}: {what}\n{''.join(self._errors)}")
+
+    def tell(self, line: Mapping[str, Any]) -> None:
+        """Write one JSON line to its stdin."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(line).encode() + b"\n")
+        self._process.stdin.flush()
 
     def next_line(self, timeout_s: float = 20.0) -> dict[str, Any]:
         """The next JSON line not taken yet."""
@@ -118,9 +127,10 @@ class Child:
     def _close(self) -> None:
         for reader in self._readers:
             reader.join()
-        for stream in (self._process.stdout, self._process.stderr):
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
             if stream is not None:
-                stream.close()
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
 
     def __enter__(self) -> "Child":
         return self
