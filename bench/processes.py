@@ -4,6 +4,7 @@ with Child([sys.executable, "-m", "bench", "carrier"]) as child:
     port = child.first["listening"]
     ...
     counters = child.end()
+    (child.tell({"do": "drop"}) writes a line to one that listens.)
 """
 
 import contextlib
@@ -17,6 +18,8 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import IO, Any
 
+import msgspec
+
 _END = object()
 
 
@@ -25,7 +28,7 @@ class ChildError(Exception):
 
 
 class Child:
-    """A running child; `first` is its first JSON line. `orders` is what it is told first; only then has it an open stdin."""
+    """A running child; `first` is its first JSON line. `order` is what it is told before."""
 
     def __init__(
         self,
@@ -33,11 +36,13 @@ class Child:
         *,
         timeout_s: float = 20.0,
         env: Mapping[str, str] | None = None,
-        orders: bytes | None = None,
+        order: object = None,
     ) -> None:
         self.command = list(command)
-        stdin = subprocess.DEVNULL if orders is None else subprocess.PIPE
-        self._process = subprocess.Popen(self.command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env)
+        self._process = subprocess.Popen(
+            self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env
+        )
+        assert self._process.stdin is not None
         assert self._process.stdout is not None
         assert self._process.stderr is not None
         self._lines: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -49,8 +54,8 @@ class Child:
         ]
         for reader in self._readers:
             reader.start()
-        if orders is not None:
-            self.tell(orders)
+        if order is not None:
+            self.tell(order)
         try:
             self.first = self.next_line(timeout_s)
         except ChildError:
@@ -62,11 +67,11 @@ class Child:
         """The process id."""
         return self._process.pid
 
-    def tell(self, order: bytes) -> None:
-        """One line more on its stdin; a child that has ended hears nothing."""
+    def tell(self, order: object) -> None:
+        """One JSON line on its stdin; a child that has ended hears nothing."""
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
-            self._process.stdin.write(order + b"\n")
+            self._process.stdin.write(msgspec.json.encode(order) + b"\n")
             self._process.stdin.flush()
 
     def _read_lines(self, stream: IO[bytes]) -> None:

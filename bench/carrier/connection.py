@@ -83,6 +83,7 @@ class Connection(Line):
             self._breaks = breaks
             self._submits = 0
         self._counts = any(breaks)
+        self._drain(self.smsc.loop.time())
 
     # -- asyncio's side
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from bench.load.orders import ClassReport, Command, Connected, Failed, Finish, Finished, Go, Order, Report, Stop, Told
+from bench.load.orders import ClassReport, Connected, Failed, Finish, Finished, Go, Order, Report, Stop, Told
 from bench.load.schedule import Schedule
 from bench.processes import Child, ChildError
 
@@ -36,7 +36,7 @@ class Sources:
         try:
             for order in orders:
                 command = [sys.executable, "-m", "bench.load.worker"]
-                self._children.append(Child(command, timeout_s=CONNECT_S, orders=msgspec.json.encode(order)))
+                self._children.append(Child(command, timeout_s=CONNECT_S, order=order))
         except BaseException:
             self.kill()
             raise
@@ -57,12 +57,12 @@ class Sources:
         """Begin a run at `begin` of the system's monotonic clock."""
         count = len(self._children)
         for index, child in enumerate(self._children):
-            child.tell(_encode(Go(begin, schedule.shared(count, index))))
+            child.tell(Go(begin, schedule.shared(count, index)))
 
     def stop(self) -> None:
         """Nothing more is due."""
         for child in self._children:
-            child.tell(_encode(Stop()))
+            child.tell(Stop())
 
     def report(self) -> Report:
         """The next second, of all of them together. Raises SourceError."""
@@ -73,7 +73,7 @@ class Sources:
         """Say goodbye; the files of their books. Raises SourceError."""
         paths = [folder / f"source-{index}.book" for index in range(len(self._children))]
         for child, path in zip(self._children, paths, strict=True):
-            child.tell(_encode(Finish(str(path))))
+            child.tell(Finish(str(path)))
         self.finished = [self._skip_to(child, Finished) for child in self._children]
         for child in self._children:
             child.wait()
@@ -104,10 +104,6 @@ class Sources:
                 raise
             except SourceError:
                 continue
-
-
-def _encode(command: Command) -> bytes:
-    return msgspec.json.encode(command)
 
 
 def join(reports: list[Report]) -> Report:

@@ -37,7 +37,7 @@ class Stage:
         channels = []
         for role in roles:
             self.arrivals[role.name] = folder / f"{role.name}.arrivals"
-            child = Child(_command(role, self.arrivals[role.name]), orders=b"")
+            child = Child(_command(role, self.arrivals[role.name]))
             self._stack.callback(_end, child)
             self.carriers[role.name] = child
             channels.append(ChannelTo(role.name, int(child.first["listening"]), role.binds, role.window, role.weights))
@@ -60,7 +60,7 @@ class Stage:
             self.processes.follow(self.gateway.pid)
             return "the gateway is started again"
         if turn.do == "carrier":
-            self.carriers[turn.carrier].tell(json.dumps(turn.order).encode())
+            self.carriers[turn.carrier].tell(turn.order)
             return f"{turn.carrier}: {json.dumps(turn.order)}"
         if self.redis is None:
             raise ValueError(f"{turn.do}: this scenario's store is no Redis")
