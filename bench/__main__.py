@@ -8,6 +8,7 @@ app.command("bench.carrier.cli:carriers", name="carriers")
 app.command("bench.demo:demo", name="demo")
 app.command("bench.load.cli:smpp", name="smpp")
 app.command("bench.load.cli:http", name="http")
+app.command("bench.report.compare:compare_command", name="compare")
 app.command("bench.scenarios.play:scenario", name="scenario")
 app.command("bench.scenarios.play:scenarios", name="scenarios")
 

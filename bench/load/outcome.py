@@ -41,7 +41,7 @@ def deliver(
     if console.is_terminal:
         console.print(summary(result))
     else:
-        console.print(plain(result), soft_wrap=True)
+        console.print(plain(result), soft_wrap=True, markup=False, highlight=False)
     console.print(f"report    {out / 'report.html'}", soft_wrap=True)
     if result.failure:
         return FAILED

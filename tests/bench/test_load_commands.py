@@ -1,0 +1,157 @@
+"""`bench smpp` and `bench http` as a user runs them, against targets that work, refuse, die and hang."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from http_sink import HttpSink
+
+BENCH = [sys.executable, "-m", "bench"]
+
+
+def bench(*words, folder, wait=True):
+    process = subprocess.Popen(
+        [*BENCH, *map(str, words), "--out", str(folder), "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    if not wait:
+        return process
+    out, errors = process.communicate(timeout=100)
+    return process.returncode, json.loads(out) if out else None, errors
+
+
+def smpp(carrier, *words, folder, wait=True, login="load:secret"):
+    where = ["--target", f"127.0.0.1:{carrier.port}", "--login", login, "--target-pid", carrier.pid]
+    return bench("smpp", *where, *words, folder=folder, wait=wait)
+
+
+def test_a_run_finds_every_message_its_receipts_and_its_files(carrier, tmp_path):
+    arrivals = tmp_path / "a.arrivals"
+    target = carrier(
+        "--arrivals", arrivals, "--resp-latency", "5ms", "--dlr-latency", "20ms", "--stat-mix", "DELIVRD=1,UNDELIV=1"
+    )
+    words = ["-n", 200, "--rate", 400, "--mix", "verification=1,marketing=3", "--arrivals", f"a={arrivals}", "-c", 4]
+    code, result, _ = smpp(target, *words, "--assert", "lost==0", "--assert", "accepted==200", folder=tmp_path / "out")
+    assert code == 0
+    counts = result["total"]["counts"]
+    assert (counts["sent"], counts["accepted"], counts["delivered"] + counts["failed"]) == (200, 200, 200)
+    assert [one["counts"]["sent"] for one in result["classes"]] == [50, 150]
+    assert result["ledger"]["carried"] == 200
+    assert result["total"]["carrier"]["count"] == 200
+    assert result["target"]["cpu_us_per_message"] > 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"result.json", "report.html", "latency.hlog"}
+
+
+def test_receipts_that_come_to_the_other_source_process_are_counted(carrier, tmp_path):
+    target = carrier("--dlr-latency", "20ms")
+    code, result, _ = smpp(target, "-n", 100, "--rate", 500, "--processes", 2, "-c", 4, folder=tmp_path)
+    assert code == 0
+    assert result["total"]["counts"]["delivered"] == 100
+    assert result["ledger"]["without_receipt"] == 0
+
+
+@pytest.mark.parametrize("switches", [("--closed",), ("--bind", "tx-rx"), ("--text", "long"), ("--no-receipts",)])
+def test_other_ways_to_send(carrier, tmp_path, switches):
+    code, result, _ = smpp(carrier(), "-n", 60, "--rate", 300, *switches, folder=tmp_path)
+    assert code == 0
+    assert result["total"]["counts"]["accepted"] == 60
+    assert result["ledger"]["lost"] == 0 or "--no-receipts" in switches
+
+
+def test_refusals_are_named_and_a_broken_assertion_is_exit_code_3(carrier, tmp_path):
+    target = carrier("--refuse", "(0|1|2|3|4)$=ESME_RINVDSTADR")
+    code, result, _ = smpp(target, "-n", 100, "--rate", 500, "--assert", "refused==0", folder=tmp_path)
+    assert code == 3
+    assert result["errors"] == {"ESME_RINVDSTADR": 50}
+    assert [(one["text"], one["value"], one["held"]) for one in result["assertions"]] == [("refused==0", 50.0, False)]
+
+
+def test_messages_a_carrier_swallows_are_unanswered(carrier, tmp_path):
+    code, result, _ = smpp(carrier("--loss", 1), "-n", 5, "--rate", 100, "--drain", "200ms", folder=tmp_path)
+    assert code == 0
+    assert result["total"]["counts"]["unanswered"] == 5
+
+
+def test_a_wrong_password_is_said_and_nothing_is_sent(carrier, tmp_path):
+    code, result, errors = smpp(carrier("--password", "other"), "-n", 5, folder=tmp_path)
+    assert (code, result) == (1, None)
+    assert "refused the bind: ESME_RBINDFAIL" in errors
+
+
+def test_an_unreachable_target_is_said(tmp_path):
+    code, _, errors = bench("smpp", "--target", "127.0.0.1:1", folder=tmp_path)
+    assert code == 1
+    assert "cannot connect to 127.0.0.1:1" in errors
+
+
+def test_a_target_that_dies_leaves_a_partial_report_and_exit_code_1(carrier, tmp_path):
+    target = carrier("--drop-after", 30)
+    code, result, _ = smpp(target, "-n", 5000, "--rate", 400, "-c", 2, folder=tmp_path)
+    assert code == 1
+    assert "closed every connection" in result["failure"]
+    assert 40 <= result["total"]["counts"]["accepted"] < 5000
+    assert (tmp_path / "report.html").exists()
+
+
+def test_a_broken_connection_is_bound_again_when_that_was_asked_for(carrier, tmp_path):
+    target = carrier("--drop-after", 30)
+    code, result, _ = smpp(target, "-n", 100, "--rate", 400, "-c", 2, "--reconnect", "--drain", "5s", folder=tmp_path)
+    assert code == 0
+    counts = result["total"]["counts"]
+    assert counts["sent"] == 100
+    assert counts["unanswered"] > 0
+    assert counts["accepted"] + counts["unanswered"] == 100
+
+
+def test_ctrl_c_gives_the_report_so_far(carrier, tmp_path):
+    process = smpp(carrier(), "-z", "60s", "--rate", 200, folder=tmp_path, wait=False)
+    lines = iter(process.stderr.readline, "")
+    assert any(" s running" in line for line in lines)
+    os.kill(process.pid, signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    result = json.loads(out)
+    assert process.returncode == 0
+    assert result["total"]["counts"]["accepted"] == result["total"]["counts"]["sent"] > 0
+    assert any("ended by hand" in warning for warning in result["warnings"])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("smpp", "--target", "203.0.113.1:2775"), "--allow-remote"),
+        (("smpp", "--target", "localhost"), "HOST:PORT"),
+        (("smpp", "--assert", "lost=0"), "such as"),
+        (("smpp", "--mix", "a=1", "--login", "b=x:y"), "no class of --mix"),
+        (("smpp", "--to", "86138"), "--to"),
+        (("http", "--target", "ftp://127.0.0.1/"), "--target"),
+        (("http", "--header", "nonsense"), "--header"),
+    ],
+)
+def test_what_the_user_wrote_wrong_is_said_with_exit_code_2(tmp_path, words, said):
+    code, _, errors = bench(*words, folder=tmp_path)
+    assert code == 2
+    assert said in errors
+
+
+@pytest.fixture
+def sink():
+    made = HttpSink()
+    yield made
+    made.close()
+
+
+def test_http_sends_the_template_and_counts_by_status(sink, tmp_path):
+    target = ["--target", f"http://127.0.0.1:{sink.port}/messages?x=1", "--header", "Authorization: Bearer sk_1"]
+    words = ["-n", 100, "--rate", 200, "-c", 5, "--first", 0, "--to", "861380000####", "--timeout", "500ms", "--drain", "3s"]
+    code, result, _ = bench("http", *target, *words, "--text", 'say "{code}"', folder=tmp_path)
+    assert code == 0
+    counts = result["total"]["counts"]
+    assert (counts["sent"], counts["accepted"], counts["refused"], counts["unanswered"]) == (100, 80, 10, 10)
+    assert result["errors"] == {"HTTP 429": 10, "no answer: nothing within 0.5 s": 10}
+    assert sink.seen[0].keys() == {"to", "text"}
+    assert all(body["text"].startswith('say "') and body["to"].startswith("+86138") for body in sink.seen)
+    assert "POST /messages?x=1 HTTP/1.1" in sink.headers[0]
+    assert "Authorization: Bearer sk_1" in sink.headers[0]
+    assert sink.connections > 5, "connections that were closed or hung are made again"
