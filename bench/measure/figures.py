@@ -35,10 +35,12 @@ def figures(result: Result) -> list[Figure]:
     ]
     found += [Figure(name, float(getattr(counts, name))) for name in counts.__struct_fields__]
     found.append(Figure("errors", float(sum(result.errors.values())), "", "lower"))
-    found += [
-        Figure(name, float(getattr(ledger, name)), "", "lower")
-        for name in ("lost", "duplicated", "unknown", "strange", "without_receipt")
-    ]
+    if result.plan.receipts:
+        found.append(Figure("without_receipt", float(ledger.without_receipt), "", "lower"))
+    if result.plan.receipts or ledger.carriers:
+        found.append(Figure("lost", float(ledger.lost), "", "lower"))
+    if ledger.carriers:
+        found += [Figure(name, float(getattr(ledger, name)), "", "lower") for name in ("duplicated", "unknown", "strange")]
     found += _share("sla_10s", total.sla_10s)
     found += _percentiles(
         "accept", total.accept, [second.accept_p50_ms for second in steady], [second.accept_p99_ms for second in steady]

@@ -117,7 +117,7 @@ class Reconciled(msgspec.Struct):
     ended_before: int = 0
     """Of these, not taken by a carrier, but a receipt told their end (rejected, expired): not lost."""
     lost: int = 0
-    """Accepted, and then nothing: no carrier took it and no receipt came."""
+    """Accepted, and then nothing: no carrier took it and no receipt came. Without carriers' ledgers: no receipt came."""
     duplicated: int = 0
     """Taken more than once."""
     unknown: int = 0
@@ -184,6 +184,8 @@ class Plan(msgspec.Struct):
     """Most unanswered requests on one connection."""
     mix: dict[str, float] = msgspec.field(default_factory=dict)
     texts: str = ""
+    receipts: bool = True
+    """Whether receipts were asked for."""
     scenario: str = ""
 
 
