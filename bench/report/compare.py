@@ -113,7 +113,7 @@ def comparison_table(found: Comparison) -> RenderableType:
     lines: list[RenderableType] = [Text(f"! {clean(warning)}", "yellow") for warning in found.warnings]
     table = Table(box=None, pad_edge=False, header_style="dim", caption=f"a: {clean(found.a)}   b: {clean(found.b)}")
     for head, justify in _HEADS:
-        table.add_column(head, justify="right" if justify else "left")
+        table.add_column(head, justify="right" if justify else "left", overflow="fold")
     for one in found.changes:
         table.add_row(*(Text(clean(cell), _STYLES[one.ending]) for cell in _cells(one)))
     lines.append(table)

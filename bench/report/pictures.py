@@ -95,9 +95,8 @@ def _throughput(result: Result) -> Picture:
     ]
     if result.plan.model == "open":
         series.append(Series("due", [one.due for one in result.seconds], dashed=True))
-    receipts = [one.receipts for one in result.seconds]
-    if any(receipts):
-        series.append(Series("receipts", receipts))
+    if result.plan.receipts:
+        series.append(Series("receipts", [one.receipts for one in result.seconds]))
     refused = [one.refused for one in result.seconds]
     if any(refused):
         series.append(Series("refused", refused))

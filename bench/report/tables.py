@@ -13,6 +13,8 @@ _COUNTS = {
     "accepted": "accepted",
     "refused": "refused",
     "unanswered": "unanswered",
+}
+_OF_RECEIPTS = {
     "delivered": "delivered",
     "failed": "failed",
     "within_10s": "within 10 s",
@@ -53,9 +55,10 @@ def missing(why: str) -> Markup:
 def by_class(result: Result) -> Markup:
     """Counts and latencies of all messages and of every class."""
     named = [("all", result.total), *((one.name, one) for one in result.classes)]
+    shown = _COUNTS | _OF_RECEIPTS if result.plan.receipts else _COUNTS
     counts = table(
-        ["class", *_COUNTS.values(), "share within 10 s"],
-        [[name, *(whole(getattr(one.counts, field)) for field in _COUNTS), _or_not(one.sla_10s)] for name, one in named],
+        ["class", *shown.values(), "share within 10 s"],
+        [[name, *(whole(getattr(one.counts, field)) for field in shown), _or_not(one.sla_10s)] for name, one in named],
     )
     rows = [row for name, one in named for row in _latencies(name, one)]
     latencies = table(["class", "time to the", "messages", *_PERCENTILES.values()], rows, words=2)
@@ -167,9 +170,14 @@ def machine(result: Result) -> Markup:
     rows += [
         ["processes of the target", ", ".join(str(pid) for pid in target.pids) or NOT_MEASURED],
         ["CPU of the target", f"{number(target.cpu_s)} s"],
-        ["memory before the first connection", octets(target.rss_start_bytes)],
-        ["memory with all connections", octets(target.rss_connected_bytes)],
-        ["memory, most", octets(target.rss_max_bytes)],
+        ["memory before the first connection", _memory(target.rss_start_bytes)],
+        ["memory with all connections", _memory(target.rss_connected_bytes)],
+        ["memory, most", _memory(target.rss_max_bytes)],
         ["memory per connection", NOT_MEASURED if each is None else octets(each)],
     ]
     return table(["", "value"], rows, words=2)
+
+
+def _memory(found: int) -> str:
+    """No process has none."""
+    return octets(found) if found else NOT_MEASURED

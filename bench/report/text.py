@@ -16,17 +16,17 @@ from bench.report.words import ledger, plan_sentence, tiles, value_or_reason, ve
 _STYLES = {"held": "bold green", "broken": "bold red", "unfinished": "bold red"}
 _LATENCIES = (
     ("answer p50", "accept", "p50_ms"),
-    ("p99", "accept", "p99_ms"),
-    ("max", "accept", "max_ms"),
+    ("answer p99", "accept", "p99_ms"),
+    ("answer max", "accept", "max_ms"),
     ("carrier p50", "carrier", "p50_ms"),
-    ("p99", "carrier", "p99_ms"),
+    ("carrier p99", "carrier", "p99_ms"),
     ("receipt p50", "receipt", "p50_ms"),
-    ("p99", "receipt", "p99_ms"),
+    ("receipt p99", "receipt", "p99_ms"),
 )
 
 
 def summary(result: Result) -> RenderableType:
-    """Verdict, one line per class, the ledger, and what must be known besides."""
+    """Verdict, figures by class, the ledger, and what must be known besides."""
     said = verdict(result)
     style = _STYLES[said.state]
     lines: list[RenderableType] = [Text(said.title, style)]
@@ -42,18 +42,21 @@ def _named(result: Result) -> list[ClassResult]:
 
 
 def _classes(result: Result) -> Table:
+    """A column each, for classes are few and a terminal is narrow."""
     named = _named(result)
-    shown = [one for one in _LATENCIES if any(getattr(each, one[1]).count for each in named)]
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("")
-    for head in ("sent", "accepted", *(name for name, *_ in shown), "within 10 s"):
-        table.add_column(head, justify="right")
+    table.add_column("", no_wrap=True)
     for one in named:
-        latencies = [getattr(getattr(one, which), field) for _, which, field in shown]
-        cells = [whole(one.counts.sent), whole(one.counts.accepted)]
-        cells += ["–" if value is None else milliseconds(value) for value in latencies]
-        cells.append("–" if one.sla_10s is None else share(one.sla_10s))
-        table.add_row(*(Text(clean(cell)) for cell in (one.name, *cells)))
+        table.add_column(Text(clean(one.name)), justify="right", overflow="fold")
+    rows = [("sent", [whole(one.counts.sent) for one in named]), ("accepted", [whole(one.counts.accepted) for one in named])]
+    for title, which, field in _LATENCIES:
+        values = [getattr(getattr(one, which), field) for one in named]
+        if any(value is not None for value in values):
+            rows.append((title, ["–" if value is None else milliseconds(value) for value in values]))
+    if any(one.sla_10s is not None for one in named):
+        rows.append(("within 10 s", ["–" if one.sla_10s is None else share(one.sla_10s) for one in named]))
+    for title, cells in rows:
+        table.add_row(title, *(Text(cell) for cell in cells))
     return table
 
 

@@ -59,8 +59,8 @@ def drawings(page):
     return [ET.fromstring(one) for one in re.findall(r"<svg.*?</svg>", page, re.DOTALL)]
 
 
-def shown(result):
-    console = Console(width=200, record=True, file=None, quiet=False, force_terminal=False)
+def shown(result, width=200):
+    console = Console(width=width, force_terminal=False)
     with console.capture() as captured:
         console.print(summary(result))
     return captured.get()
@@ -124,6 +124,16 @@ def test_a_ledger_says_zero_only_of_what_it_could_see(carriers, receipts, lost, 
     assert f"\n{lost}" in lines
     assert f"\n{duplicated}" in lines
     assert ("without receipt not measured (no receipts were asked for)" in lines) is not receipts
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_receipts_are_counted_only_when_they_were_asked_for(asked):
+    result = whole_result()
+    result.plan.receipts = asked
+    result.seconds = [second(at, receipts=0) for at in range(5)]
+    page = Page(render(result))
+    assert ("receipts: 0" in page.section("Charts")) is asked  # none of those asked for is a finding
+    assert ("delivered" in page.section("By class")) is asked
 
 
 @pytest.mark.parametrize(
@@ -204,8 +214,16 @@ def test_many_channels_keep_their_colours_apart_and_their_messages_together():
     assert "the other 10" in text
 
 
-def test_the_summary_has_a_line_for_each_class_and_no_markup():
-    result = whole_result(classes=[one_class("[red]fast[/]"), one_class("slow")])
-    lines = shown(result).splitlines()
-    assert any(line.startswith("[red]fast[/]") and "990" in line and "98.98 %" in line for line in lines)
+@pytest.mark.parametrize("width", [80, 200])
+def test_the_summary_has_a_column_for_each_class_and_no_markup(width):
+    lines = shown(whole_result(classes=[one_class("[red]fast[/]"), one_class("slow")]), width).splitlines()
+    assert ["all", "[red]fast[/]", "slow"] in [line.split() for line in lines]
+    assert ["accepted", "990", "990", "990"] in [line.split() for line in lines]
+    assert ["carrier", "p99", "10", "ms", "10", "ms", "10", "ms"] in [line.split() for line in lines]
     assert any(line.startswith("accepted 990, carried 985, lost 0") for line in lines)
+
+
+def test_the_summary_leaves_out_what_nobody_measured_and_says_so_of_the_ledger():
+    text = shown(bare_result())
+    assert "carrier p99" not in text
+    assert "carried, duplicated, ended before, unknown, strange not measured (needs the carriers' arrival files)" in text
