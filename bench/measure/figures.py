@@ -53,6 +53,10 @@ def figures(result: Result) -> list[Figure]:
     )
     for one in result.classes:
         found += _share(f"{one.name}.sla_10s", one.sla_10s)
+        if result.plan.receipts or ledger.carriers:
+            found.append(Figure(f"{one.name}.lost", float(one.lost), "", "lower"))
+        if ledger.carriers:
+            found.append(Figure(f"{one.name}.duplicated", float(one.duplicated), "", "lower"))
         found += _percentiles(f"{one.name}.accept", one.accept)
         found += _percentiles(f"{one.name}.carrier", one.carrier)
         found += _percentiles(f"{one.name}.receipt", one.receipt)

@@ -61,6 +61,9 @@ class ClassResult(msgspec.Struct):
     """Intended time to the DELIVRD receipt."""
     sla_10s: float | None = None
     """Share of accepted messages with a DELIVRD receipt within ten seconds; None without receipts."""
+    lost: int = 0
+    """As in the ledger."""
+    duplicated: int = 0
 
 
 class Second(msgspec.Struct):

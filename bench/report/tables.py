@@ -55,10 +55,19 @@ def missing(why: str) -> Markup:
 def by_class(result: Result) -> Markup:
     """Counts and latencies of all messages and of every class."""
     named = [("all", result.total), *((one.name, one) for one in result.classes)]
+    words = [line.word for line in ledger(result) if line.value is not None and line.word in ("lost", "duplicated")]
     shown = _COUNTS | _OF_RECEIPTS if result.plan.receipts else _COUNTS
     counts = table(
-        ["class", *shown.values(), "share within 10 s"],
-        [[name, *(whole(getattr(one.counts, field)) for field in shown), _or_not(one.sla_10s)] for name, one in named],
+        ["class", *shown.values(), *words, "share within 10 s"],
+        [
+            [
+                name,
+                *(whole(getattr(one.counts, field)) for field in shown),
+                *(whole(getattr(result.ledger if one is result.total else one, word)) for word in words),
+                _or_not(one.sla_10s),
+            ]
+            for name, one in named
+        ],
     )
     rows = [row for name, one in named for row in _latencies(name, one)]
     latencies = table(["class", "time to the", "messages", *_PERCENTILES.values()], rows, words=2)

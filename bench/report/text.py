@@ -49,6 +49,11 @@ def _classes(result: Result) -> Table:
     for one in named:
         table.add_column(Text(clean(one.name)), justify="right", overflow="fold")
     rows = [("sent", [whole(one.counts.sent) for one in named]), ("accepted", [whole(one.counts.accepted) for one in named])]
+    rows += [
+        (line.word, [whole(getattr(result.ledger if one is result.total else one, line.word)) for one in named])
+        for line in ledger(result)
+        if line.word in ("lost", "duplicated") and line.value
+    ]
     for title, which, field in _LATENCIES:
         values = [getattr(getattr(one, which), field) for one in named]
         if any(value is not None for value in values):

@@ -126,6 +126,16 @@ def test_a_ledger_says_zero_only_of_what_it_could_see(carriers, receipts, lost, 
     assert ("without receipt not measured (no receipts were asked for)" in lines) is not receipts
 
 
+def test_losses_are_told_by_class():
+    result = whole_result(ledger=Reconciled(carriers=1, accepted=9, lost=7), classes=[one_class("fast"), one_class("slow")])
+    result.classes[1].lost = 7
+    assert ["lost", "7", "0", "7"] in [line.split() for line in shown(result).splitlines()]
+    assert "lost" in Page(render(result)).section("By class")
+    assert "duplicated" in Page(render(result)).section("By class")
+    result.ledger.carriers = 0
+    assert "duplicated" not in Page(render(result)).section("By class")
+
+
 @pytest.mark.parametrize("asked", [True, False])
 def test_receipts_are_counted_only_when_they_were_asked_for(asked):
     result = whole_result()
