@@ -1,0 +1,44 @@
+"""Figures of a whole set of measurements, kept in a file to be compared with a later one."""
+
+from pathlib import Path
+
+import msgspec
+
+from bench.measure.figures import Figure
+from bench.measure.result import Machine
+
+FORM = 1
+"""Raised when a reader of the older form would misread it."""
+
+
+class About(msgspec.Struct):
+    """When, of what, and where."""
+
+    date: str
+    """RFC 3339."""
+    commit: str
+    machine: Machine
+
+
+class Suite(msgspec.Struct):
+    """What was measured, under names that stay the same."""
+
+    suite: About
+    figures: list[Figure]
+    form: int = FORM
+
+
+def read_suite(path: Path) -> Suite:
+    """Read a suite. Raises ValueError when it is something else, or of a newer form."""
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=Suite)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"{path} is no suite of figures: {error}") from None
+    if found.form > FORM:
+        raise ValueError(f"{path} has form {found.form}, this version reads up to {FORM}: use a newer tensec")
+    return found
+
+
+def write_suite(suite: Suite, path: Path) -> None:
+    """Write a suite, for people as well as programs."""
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(suite), indent=1) + b"\n")

@@ -1,0 +1,167 @@
+"""What a result says, before it is a page or a terminal: the verdict and its reasons, the plan, the figures named first.
+
+A figure that was not measured has no value but a reason. A zero would be read as good news.
+"""
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+from bench.measure.result import Percentiles, Plan, Result
+from bench.report.numbers import NOT_MEASURED, exact, milliseconds, number, octets, rate, seconds, share, whole
+
+NEEDS_CARRIERS = "needs the carriers' arrival files"
+NEEDS_EITHER = "needs the carriers' arrival files, or receipts"
+ASKED_NO_RECEIPTS = "no receipts were asked for"
+NO_RECEIPTS = "no receipt came"
+NEEDS_ANSWERS = "no message was accepted"
+NEEDS_TARGET = "the target is not on this machine, or its processes were not found"
+TITLES = {"held": "Held", "broken": "Broken", "unfinished": "Run did not finish"}
+
+State = Literal["held", "broken", "unfinished"]
+
+
+class Verdict(NamedTuple):
+    """The first thing to read. `reasons` are what decided it, `doubts` what a reader must know besides."""
+
+    state: State
+    title: str
+    reasons: list[str]
+    doubts: list[str]
+
+
+class Tile(NamedTuple):
+    """One figure; without `value`, `note` says why."""
+
+    name: str
+    value: str | None
+    note: str = ""
+    alarm: bool = False
+
+
+class LedgerLine(NamedTuple):
+    """One word of the reconciliation; without `value`, `why` says what was missing. `bad` words alarm unless they are 0."""
+
+    word: str
+    meaning: str
+    value: int | None
+    why: str = ""
+    bad: bool = False
+
+    @property
+    def alarm(self) -> bool:
+        """Whether this must be seen."""
+        return self.bad and bool(self.value)
+
+
+def verdict(result: Result) -> Verdict:
+    """Whether it held, and why (not)."""
+    state: State = "unfinished" if result.failure else "held" if result.held else "broken"
+    reasons = [result.failure] if result.failure else []
+    for one in result.assertions:
+        if not one.held:
+            found = "there was nothing to measure" if one.value is None else f"found {exact(one.value)}"
+            reasons.append(f"{one.text}: {found}")
+    if not reasons:
+        asserted = len(result.assertions)
+        reasons.append(
+            f"{asserted} of {asserted} assertions held."
+            if asserted
+            else "The run went to its end. Nothing was asserted, so nothing but that is proved."
+        )
+    doubts = [f"{whole(line.value or 0)} {line.word}: {line.meaning}" for line in ledger(result) if line.alarm]
+    return Verdict(state, TITLES[state], reasons, doubts + result.warnings)
+
+
+def plan_sentence(plan: Plan) -> str:
+    """What was asked for."""
+    over = plan.kind.upper()
+    if plan.model == "open":
+        load = f"{number(plan.rate)} messages a second" if plan.rate is not None else "An open load"
+    else:
+        load = "As many messages as the answers allow (closed model)"
+    size = [f"{whole(plan.messages)} in all"] if plan.messages is not None else []
+    size += [f"for {seconds(plan.duration_s)}"] if plan.duration_s is not None else []
+    size += [f"ramped up over {seconds(plan.ramp_s)}"] if plan.ramp_s else []
+    sources = f"{many(plan.connections, 'connection')} from {many(plan.processes, 'process', 'processes')}"
+    window = f"at most {many(plan.window, 'unanswered request')} on each"
+    text = f"{', '.join([load, *size])}, over {over} to {plan.target}: {sources}, {window}."
+    if plan.mix:
+        text += f" Mix: {', '.join(f'{name} {share(part)}' for name, part in plan.mix.items())}."
+    if plan.texts:
+        text += f" Texts: {plan.texts}."
+    if plan.scenario:
+        text += f" Scenario: {plan.scenario}."
+    return text
+
+
+def many(count: int, one: str, more: str = "") -> str:
+    """A count of things, one or more."""
+    return f"{whole(count)} {one if count == 1 else more or one + 's'}"
+
+
+def why_none(plan: Plan, which: str) -> str:
+    """Why there are no latencies of this kind."""
+    if which == "receipt":
+        return NO_RECEIPTS if plan.receipts else ASKED_NO_RECEIPTS
+    return NEEDS_CARRIERS if which == "carrier" else NEEDS_ANSWERS
+
+
+def tiles(result: Result) -> list[Tile]:
+    """The figures everybody asks for."""
+    total, target = result.total, result.target
+    known = {line.word: line for line in ledger(result)}
+    return [
+        _tile("Rate asked", result.rate_asked, rate, "the closed model asks for none"),
+        Tile("Rate sent", rate(result.rate_sent), f"{whole(total.counts.sent)} messages"),
+        Tile("Rate accepted", rate(result.rate_accepted), f"{whole(total.counts.accepted)} messages"),
+        _latency("Answer, median", result, "accept", "p50_ms"),
+        _latency("Answer, p99", result, "accept", "p99_ms"),
+        _latency("To the carrier, p99", result, "carrier", "p99_ms"),
+        _latency("Receipt, p99", result, "receipt", "p99_ms"),
+        _tile("Within 10 s", total.sla_10s, share, why_none(result.plan, "receipt")),
+        *(_tile(one.word.capitalize(), one.value, whole, one.why, one.alarm) for one in (known["lost"], known["duplicated"])),
+        _tile("CPU per message", target.cpu_us_per_message if target else None, lambda us: f"{number(us)} µs", NEEDS_TARGET),
+        _tile("Memory, most", target.rss_max_bytes or None if target else None, octets, NEEDS_TARGET),
+    ]
+
+
+def _tile(name: str, value: float | None, show: Callable[[float], str], why: str, alarm: bool = False) -> Tile:
+    return Tile(name, None, why) if value is None else Tile(name, show(value), "", alarm)
+
+
+def _latency(name: str, result: Result, which: str, field: str) -> Tile:
+    found: Percentiles = getattr(result.total, which)
+    return _tile(name, getattr(found, field), milliseconds, why_none(result.plan, which))
+
+
+def ledger(result: Result) -> list[LedgerLine]:
+    """Every word of the reconciliation. Most cannot be known without the carriers' side, some not without receipts."""
+    found, carriers, receipts = result.ledger, bool(result.ledger.carriers), result.plan.receipts
+
+    def line(
+        word: str, meaning: str, value: int, known: bool = carriers, why: str = NEEDS_CARRIERS, bad: bool = False
+    ) -> LedgerLine:
+        return LedgerLine(word, meaning, value, "", bad) if known else LedgerLine(word, meaning, None, why)
+
+    nothing = "no carrier took it and no receipt came" if carriers else "no receipt came until the run ended"
+    return [
+        LedgerLine("accepted", "answered with OK by the target, by our own ledger", found.accepted),
+        line("carried", "of the accepted, taken by a carrier", found.carried),
+        line("lost", f"accepted, and then nothing: {nothing}", found.lost, carriers or receipts, NEEDS_EITHER, bad=True),
+        line("duplicated", "taken by carriers more than once", found.duplicated, bad=True),
+        line("ended before", "accepted, taken by no carrier, but a receipt told their end: not lost", found.ended_before),
+        line("unknown", "sent without an answer and taken by a carrier: the sender cannot know", found.unknown),
+        line("strange", "taken by a carrier though it was refused to us, or never sent by us", found.strange, bad=True),
+        line(
+            "without receipt",
+            "accepted, and no final receipt came until the run ended",
+            found.without_receipt,
+            receipts,
+            ASKED_NO_RECEIPTS,
+        ),
+    ]
+
+
+def value_or_reason(value: str | None, why: str) -> str:
+    """For places without room for two lines."""
+    return f"{NOT_MEASURED} ({why})" if value is None else value
