@@ -12,5 +12,10 @@ Where to look:
 - `requests`    submit_multi, query_sm, cancel_sm, replace_sm
 - `receipts`    receipts and mobile-originated messages as deliver_sm
 - `ledger`      one line per submit; `counters` the sums
+- `arrivals`    when each submit came, for load runs (`parts`: which part of a message it is)
+- `scenario`    switches and a time line as a file (`bench/scenarios/carriers`); `timeline` lets it happen
+- `switches`    values of switches from TOML and JSON; `actions` what changes or happens at run time
+- `control`     commands on stdin
+- `port`        where it listens, or does not for a while
 - `cli`         the process: first line `{"listening": port}`, last line the counters
 """

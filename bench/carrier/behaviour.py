@@ -76,6 +76,7 @@ class Behaviour:
 
     def _rules(self, options: Options) -> None:
         self.options = options
+        self._refuses = bool(options.refuse or options.rate or options.queue_full_share or options.error_share)
         self._spell, self._respell = spellers(options.id_format, options.dlr_id_format)
         self._states = [state for state, _ in options.stat_mix.shares]
         self._bounds = list(accumulate(share for _, share in options.stat_mix.shares))
@@ -83,7 +84,7 @@ class Behaviour:
     def decide(self, destination: str, registered_delivery: int, now: float) -> Plan:
         """The fate of one submit that arrived at `now` (seconds of any steady clock)."""
         options = self.options
-        status = self._refusal(destination, now)
+        status = self._refusal(destination, now) if self._refuses else 0
         if status:
             return Plan(status, options.resp_latency.draw(self._resp))
         if options.loss and self._loss.random() < options.loss:

@@ -250,11 +250,13 @@ class Connection(Line):
         answers = self._answers
         if answers:
             utc = time.time()
-            settle = self.smsc.ledger.settle
             for entry in answers:
                 entry.responded = utc
                 entry.answered = True
-                settle(entry)
+            ledger = self.smsc.ledger
+            if ledger.written:
+                for entry in answers:
+                    ledger.settle(entry)
             self.unanswered.difference_update([entry.sequence for entry in answers])
             self.smsc.counters.responses += len(answers)
             answers.clear()

@@ -1,4 +1,4 @@
-"""The sums a carrier reports when it ends."""
+"""The sums a carrier reports on the way and when it ends."""
 
 from collections import Counter
 from typing import Any
@@ -28,9 +28,9 @@ class Counters(msgspec.Struct):
     receipts_refused: int = 0
     receipts_repeated: int = 0
     receipts_unacknowledged: int = 0
-    """On the wire without an answer, at the end."""
+    """On the wire without an answer: now, or at the end."""
     receipts_waiting: int = 0
-    """For want of a receiving bind or a free window slot, at the end."""
+    """For want of a receiving bind or a free window slot: now (MO included), or at the end."""
     receipts_lost: int = 0
     receipts_dropped: int = 0
     mo_sent: int = 0

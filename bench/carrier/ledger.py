@@ -79,6 +79,11 @@ class Ledger:
         self._recent: dict[str, Entry] = {}
         self._older: dict[str, Entry] = {}
 
+    @property
+    def written(self) -> bool:
+        """Whether entries are written anywhere: without a file nobody needs to settle them."""
+        return self._file is not None
+
     def add(self, entry: Entry) -> None:
         """Take a decided entry up."""
         if self._file is not None:

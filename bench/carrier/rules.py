@@ -24,10 +24,10 @@ def header_faults(pdu: Pdu) -> list[str]:
 def content_faults(pdu: ShortMessagePdu | SubmitMulti | DataSm) -> list[str]:
     """Rules for the content of submit_sm, submit_multi and data_sm; the empty list for the plain case costs little."""
     tlvs = pdu.tlvs
-    text = b"" if isinstance(pdu, DataSm) else pdu.short_message
+    text = b"" if pdu.__class__ is DataSm else pdu.short_message  # type: ignore[union-attr]
     headed = pdu.esm_class & UDHI
-    if not tlvs and not headed and not pdu.trailing and pdu.data_coding not in _UCS2 and len(text) < 255:
-        return []
+    if not tlvs and not headed and not pdu.trailing and len(text) < 255:
+        return ["odd UCS-2 length"] if len(text) & 1 and pdu.data_coding in _UCS2 else []
     faults = []
     payload = get(tlvs, Tag.MESSAGE_PAYLOAD)
     data = text or payload or b""
