@@ -35,7 +35,9 @@ def destination_number(destination: str) -> int:
     """A destination as records hold it."""
     if not destination.isdecimal():
         destination = destination.removeprefix("+")
-    if not (destination.isdecimal() and destination.isascii()):
+        if not destination.isdecimal():
+            return 0
+    if not destination.isascii():
         return 0
     number = int(destination)
     return number if number < _TOO_LARGE else 0

@@ -4,6 +4,7 @@ import heapq
 
 from carrier_peer import BIND_TRX, HEADER, SUBMIT, Pdu, Peer
 
+from bench.carrier.control import Control
 from bench.carrier.ledger import Ledger
 from bench.carrier.scenario import Scenario
 from bench.carrier.smsc import Smsc
@@ -143,6 +144,10 @@ class Stage:
 
     def client(self):
         return Client(self.smsc).bound()
+
+    def tell(self, line):
+        """A command on stdin."""
+        Control(self.smsc, self.timeline, self.said.append).data_received(line.encode() + b"\n")
 
     @property
     def counters(self):

@@ -1,4 +1,4 @@
-"""Scenario files, their time lines and commands: on a clock set by hand, and a few words with a real process."""
+"""Scenario files and their time lines: on a clock set by hand, and a few words with a real process."""
 
 import subprocess
 import sys
@@ -6,10 +6,8 @@ import tomllib
 
 import pytest
 from carrier_clock import Stage
-from carrier_peer import DELIVER, ENQUIRE, RESP, SUBMIT, UNBIND, Peer
+from carrier_peer import Peer
 
-from bench.carrier.control import Control, read_command
-from bench.carrier.latency import Latency
 from bench.carrier.options import Options
 from bench.carrier.scenario import FOLDER, ScenarioError, load, names, read
 
@@ -115,189 +113,13 @@ def test_what_was_decided_before_a_change_stays():
     running = stage(SLOW)
     client = running.client()
     client.submit(registered=0)
-    running.timeline.apply(read_command('{"set": {"resp_latency": "3s", "loss": 1}}'), running.clock.now)
+    running.tell('{"set": {"resp_latency": "3s", "loss": 1}}')
     running.clock.advance(0.02)
     assert client.answers() == [0]
     client.submit()
     running.clock.advance(10)
     assert client.answers() == []
     assert (running.counters.accepted, running.counters.swallowed) == (1, 1)
-
-
-# -- switches at run time
-
-
-def told(running, line):
-    Control(running.smsc, running.timeline, running.said.append).data_received(line.encode() + b"\n")
-
-
-def test_ids_go_on_in_another_spelling():
-    running = Stage(options=Options(first_id=0xABC))
-    client = running.client()
-    client.submit(registered=0)
-    told(running, '{"set": {"id-format": "hex", "dlr_id_format": "dec"}}')
-    client.submit()
-    first, second, receipt = client.heard()
-    assert (first.id, second.id) == (str(0xABC), f"{0xABD:x}")
-    assert f"id:{0xABD} ".encode() in receipt.short[4]
-
-
-def test_the_form_of_receipts_changes():
-    running = Stage()
-    client = running.client()
-    told(running, '{"set": {"dlr": "tlv"}}')
-    client.submit()
-    assert client.heard()[1].short[4] == b""
-    told(running, '{"set": {"dlr": "none"}}')
-    client.submit()
-    assert [pdu.command for pdu in client.heard()] == [SUBMIT | RESP]
-    told(running, '{"set": {"dlr": "text", "dlr_timing": "before-resp"}}')
-    client.submit()
-    assert [pdu.command for pdu in client.heard()] == [DELIVER, SUBMIT | RESP]
-
-
-def test_a_throttle_comes_and_goes_and_is_not_refilled_by_other_changes():
-    running = Stage()
-    client = running.client()
-    told(running, '{"set": {"rate": 0.001, "burst": 2}}')
-    for _ in range(3):
-        client.submit(registered=0)
-    told(running, '{"set": {"mo_text": "hi"}}')
-    client.submit(registered=0)
-    told(running, '{"set": {"rate": 0}}')
-    client.submit(registered=0)
-    assert client.answers() == [0, 0, 0x58, 0x58, 0]
-
-
-def test_errors_by_share():
-    running = Stage(options=Options(seed=1, error_share=0.25, error_status=0x45))
-    client = running.client()
-    for _ in range(400):
-        client.submit(registered=0)
-    found = client.answers()
-    assert set(found) == {0, 0x45}
-    assert found.count(0x45) == pytest.approx(100, rel=0.3)
-    assert running.counters.refused == {"ESME_RSUBMITFAIL": found.count(0x45)}
-
-
-def test_receipts_that_wait_use_a_window_that_grows():
-    running = Stage(options=Options(dlr_window=1))
-    client = running.client()
-    for _ in range(3):
-        client.submit()
-    assert [pdu.command for pdu in client.heard()].count(DELIVER) == 1
-    told(running, '{"set": {"dlr_window": 10}}')
-    assert [pdu.command for pdu in client.heard()].count(DELIVER) == 2
-
-
-def test_switches_of_a_connection_reach_those_that_are_there():
-    running = Stage()
-    client = running.client()
-    client.submit(registered=0)
-    told(running, '{"set": {"drop_after": 2, "window": 1, "enquire_link_s": 5}}')
-    running.clock.advance(5.5)
-    assert [pdu.command for pdu in client.heard()] == [SUBMIT | RESP, ENQUIRE]
-    client.submit(registered=0)
-    assert client.line.ended == ""
-    client.submit(registered=0)
-    assert client.line.ended == "reset"
-    told(running, '{"set": {"resp_latency": "1s", "drop_after": 0}}')
-    other = running.client()
-    for _ in range(2):
-        other.submit(registered=0)
-    assert running.counters.violations["window exceeded"] == 1
-
-
-def test_what_comes_again_and_again_can_be_changed_and_stopped():
-    running = Stage(options=Options(mo_every_s=10))
-    client = running.client()
-    running.clock.advance(10.1)
-    assert len(client.heard()) == 1
-    told(running, '{"set": {"mo_every_s": 1}}')
-    told(running, '{"set": {"mo_text": "other"}}')
-    running.clock.advance(3.5)
-    assert len(client.heard()) == 3
-    told(running, '{"set": {"mo_every_s": 0}}')
-    running.clock.advance(60)
-    assert client.heard() == []
-    told(running, '{"set": {"drop_every_s": 2}}')
-    running.clock.advance(1.9)
-    assert client.line.ended == ""
-    running.clock.advance(0.2)
-    assert client.line.ended == "reset"
-
-
-# -- actions
-
-
-def test_drop():
-    running = Stage()
-    clients = [running.client() for _ in range(3)]
-    told(running, '{"do": "drop"}')
-    assert {client.line.ended for client in clients} == {"reset"}
-    assert (running.counters.drops, running.smsc.bound) == (3, 0)
-    assert running.client().line.ended == ""
-
-
-def test_silence_until_wake():
-    running = Stage(options=Options(resp_latency=Latency("fixed", 1.0)))
-    client = running.client()
-    client.submit(registered=0)
-    told(running, '{"do": "silence"}')
-    client.submit(registered=0)
-    running.clock.advance(30)
-    assert client.heard() == []
-    assert running.counters.submits == 1
-    with pytest.raises(IndexError):
-        running.client()  # connected, but its bind is not answered
-    told(running, '{"do": "wake"}')
-    client.look()
-    running.clock.advance(2)
-    assert client.answers() == [0, 0]
-    assert (running.counters.submits, running.counters.silences) == (2, 2)
-    assert client.line.ended == ""
-
-
-def test_a_silence_of_its_own_does_not_end_the_common_one():
-    running = Stage(options=Options(silent_after=1, silent_for_s=1))
-    client = running.client()
-    client.submit(registered=0)
-    told(running, '{"do": "silence"}')
-    running.clock.advance(5)
-    assert client.connection.silent
-    told(running, '{"do": "wake"}')
-    assert not client.connection.silent
-
-
-def test_unbind():
-    running = Stage()
-    client = running.client()
-    told(running, '{"do": "unbind"}')
-    (unbind,) = client.heard()
-    assert unbind.command == UNBIND
-    client.send(UNBIND | RESP, sequence=unbind.sequence)
-    assert client.line.ended == "closed"
-
-
-def test_binds_are_refused_and_accepted_again():
-    running = Stage()
-    there = running.client()
-    told(running, '{"do": "refuse_binds"}')
-    with pytest.raises(AssertionError):
-        running.client()
-    assert running.counters.binds_refused == 1
-    there.submit(registered=0)
-    assert there.answers() == [0]
-    told(running, '{"do": "accept_binds"}')
-    assert running.client().line.ended == ""
-
-
-def test_close_and_listen_reach_the_port():
-    running = Stage()
-    told(running, '{"do": "close"}')
-    assert not running.smsc.port.open
-    told(running, '{"do": "listen"}')
-    assert running.smsc.port.open
 
 
 # -- what is wrong is said, all at once
@@ -371,82 +193,7 @@ def test_errors_one_by_one(text, error):
     assert found.startswith(error)
 
 
-@pytest.mark.parametrize(
-    ("line", "error"),
-    [
-        ("nonsense", "Expecting value"),
-        ("[]", "a command is"),
-        ("{}", "command: changes nothing"),
-        ('{"set": 5}', "set: a table"),
-        ('{"set": {"loss": 2}}', "loss: Must be <= 1"),
-        ('{"set": {"seed": 2}, "do": "x"}', "do: unknown: drop, .*; seed: cannot change"),
-        ('{"sett": {}, "do": "drop"}', "sett: unknown"),
-    ],
-)
-def test_wrong_commands_change_nothing(line, error):
-    with pytest.raises(ValueError, match=error):
-        read_command(line)
-    running = Stage()
-    client = running.client()
-    told(running, line)
-    assert list(running.said[-1]) == ["error"]
-    assert running.smsc.options == Options()
-    assert client.line.ended == ""
-
-
-def test_commands_may_come_in_pieces():
-    running = Stage()
-    control = Control(running.smsc, running.timeline, running.said.append)
-    for piece in (b'{"set": {"lo', b'ss": 1}}\n\n{"do"', b': "drop"}\n{"do": "wa'):
-        control.data_received(piece)
-    assert [event for _, event in running.events] == ["loss = 1.0", "drop"]
-
-
-def test_a_change_is_spelled_as_it_was_given():
-    running = Stage()
-    told(running, '{"set": {"refuse": ["^86170=0x0B", "^1=ESME_RTHROTTLED"], "stat_mix": "UNDELIV=2"}, "do": "wake"}')
-    assert running.events[-1][1] == "refuse = ^86170=0x0B, ^1=0x58, stat_mix = UNDELIV=2, wake"
-
-
 # -- the process
-
-
-def test_progress_holds_what_a_live_view_wants():
-    running = Stage(options=Options(resp_latency=Latency("fixed", 1.0), dlr_window=1, refuse=()))
-    client = running.client()
-    for _ in range(3):
-        client.submit()
-    assert running.smsc.progress().items() >= {"submits": 3, "unanswered": 3, "bound": 1, "violations_total": 0}.items()
-    running.clock.advance(1.5)
-    found = running.smsc.progress()
-    assert found.items() >= {"accepted": 3, "unanswered": 0, "receipts_sent": 1, "receipts_waiting": 2}.items()
-    assert found["receipts_unacknowledged"] == 1
-
-
-def test_commands_reach_the_process_and_the_port_keeps_its_number(carrier):
-    running = carrier("--control")
-    running.tell({"do": "close"})
-    assert running.next_line()["event"] == "close"
-    with pytest.raises(ConnectionRefusedError):
-        Peer(running.port)
-    for word in ("listen", "close", "listen", "listen"):
-        running.tell({"do": word})
-    assert [running.next_line()["event"] for _ in range(4)] == ["listen", "close", "listen", "listen"]
-    running.tell({"set": {"error_share": 1, "error_status": "ESME_RSYSERR"}})
-    assert running.next_line()["event"] == "error_share = 1.0, error_status = 8"
-    running.tell({"set": {"port": 1}})
-    assert "port: cannot change" in running.next_line()["error"]
-    with Peer(running.port) as peer:
-        peer.bind()
-        peer.submit()
-        assert peer.take().status == 8
-        running.tell({"do": "silence"})
-        running.next_line()
-        with Peer(running.port) as other:
-            other.send(ENQUIRE)
-            running.tell({"do": "wake"})
-            assert other.take().command == ENQUIRE | RESP
-    assert running.end()["refused"] == {"ESME_RSYSERR": 1}
 
 
 def test_the_command_line_wins_over_the_base_but_not_over_the_time_line(carrier, tmp_path):
