@@ -110,6 +110,7 @@ class Run:
             try:
                 connections = sources.connect(self.view.connecting)
                 connected = self._look()
+                self._channels()
                 begin = self.begin = time.monotonic() + BEGIN_AFTER_S
                 started = datetime.now(UTC)
                 sources.go(begin, setup.schedule)
