@@ -17,13 +17,17 @@ from typing import Any, TypeAlias
 import msgspec
 
 from protocol import codec
-from protocol.commands import RESPONSE_BIT, UNANSWERED, Command, command_name
-from protocol.errors import FramingError, LocalProtocolError, PduError, RemoteProtocolError
+from protocol.commands import RESPONSE_BIT, UNANSWERED, command_name
+from protocol.errors import FramingError, LocalProtocolError, PduError
 from protocol.framing import Framer
 from protocol.pdu import (
     BY_COMMAND,
+    PDUS,
+    BindReceiver,
     BindRequest,
     BindResponse,
+    BindTransceiver,
+    BindTransmitter,
     EnquireLink,
     EnquireLinkResp,
     GenericNack,
@@ -33,7 +37,7 @@ from protocol.pdu import (
     UnbindResp,
     response_to,
 )
-from protocol.states import BOUND, BOUND_BY, Role, State, may_send
+from protocol.states import BOUND, BOUND_BY, SENDS_IN, Role, State, may_send
 from protocol.status import Status, status_name
 from protocol.tlv import Tag, get_int
 from protocol.window import Pending, Window
@@ -137,6 +141,8 @@ class Session:
         self.queued_octets = 0
         """All octets ever appended for the peer: the stream offset `lost` is told."""
         self._peer = Role.SMSC if role is Role.ESME else Role.ESME
+        self._sends_in = SENDS_IN[role]
+        self._peer_sends_in = SENDS_IN[self._peer]
         self._framer = Framer(pdu_size_max)
         self._out = bytearray()
         self._opened_at = self._heard_at = now
@@ -159,16 +165,7 @@ class Session:
         events: list[Event] = []
         items = self._framer.feed(data)
         for item in items:
-            if isinstance(item, Pdu):
-                handler = _HANDLERS.get(item.command_id)
-                if handler is not None:
-                    handler(self, item, events)
-                elif item.command_id & RESPONSE_BIT:
-                    self._on_response(item, events)
-                else:
-                    self._on_request(item, events)
-            else:
-                self._on_wrong(item, events)
+            _HANDLERS[item.__class__](self, item, events)
         if not self._framer.partial:
             self._partial_at = None
         elif items or self._partial_at is None:
@@ -193,7 +190,7 @@ class Session:
         events.append(pdu)
 
     def _may_receive(self, pdu: Pdu) -> bool:
-        if may_send(self._peer, pdu.command_id, self.state):
+        if self.state in self._peer_sends_in[pdu.command_id]:
             return True
         # Real carriers deliver before their bind response is out, and behind their unbind: what they hand us then is as
         # good as at any other time, and would only come again.
@@ -235,9 +232,14 @@ class Session:
             events.append(Ended("unbind by the peer", clean=True))
 
     def _on_response(self, pdu: Pdu, events: list[Event]) -> None:
-        # A generic_nack answers any request (section 4.3), a response only one of its own type.
-        nack = pdu.command_id == Command.GENERIC_NACK
-        found = self.window.answer(pdu.sequence, None if nack else pdu.command_id & ~RESPONSE_BIT)
+        self._join(pdu, pdu.command_id ^ RESPONSE_BIT, events)
+
+    def _on_nack(self, pdu: Pdu, events: list[Event]) -> None:
+        self._join(pdu, None, events)  # it answers any request (section 4.3), a response only one of its own type
+
+    def _join(self, pdu: Pdu, command_id: int | None, events: list[Event]) -> None:
+        """Find the request an answer belongs to."""
+        found = self.window.answer(pdu.sequence, command_id)
         if found is None:
             what = f"{command_name(pdu.command_id)} {status_name(pdu.status)}"
             events.append(Violation(f"{what} for sequence {pdu.sequence}, which nobody waits for"))
@@ -248,7 +250,8 @@ class Session:
             self._on_own_answer(pending, pdu, events)
         else:
             events.append(Answered(token, pdu, pending.at, late))
-        self._check_finished()
+        if self._lingering:
+            self._check_finished()
 
     def _on_own_answer(self, pending: Pending, pdu: Pdu, events: list[Event]) -> None:
         token = pending.token
@@ -269,16 +272,13 @@ class Session:
             self._enquired_at = None
             self.window.release_overdue(pending.end)
 
-    def _on_wrong(self, error: RemoteProtocolError, events: list[Event]) -> None:
-        if isinstance(error, FramingError):
-            self._append(GenericNack(error.sequence, error.status))
-            self.state = State.CLOSED
-            events += [Violation(error.reason, fatal=True), Ended(error.reason)]
-        elif isinstance(error, PduError):
-            events.append(Violation(error.reason))
-            self._answer_wrong(error)
+    def _on_lost_frame(self, error: FramingError, events: list[Event]) -> None:
+        self._append(GenericNack(error.sequence, error.status))
+        self.state = State.CLOSED
+        events += [Violation(error.reason, fatal=True), Ended(error.reason)]
 
-    def _answer_wrong(self, error: PduError) -> None:
+    def _on_wrong(self, error: PduError, events: list[Event]) -> None:
+        events.append(Violation(error.reason))
         if error.command_id & RESPONSE_BIT or error.command_id in UNANSWERED:
             return  # a response is never answered: two ends would answer each other for ever
         cls = BY_COMMAND.get(error.command_id)
@@ -306,7 +306,7 @@ class Session:
 
         Raises LocalProtocolError in a wrong state or for a PDU that cannot be encoded, WindowFullError without a free slot.
         """
-        if not may_send(self.role, pdu.command_id, self.state) or self._unbind_at is not None:
+        if self.state not in self._sends_in[pdu.command_id] or self._unbind_at is not None:
             raise LocalProtocolError(f"{command_name(pdu.command_id)} in state {self.state.value}")
         return self._send(pdu, token, now)
 
@@ -461,10 +461,13 @@ class Session:
 
 
 _OWN_TOKENS = frozenset({_Link, _Bind, _Leave})
-_HANDLERS: dict[int, Callable[[Session, Pdu, list[Event]], None]] = {
-    Command.BIND_RECEIVER: Session._on_bind,
-    Command.BIND_TRANSMITTER: Session._on_bind,
-    Command.BIND_TRANSCEIVER: Session._on_bind,
-    Command.ENQUIRE_LINK: Session._on_enquire_link,
-    Command.UNBIND: Session._on_unbind,
+_HANDLERS: dict[type, Callable[[Session, Any, list[Event]], None]] = {
+    **{pdu: Session._on_response if pdu.command_id & RESPONSE_BIT else Session._on_request for pdu in PDUS},
+    **dict.fromkeys((BindReceiver, BindTransmitter, BindTransceiver), Session._on_bind),
+    EnquireLink: Session._on_enquire_link,
+    Unbind: Session._on_unbind,
+    GenericNack: Session._on_nack,
+    PduError: Session._on_wrong,
+    FramingError: Session._on_lost_frame,
 }
+"""What is done with whatever the framer gives."""
