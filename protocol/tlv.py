@@ -101,9 +101,3 @@ def get_int(tlvs: Tlvs, tag: int) -> int | None:
     """The first value of `tag` as an unsigned integer; None when absent or empty."""
     value = get(tlvs, tag)
     return int.from_bytes(value, "big") if value else None
-
-
-def get_text(tlvs: Tlvs, tag: int) -> str | None:
-    """The first value of `tag` as a C-octet string; some peers omit the NUL, some pad."""
-    value = get(tlvs, tag)
-    return None if value is None else value.split(b"\0", 1)[0].decode("latin-1")
