@@ -8,7 +8,7 @@ of string lengths, made when it is first met; lengths SMPP forbids have none.
 """
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from struct import Struct
 from typing import TypeAlias
 
@@ -16,6 +16,8 @@ from protocol.pdu import DeliverSm, DeliverSmResp, ShortMessagePdu, SubmitSm, Su
 from protocol.tlv import Tlvs, read_tlvs, write_tlvs
 
 _HEADER = Struct(">IIII")
+_HEADER_AND_NUL = Struct(">IIIIB")
+_DELIVER_SM_RESP = int(DeliverSmResp.command_id)
 
 Lengths: TypeAlias = tuple[int, int, int, int]
 """Of service_type, source_addr, destination_addr and validity_period, without NUL."""
@@ -162,13 +164,27 @@ def encode_short_message(pdu: ShortMessagePdu, out: bytearray) -> bool:
     return True
 
 
+def ok_with_id(command_id: int, sequence: int, message_id: str) -> bytes | None:
+    """A response with status 0 and an id; None when the table must decide."""
+    try:
+        raw = message_id.encode("latin-1")
+        if len(raw) > 64 or 0 in raw:
+            return None
+        return _HEADER.pack(17 + len(raw), command_id, 0, sequence) + raw + b"\0"
+    except (UnicodeEncodeError, struct.error):
+        return None
+
+
+def deliver_sm_oks(sequences: Iterable[int]) -> bytes:
+    """deliver_sm_resp with status 0 to each."""
+    pack = _HEADER_AND_NUL.pack
+    return b"".join([pack(17, _DELIVER_SM_RESP, 0, sequence, 0) for sequence in sequences])
+
+
 def encode_id_response(pdu: SubmitSmResp | DeliverSmResp, out: bytearray) -> bool:
     """submit_sm_resp and deliver_sm_resp; False (nothing appended) when the table must decide."""
-    message_id = pdu.message_id
-    if pdu.status or pdu.tlvs or len(message_id) > 64 or "\0" in message_id:
+    octets = None if pdu.status or pdu.tlvs else ok_with_id(pdu.command_id, pdu.sequence, pdu.message_id)
+    if octets is None:
         return False
-    try:
-        out += _HEADER.pack(17 + len(message_id), pdu.command_id, 0, pdu.sequence) + message_id.encode("latin-1") + b"\0"
-    except (UnicodeEncodeError, struct.error):
-        return False
+    out += octets
     return True

@@ -11,7 +11,7 @@ receipts come out as events, and the owner answers them with `respond`.
 Times are seconds of one monotonic clock, handed in. Octets are handed out once, in order.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -19,6 +19,7 @@ import msgspec
 from protocol import codec
 from protocol.commands import RESPONSE_BIT, UNANSWERED, command_name
 from protocol.errors import FramingError, LocalProtocolError, PduError
+from protocol.fast import deliver_sm_oks, ok_with_id
 from protocol.framing import Framer
 from protocol.pdu import (
     BY_COMMAND,
@@ -28,6 +29,7 @@ from protocol.pdu import (
     BindResponse,
     BindTransceiver,
     BindTransmitter,
+    DeliverSm,
     EnquireLink,
     EnquireLinkResp,
     GenericNack,
@@ -42,6 +44,7 @@ from protocol.status import Status, status_name
 from protocol.tlv import Tag, get_int
 from protocol.window import Pending, Window
 
+_SUBMIT_SM_RESP = int(SubmitSmResp.command_id)
 INTERFACE_VERSION = 0x34
 NEVER = float("inf")
 
@@ -295,6 +298,10 @@ class Session:
         codec.encode(pdu, self._out)
         self.queued_octets += len(self._out) - before
 
+    def _append_octets(self, octets: bytes) -> None:
+        self._out += octets
+        self.queued_octets += len(octets)
+
     def data_to_send(self) -> bytes:
         """Octets for the peer, handed out once."""
         data = bytes(self._out)
@@ -368,11 +375,24 @@ class Session:
 
     def respond_submit(self, sequence: int, status: int, message_id: str) -> None:
         """`respond` for submit_sm, the hot one."""
-        self._append(SubmitSmResp(sequence, status, (), b"", message_id))
+        octets = None if status else ok_with_id(_SUBMIT_SM_RESP, sequence, message_id)
+        if octets is None:
+            self._append(SubmitSmResp(sequence, status, (), b"", message_id))
+        else:
+            self._append_octets(octets)
         self._responded()
 
-    def _responded(self) -> None:
-        self.unanswered -= 1
+    def respond_all(self, requests: Sequence[Pdu], status: int) -> None:
+        """`respond` to each with the empty response; receipts are acknowledged by the hundred."""
+        if status == 0 and {one.__class__ for one in requests} == {DeliverSm}:
+            self._append_octets(deliver_sm_oks(one.sequence for one in requests))
+        else:
+            for one in requests:
+                self._append(response_to(one, status))
+        self._responded(len(requests))
+
+    def _responded(self, count: int = 1) -> None:
+        self.unanswered -= count
         if self.unanswered == 0:
             self.answer_unbind()
 
