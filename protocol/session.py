@@ -315,9 +315,6 @@ class Session:
         """
         if self.state not in self._sends_in[pdu.command_id] or self._unbind_at is not None:
             raise LocalProtocolError(f"{command_name(pdu.command_id)} in state {self.state.value}")
-        return self._send(pdu, token, now)
-
-    def _send(self, pdu: Pdu, token: Any, now: float) -> int:
         sequence = pdu.sequence = self.window.take_sequence()
         out = self._out
         before = len(out)

@@ -86,7 +86,10 @@ def read_tlvs(buf: bytes, at: int, end: int) -> tuple[Tlvs, int]:
 def write_tlvs(tlvs: Tlvs) -> bytes:
     """The octets of `tlvs`. Raises struct.error for a tag or a length (at most 65,535 octets) out of range."""
     pack = HEAD.pack
-    return b"".join([pack(tag, len(value)) + value for tag, value in tlvs])
+    octets = b""
+    for tag, value in tlvs:
+        octets += pack(tag, len(value)) + value
+    return octets
 
 
 def get(tlvs: Tlvs, tag: int) -> bytes | None:

@@ -18,7 +18,7 @@ REFERENCES_MAX = 10_000
 ALWAYS_RECEIPT = 1
 
 
-class Part(msgspec.Struct):
+class Part(msgspec.Struct, gc=False):
     """One submit_sm to be: part `number` (from 1) of `total` of one attempt. `answered` once the carrier said anything."""
 
     message: Message
