@@ -235,14 +235,8 @@ class Session:
             events.append(Ended("unbind by the peer", clean=True))
 
     def _on_response(self, pdu: Pdu, events: list[Event]) -> None:
-        self._join(pdu, pdu.command_id ^ RESPONSE_BIT, events)
-
-    def _on_nack(self, pdu: Pdu, events: list[Event]) -> None:
-        self._join(pdu, None, events)  # it answers any request (section 4.3), a response only one of its own type
-
-    def _join(self, pdu: Pdu, command_id: int | None, events: list[Event]) -> None:
-        """Find the request an answer belongs to."""
-        found = self.window.answer(pdu.sequence, command_id)
+        # A response answers a request of its own type, a generic_nack any (section 4.3): what is left of its id is 0.
+        found = self.window.answer(pdu.sequence, pdu.command_id ^ RESPONSE_BIT or None)
         if found is None:
             what = f"{command_name(pdu.command_id)} {status_name(pdu.status)}"
             events.append(Violation(f"{what} for sequence {pdu.sequence}, which nobody waits for"))
@@ -483,7 +477,6 @@ _HANDLERS: dict[type, Callable[[Session, Any, list[Event]], None]] = {
     **dict.fromkeys((BindReceiver, BindTransmitter, BindTransceiver), Session._on_bind),
     EnquireLink: Session._on_enquire_link,
     Unbind: Session._on_unbind,
-    GenericNack: Session._on_nack,
     PduError: Session._on_wrong,
     FramingError: Session._on_lost_frame,
 }

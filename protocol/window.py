@@ -73,10 +73,11 @@ class Window:
         `command_id` is the request's, None for a generic_nack, which may answer any of them (section 4.3).
         """
         held, late = self._waiting, False
-        if sequence not in held:
+        pending = held.get(sequence)
+        if pending is None:
             others: tuple[tuple[dict[int, Pending], bool], ...] = (self._overdue, True), (self._own, False), (self._late, True)
             held, late = next((one for one in others if sequence in one[0]), (held, late))
-        pending = held.get(sequence)
+            pending = held.get(sequence)
         if pending is None or (command_id is not None and pending.command_id != command_id):
             return None
         del held[sequence]

@@ -17,6 +17,7 @@ queue in it may block. The bounds are elsewhere: a session's window, the queue s
 
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import Protocol
 
 import trio
@@ -262,7 +263,7 @@ class Pipeline:
         while True:
             reports = await self.reports.take()
             self._settling = len(reports)
-            settled = await self.store.settle([one for report in reports for one in report.outcomes])
+            settled = await self.store.settle(list(chain.from_iterable([report.outcomes for report in reports])))
             for report in reports:
                 if report.source is not None and report.requests:
                     report.source.acknowledge(report.requests, Status.ROK)
@@ -276,9 +277,9 @@ class Pipeline:
 
     def spread(self, settled: Settled) -> None:
         """Everything a step of the store brought about."""
+        add = self.sla.add
         for final in settled.finals:
-            clocks = final.since_due, final.since_written
-            self.sla.add(final.message.class_, final.channel, *clocks, correction=final.correction)
+            add(final.message.class_, final.channel, final.since_due, final.since_written, correction=final.correction)
         self._make_ready(settled.requeue)
         if settled.notices:
             self._deliver(settled.notices)

@@ -1,6 +1,5 @@
 """What an SMPP client submits, as messages: the account's defaults, the sender's TLVs, times, parts it cut itself."""
 
-from copy import copy
 from datetime import UTC, datetime
 from typing import TypeAlias
 
@@ -92,26 +91,30 @@ class Reader:
 
     def _message(self, pdu: SubmitPdu, account: Account, now: float, utc: float) -> Message:
         """A message to the (first) destination of `pdu`."""
-        message = copy(self._blanks.get(account.system_id) or self._blank(account))
         data = user_data(pdu)
         tlvs = pdu.tlvs and tuple(one for one in pdu.tlvs if one[0] not in _OURS and one[0] not in self._tag_fields)
         parts = parts_of(data, pdu.data_coding, pdu.esm_class)
-        if isinstance(pdu, DataSm):
-            message.content = Content(data, pdu.data_coding, pdu.esm_class, 0, tlvs, parts)
-        else:
-            message.content = Content(data, pdu.data_coding, pdu.esm_class, pdu.protocol_id, tlvs, parts)
-            message.priority = pdu.priority_flag
+        priority, protocol = (0, 0) if isinstance(pdu, DataSm) else (pdu.priority_flag, pdu.protocol_id)
         if isinstance(pdu, SubmitMulti):
-            message.dest_ton, message.dest_npi, message.destination, _ = pdu.destinations[0]
+            ton, npi, destination, _ = pdu.destinations[0]
         else:
-            message.dest_ton, message.dest_npi = pdu.dest_addr_ton, pdu.dest_addr_npi
-            message.destination = pdu.destination_addr
-        message.id = self._ids.make(message.destination)
-        message.service_type = pdu.service_type
-        message.source_ton, message.source_npi, message.source = pdu.source_addr_ton, pdu.source_addr_npi, pdu.source_addr
-        message.registered_delivery = pdu.registered_delivery
-        message.arrival, message.arrival_utc = now, utc
-        return message
+            ton, npi, destination = pdu.dest_addr_ton, pdu.dest_addr_npi, pdu.destination_addr
+        return msgspec.structs.replace(
+            self._blanks.get(account.system_id) or self._blank(account),
+            id=self._ids.make(destination),
+            priority=priority,
+            service_type=pdu.service_type,
+            source_ton=pdu.source_addr_ton,
+            source_npi=pdu.source_addr_npi,
+            source=pdu.source_addr,
+            dest_ton=ton,
+            dest_npi=npi,
+            destination=destination,
+            content=Content(data, pdu.data_coding, pdu.esm_class, protocol, tlvs, parts),
+            registered_delivery=pdu.registered_delivery,
+            arrival=now,
+            arrival_utc=utc,
+        )
 
     def _blank(self, account: Account) -> Message:
         """What all messages of an account share. Copying it costs a fraction of naming each field for each message."""
