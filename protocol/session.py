@@ -185,18 +185,17 @@ class Session:
         return [Ended(reason, clean)]
 
     def _on_request(self, pdu: Pdu, events: list[Event]) -> None:
-        if not self._may_receive(pdu):
+        if self.state not in self._peer_sends_in[pdu.command_id] and not self._out_of_place(pdu):
             self._refuse(pdu, Status.RINVBNDSTS, events)
             return
         if pdu.command_id not in UNANSWERED:
             self.unanswered += 1
         events.append(pdu)
 
-    def _may_receive(self, pdu: Pdu) -> bool:
-        if self.state in self._peer_sends_in[pdu.command_id]:
-            return True
-        # Real carriers deliver before their bind response is out, and behind their unbind: what they hand us then is as
-        # good as at any other time, and would only come again.
+    def _out_of_place(self, pdu: Pdu) -> bool:
+        """Whether to take what real carriers deliver before their bind response is out, and behind their unbind: it is as
+        good as at any other time, and would only come again.
+        """
         between = self._binding or self.state is State.UNBOUND
         return self.role is Role.ESME and between and may_send(self._peer, pdu.command_id, State.BOUND_TRX)
 

@@ -114,13 +114,16 @@ class Notices:
 
     def deliver(self, notices: Sequence[Notice]) -> None:
         """New notices, stored already."""
+        held = self._held
         for notice in notices:
-            if notice.id not in self._held:  # the store may have listed it a moment ago
+            if notice.id not in held:  # the store may have listed it a moment ago
                 self._queue(notice)
         self._signal.set()
 
     def _queue(self, notice: Notice) -> None:
-        queue = self._waiting.setdefault(notice.account, deque())
+        queue = self._waiting.get(notice.account)
+        if queue is None:
+            queue = self._waiting[notice.account] = deque()
         if len(queue) >= IN_MEMORY_MAX:
             self._overflow.add(notice.account)  # it stays in the store; `_refill` fetches it
         else:
@@ -210,7 +213,8 @@ class Notices:
             batch = [queue.popleft() for _ in range(min(receiver.can_deliver, len(queue)))]
             if not batch:
                 break
-            for impossible in receiver.deliver(batch, [pdu_of(notice, tlvs=receiver.takes_tlvs) for notice in batch]):
+            tlvs = receiver.takes_tlvs
+            for impossible in receiver.deliver(batch, [pdu_of(notice, tlvs=tlvs) for notice in batch]):
                 self.answered(impossible, 0)
 
     def waiting(self, account: str) -> int:
