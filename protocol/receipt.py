@@ -87,7 +87,7 @@ _WRITTEN = {
 _CARRIER_CODE = re.compile(r"[A-Z0-9]{1,2}:\d+$|(?:MK|MN|MI|LT|HD|BEYOND)\w*", re.IGNORECASE)
 
 
-class Receipt(msgspec.Struct):
+class Receipt(msgspec.Struct, gc=False):
     """A parsed receipt. `candidates` are the ids it may mean, best first; dates have no zone (the SMSC's local time).
 
     What the message path does not need is read out of `fields` when it is asked for; its clock is our own.
@@ -189,9 +189,9 @@ def parse(esm_class: int, short_message: bytes, tlvs: Tlvs, *, trust_text: bool 
 Fields: TypeAlias = tuple[str | None, str | None, str | None, str | None, str | None, str | None, str | None, str | None]
 """Values of the keys of a receipt's text, in the order of Appendix B; None for a key that is not there."""
 
+_IN_WORD = r"[^\t-\r\x1c-\x20\x85\xa0:]"  # neither blank (of Latin-1) nor colon; with \s a match takes a fifth longer
 _STANDARD = re.compile(
-    r"id:([^\s:]+) sub:([^\s:]*) dlvrd:([^\s:]*) submit date:([^\s:]*) done date:([^\s:]*) "
-    r"stat:([^\s:]*) err:([^\s:]*) text:(.*)",
+    "id:(W+) sub:(W*) dlvrd:(W*) submit date:(W*) done date:(W*) stat:(W*) err:(W*) text:(.*)".replace("W", _IN_WORD),
     re.DOTALL,
 )
 _NO_FIELDS: Fields = (None, None, None, None, None, None, None, None)
