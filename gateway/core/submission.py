@@ -21,7 +21,6 @@ from routing.records import Content, Message, MessageState, PartOf
 SubmitPdu: TypeAlias = SubmitSm | SubmitMulti | DataSm
 
 _SCHEDULED = MessageState.SCHEDULED
-_NO_TIMES = 0.0, 0.0, Status.ROK
 _OURS = frozenset(
     {
         int(Tag.MESSAGE_PAYLOAD),
@@ -70,9 +69,11 @@ class Reader:
                 return Status.RINVNUMDESTS
             if any(one.dl_name for one in pdu.destinations):
                 return Status.RINVDLNAME  # we keep no distribution lists
-        not_before, expires, status = self._times(pdu, utc)
-        if status:
-            return status
+        not_before = expires = 0.0
+        if isinstance(pdu, DataSm) or pdu.schedule_delivery_time or pdu.validity_period:
+            not_before, expires, status = self._times(pdu, utc)
+            if status:
+                return status
         first = self._message(pdu, account, now, utc)
         first.public_id = short_alias(first.id) if short_ids else str(first.id)
         if not_before:
@@ -140,8 +141,6 @@ class Reader:
         if isinstance(pdu, DataSm):
             ttl = get_int(pdu.tlvs, Tag.QOS_TIME_TO_LIVE)
             return 0.0, utc + ttl if ttl else 0.0, Status.ROK
-        if not pdu.schedule_delivery_time and not pdu.validity_period:
-            return _NO_TIMES
         return moments(pdu.schedule_delivery_time, pdu.validity_period, utc)
 
     def _override(self, message: Message, tlvs: Tlvs) -> bool:
