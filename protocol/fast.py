@@ -3,12 +3,12 @@
 Each function does the plain case only and says so: a decoder gives None, an encoder False, and the table does the rest,
 errors included. A property test holds these functions to the table.
 
-submit_sm and deliver_sm are read and written by one Struct from service_type to sm_length. There is one for each combination
-of string lengths, made when it is first met; lengths SMPP forbids have none.
+submit_sm and deliver_sm are read by one Struct from service_type to sm_length, and written by one with the header in front.
+There is one for each combination of string lengths, made when it is first met; lengths SMPP forbids have none.
 """
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from struct import Struct
 from typing import TypeAlias
 
@@ -16,21 +16,25 @@ from protocol.pdu import DeliverSm, DeliverSmResp, ShortMessagePdu, SubmitSm, Su
 from protocol.tlv import Tlvs, read_tlvs, write_tlvs
 
 _HEADER = Struct(">IIII")
+_HEADER_AND_NUL = Struct(">IIIIB")
+_DELIVER_SM_RESP = int(DeliverSmResp.command_id)
 
 Lengths: TypeAlias = tuple[int, int, int, int]
 """Of service_type, source_addr, destination_addr and validity_period, without NUL."""
 
 _shapes: dict[Lengths, Struct] = {}
+_whole_shapes: dict[Lengths, Struct] = {}
 
 
-def _shape(lengths: Lengths) -> Struct | None:
+def _shape(lengths: Lengths, shapes: dict[Lengths, Struct]) -> Struct | None:
     service, source, dest, validity = lengths
     if not (0 <= service < 6 and 0 <= source < 21 and 0 <= dest < 21 and validity in (0, 16)):
         return None
     # .. TON NPI source_addr TON NPI destination_addr esm_class protocol_id priority_flag, schedule_delivery_time (empty),
     # validity_period registered_delivery replace_if_present_flag data_coding sm_default_msg_id sm_length
-    shape = Struct(f">{service}sx BB{source}sx BB{dest}sx BBB x{validity}sx BBBBB")
-    return _shapes.setdefault(lengths, shape)
+    header = "IIII" if shapes is _whole_shapes else ""
+    shape = Struct(f">{header} {service}sx BB{source}sx BB{dest}sx BBB x{validity}sx BBBBB")
+    return shapes.setdefault(lengths, shape)
 
 
 def _short_message_decoder(
@@ -50,7 +54,7 @@ def _short_message_decoder(
             return None
         validity = find(0, dest_stop + 5) - dest_stop - 5 if buf[dest_stop + 5] else 0
         lengths = (service_stop - at, source_stop - service_stop - 3, dest_stop - source_stop - 3, validity)
-        shape = shapes.get(lengths) or _shape(lengths)
+        shape = shapes.get(lengths) or _shape(lengths, shapes)
         if shape is None:
             return None
         text = at + shape.size
@@ -128,15 +132,22 @@ def decode_deliver_sm_resp(buf: bytes, at: int, end: int, status: int, sequence:
 
 def encode_short_message(pdu: ShortMessagePdu, out: bytearray) -> bool:
     """submit_sm and deliver_sm; False (nothing appended) when the table must decide."""
-    text = pdu.short_message
-    strings = pdu.service_type, pdu.source_addr, pdu.destination_addr, pdu.validity_period
-    service, source, dest, validity = strings
+    text = rest = pdu.short_message
+    service, source, dest, validity = pdu.service_type, pdu.source_addr, pdu.destination_addr, pdu.validity_period
     lengths = (len(service), len(source), len(dest), len(validity))
-    shape = _shapes.get(lengths) or _shape(lengths)
-    if shape is None or len(text) > 254 or pdu.schedule_delivery_time or "\0" in "".join(strings):
+    shape = _whole_shapes.get(lengths) or _shape(lengths, _whole_shapes)
+    if shape is None or len(text) > 254 or pdu.schedule_delivery_time:
+        return False
+    if "\0" in source or "\0" in dest or "\0" in service or "\0" in validity:
         return False
     try:
-        body = shape.pack(
+        if pdu.tlvs:
+            rest += write_tlvs(pdu.tlvs)
+        head = shape.pack(
+            shape.size + len(rest),
+            pdu.command_id,
+            pdu.status,
+            pdu.sequence,
             service.encode("latin-1"),
             pdu.source_addr_ton,
             pdu.source_addr_npi,
@@ -154,21 +165,34 @@ def encode_short_message(pdu: ShortMessagePdu, out: bytearray) -> bool:
             pdu.sm_default_msg_id,
             len(text),
         )
-        tlvs = write_tlvs(pdu.tlvs) if pdu.tlvs else b""
-        header = _HEADER.pack(16 + len(body) + len(text) + len(tlvs), pdu.command_id, pdu.status, pdu.sequence)
     except (UnicodeEncodeError, struct.error):
         return False
-    out += header + body + text + tlvs
+    out += head
+    out += rest
     return True
+
+
+def ok_with_id(command_id: int, sequence: int, message_id: str) -> bytes | None:
+    """A response with status 0 and an id; None when the table must decide."""
+    try:
+        raw = message_id.encode("latin-1")
+        if len(raw) > 64 or 0 in raw:
+            return None
+        return _HEADER.pack(17 + len(raw), command_id, 0, sequence) + raw + b"\0"
+    except (UnicodeEncodeError, struct.error):
+        return None
+
+
+def deliver_sm_oks(sequences: Iterable[int]) -> bytes:
+    """deliver_sm_resp with status 0 to each."""
+    pack = _HEADER_AND_NUL.pack
+    return b"".join([pack(17, _DELIVER_SM_RESP, 0, sequence, 0) for sequence in sequences])
 
 
 def encode_id_response(pdu: SubmitSmResp | DeliverSmResp, out: bytearray) -> bool:
     """submit_sm_resp and deliver_sm_resp; False (nothing appended) when the table must decide."""
-    message_id = pdu.message_id
-    if pdu.status or pdu.tlvs or len(message_id) > 64 or "\0" in message_id:
+    octets = None if pdu.status or pdu.tlvs else ok_with_id(pdu.command_id, pdu.sequence, pdu.message_id)
+    if octets is None:
         return False
-    try:
-        out += _HEADER.pack(17 + len(message_id), pdu.command_id, 0, pdu.sequence) + message_id.encode("latin-1") + b"\0"
-    except (UnicodeEncodeError, struct.error):
-        return False
+    out += octets
     return True

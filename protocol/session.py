@@ -11,19 +11,25 @@ receipts come out as events, and the owner answers them with `respond`.
 Times are seconds of one monotonic clock, handed in. Octets are handed out once, in order.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
 
 from protocol import codec
-from protocol.commands import RESPONSE_BIT, UNANSWERED, Command, command_name
-from protocol.errors import FramingError, LocalProtocolError, PduError, RemoteProtocolError
+from protocol.commands import RESPONSE_BIT, UNANSWERED, command_name
+from protocol.errors import FramingError, LocalProtocolError, PduError
+from protocol.fast import deliver_sm_oks, ok_with_id
 from protocol.framing import Framer
 from protocol.pdu import (
     BY_COMMAND,
+    PDUS,
+    BindReceiver,
     BindRequest,
     BindResponse,
+    BindTransceiver,
+    BindTransmitter,
+    DeliverSm,
     EnquireLink,
     EnquireLinkResp,
     GenericNack,
@@ -33,11 +39,12 @@ from protocol.pdu import (
     UnbindResp,
     response_to,
 )
-from protocol.states import BOUND, BOUND_BY, Role, State, may_send
+from protocol.states import BOUND, BOUND_BY, SENDS_IN, Role, State, may_send
 from protocol.status import Status, status_name
 from protocol.tlv import Tag, get_int
 from protocol.window import Pending, Window
 
+_SUBMIT_SM_RESP = int(SubmitSmResp.command_id)
 INTERFACE_VERSION = 0x34
 NEVER = float("inf")
 
@@ -137,6 +144,8 @@ class Session:
         self.queued_octets = 0
         """All octets ever appended for the peer: the stream offset `lost` is told."""
         self._peer = Role.SMSC if role is Role.ESME else Role.ESME
+        self._sends_in = SENDS_IN[role]
+        self._peer_sends_in = SENDS_IN[self._peer]
         self._framer = Framer(pdu_size_max)
         self._out = bytearray()
         self._opened_at = self._heard_at = now
@@ -159,16 +168,7 @@ class Session:
         events: list[Event] = []
         items = self._framer.feed(data)
         for item in items:
-            if isinstance(item, Pdu):
-                handler = _HANDLERS.get(item.command_id)
-                if handler is not None:
-                    handler(self, item, events)
-                elif item.command_id & RESPONSE_BIT:
-                    self._on_response(item, events)
-                else:
-                    self._on_request(item, events)
-            else:
-                self._on_wrong(item, events)
+            _HANDLERS[item.__class__](self, item, events)
         if not self._framer.partial:
             self._partial_at = None
         elif items or self._partial_at is None:
@@ -185,18 +185,17 @@ class Session:
         return [Ended(reason, clean)]
 
     def _on_request(self, pdu: Pdu, events: list[Event]) -> None:
-        if not self._may_receive(pdu):
+        if self.state not in self._peer_sends_in[pdu.command_id] and not self._out_of_place(pdu):
             self._refuse(pdu, Status.RINVBNDSTS, events)
             return
         if pdu.command_id not in UNANSWERED:
             self.unanswered += 1
         events.append(pdu)
 
-    def _may_receive(self, pdu: Pdu) -> bool:
-        if may_send(self._peer, pdu.command_id, self.state):
-            return True
-        # Real carriers deliver before their bind response is out, and behind their unbind: what they hand us then is as
-        # good as at any other time, and would only come again.
+    def _out_of_place(self, pdu: Pdu) -> bool:
+        """Whether to take what real carriers deliver before their bind response is out, and behind their unbind: it is as
+        good as at any other time, and would only come again.
+        """
         between = self._binding or self.state is State.UNBOUND
         return self.role is Role.ESME and between and may_send(self._peer, pdu.command_id, State.BOUND_TRX)
 
@@ -235,9 +234,8 @@ class Session:
             events.append(Ended("unbind by the peer", clean=True))
 
     def _on_response(self, pdu: Pdu, events: list[Event]) -> None:
-        # A generic_nack answers any request (section 4.3), a response only one of its own type.
-        nack = pdu.command_id == Command.GENERIC_NACK
-        found = self.window.answer(pdu.sequence, None if nack else pdu.command_id & ~RESPONSE_BIT)
+        # A response answers a request of its own type, a generic_nack any (section 4.3): what is left of its id is 0.
+        found = self.window.answer(pdu.sequence, pdu.command_id ^ RESPONSE_BIT or None)
         if found is None:
             what = f"{command_name(pdu.command_id)} {status_name(pdu.status)}"
             events.append(Violation(f"{what} for sequence {pdu.sequence}, which nobody waits for"))
@@ -248,7 +246,8 @@ class Session:
             self._on_own_answer(pending, pdu, events)
         else:
             events.append(Answered(token, pdu, pending.at, late))
-        self._check_finished()
+        if self._lingering:
+            self._check_finished()
 
     def _on_own_answer(self, pending: Pending, pdu: Pdu, events: list[Event]) -> None:
         token = pending.token
@@ -269,16 +268,13 @@ class Session:
             self._enquired_at = None
             self.window.release_overdue(pending.end)
 
-    def _on_wrong(self, error: RemoteProtocolError, events: list[Event]) -> None:
-        if isinstance(error, FramingError):
-            self._append(GenericNack(error.sequence, error.status))
-            self.state = State.CLOSED
-            events += [Violation(error.reason, fatal=True), Ended(error.reason)]
-        elif isinstance(error, PduError):
-            events.append(Violation(error.reason))
-            self._answer_wrong(error)
+    def _on_lost_frame(self, error: FramingError, events: list[Event]) -> None:
+        self._append(GenericNack(error.sequence, error.status))
+        self.state = State.CLOSED
+        events += [Violation(error.reason, fatal=True), Ended(error.reason)]
 
-    def _answer_wrong(self, error: PduError) -> None:
+    def _on_wrong(self, error: PduError, events: list[Event]) -> None:
+        events.append(Violation(error.reason))
         if error.command_id & RESPONSE_BIT or error.command_id in UNANSWERED:
             return  # a response is never answered: two ends would answer each other for ever
         cls = BY_COMMAND.get(error.command_id)
@@ -295,6 +291,10 @@ class Session:
         codec.encode(pdu, self._out)
         self.queued_octets += len(self._out) - before
 
+    def _append_octets(self, octets: bytes) -> None:
+        self._out += octets
+        self.queued_octets += len(octets)
+
     def data_to_send(self) -> bytes:
         """Octets for the peer, handed out once."""
         data = bytes(self._out)
@@ -306,11 +306,8 @@ class Session:
 
         Raises LocalProtocolError in a wrong state or for a PDU that cannot be encoded, WindowFullError without a free slot.
         """
-        if not may_send(self.role, pdu.command_id, self.state) or self._unbind_at is not None:
+        if self.state not in self._sends_in[pdu.command_id] or self._unbind_at is not None:
             raise LocalProtocolError(f"{command_name(pdu.command_id)} in state {self.state.value}")
-        return self._send(pdu, token, now)
-
-    def _send(self, pdu: Pdu, token: Any, now: float) -> int:
         sequence = pdu.sequence = self.window.take_sequence()
         out = self._out
         before = len(out)
@@ -368,11 +365,24 @@ class Session:
 
     def respond_submit(self, sequence: int, status: int, message_id: str) -> None:
         """`respond` for submit_sm, the hot one."""
-        self._append(SubmitSmResp(sequence, status, (), b"", message_id))
+        octets = None if status else ok_with_id(_SUBMIT_SM_RESP, sequence, message_id)
+        if octets is None:
+            self._append(SubmitSmResp(sequence, status, (), b"", message_id))
+        else:
+            self._append_octets(octets)
         self._responded()
 
-    def _responded(self) -> None:
-        self.unanswered -= 1
+    def respond_all(self, requests: Sequence[Pdu], status: int) -> None:
+        """`respond` to each with the empty response; receipts are acknowledged by the hundred."""
+        if status == 0 and {one.__class__ for one in requests} == {DeliverSm}:
+            self._append_octets(deliver_sm_oks(one.sequence for one in requests))
+        else:
+            for one in requests:
+                self._append(response_to(one, status))
+        self._responded(len(requests))
+
+    def _responded(self, count: int = 1) -> None:
+        self.unanswered -= count
         if self.unanswered == 0:
             self.answer_unbind()
 
@@ -461,10 +471,12 @@ class Session:
 
 
 _OWN_TOKENS = frozenset({_Link, _Bind, _Leave})
-_HANDLERS: dict[int, Callable[[Session, Pdu, list[Event]], None]] = {
-    Command.BIND_RECEIVER: Session._on_bind,
-    Command.BIND_TRANSMITTER: Session._on_bind,
-    Command.BIND_TRANSCEIVER: Session._on_bind,
-    Command.ENQUIRE_LINK: Session._on_enquire_link,
-    Command.UNBIND: Session._on_unbind,
+_HANDLERS: dict[type, Callable[[Session, Any, list[Event]], None]] = {
+    **{pdu: Session._on_response if pdu.command_id & RESPONSE_BIT else Session._on_request for pdu in PDUS},
+    **dict.fromkeys((BindReceiver, BindTransmitter, BindTransceiver), Session._on_bind),
+    EnquireLink: Session._on_enquire_link,
+    Unbind: Session._on_unbind,
+    PduError: Session._on_wrong,
+    FramingError: Session._on_lost_frame,
 }
+"""What is done with whatever the framer gives."""

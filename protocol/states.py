@@ -25,6 +25,8 @@ class State(Enum):
     UNBOUND = "unbound"
     CLOSED = "closed"
 
+    __hash__ = object.__hash__  # a state is looked up for every PDU, and Enum's own hash is a Python call
+
 
 TX, RX, TRX = State.BOUND_TX, State.BOUND_RX, State.BOUND_TRX
 BOUND = frozenset({TX, RX, TRX})
@@ -57,8 +59,11 @@ BOUND_BY: dict[Command, State] = {
 }
 
 
-_ESME_MAY: dict[int, frozenset[State]] = {command: esme for command, (esme, _) in MAY_SEND.items()}
-_SMSC_MAY: dict[int, frozenset[State]] = {command: smsc for command, (_, smsc) in MAY_SEND.items()}
+SENDS_IN: dict[Role, dict[int, frozenset[State]]] = {
+    Role.ESME: {command: esme for command, (esme, _) in MAY_SEND.items()},
+    Role.SMSC: {command: smsc for command, (_, smsc) in MAY_SEND.items()},
+}
+"""The states in which the end that plays a role may send a request."""
 
 
 def may_send(role: Role, command: int, state: State) -> bool:
@@ -68,4 +73,4 @@ def may_send(role: Role, command: int, state: State) -> bool:
     """
     if command & RESPONSE_BIT:
         return True
-    return state in (_ESME_MAY if role is Role.ESME else _SMSC_MAY)[command]
+    return state in SENDS_IN[role][command]

@@ -1,6 +1,7 @@
 """SMPP time strings (SMPP 3.4 section 7.1.1): absolute `YYMMDDhhmmsstnnp`, relative with `R` at the end."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 from typing import NamedTuple
 
 from protocol.errors import ContentError
@@ -69,7 +70,13 @@ def absolute(moment: datetime) -> str:
 
 def relative(seconds: float) -> str:
     """A span from now, as relative time; days and smaller only, at most 99 days."""
-    left = max(0, min(int(seconds), 99 * 86400))
+    return _relative(int(seconds))
+
+
+@lru_cache(maxsize=4096)
+def _relative(seconds: int) -> str:
+    """Messages of one class have about as long left as each other, to the second."""
+    left = max(0, min(seconds, 99 * 86400))
     days, left = divmod(left, 86400)
     hours, left = divmod(left, 3600)
     minutes, left = divmod(left, 60)

@@ -86,7 +86,10 @@ def read_tlvs(buf: bytes, at: int, end: int) -> tuple[Tlvs, int]:
 def write_tlvs(tlvs: Tlvs) -> bytes:
     """The octets of `tlvs`. Raises struct.error for a tag or a length (at most 65,535 octets) out of range."""
     pack = HEAD.pack
-    return b"".join([pack(tag, len(value)) + value for tag, value in tlvs])
+    octets = b""
+    for tag, value in tlvs:
+        octets += pack(tag, len(value)) + value
+    return octets
 
 
 def get(tlvs: Tlvs, tag: int) -> bytes | None:
@@ -101,9 +104,3 @@ def get_int(tlvs: Tlvs, tag: int) -> int | None:
     """The first value of `tag` as an unsigned integer; None when absent or empty."""
     value = get(tlvs, tag)
     return int.from_bytes(value, "big") if value else None
-
-
-def get_text(tlvs: Tlvs, tag: int) -> str | None:
-    """The first value of `tag` as a C-octet string; some peers omit the NUL, some pad."""
-    value = get(tlvs, tag)
-    return None if value is None else value.split(b"\0", 1)[0].decode("latin-1")

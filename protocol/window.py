@@ -7,14 +7,16 @@ requests (bind, unbind, enquire_link) share the numbers and nothing else: they t
 """
 
 from collections import OrderedDict
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from protocol.errors import WindowFullError
 
 SEQUENCE_MAX = 0x7FFFFFFF
 
 
-class Pending(NamedTuple):
+class Pending(msgspec.Struct, gc=False):
     """A request without answer. `end` is the stream offset just behind its last octet, `at` when it was queued (seconds)."""
 
     command_id: int
@@ -54,7 +56,7 @@ class Window:
 
     def open(self, sequence: int, command_id: int, token: Any, at: float, end: int) -> None:
         """Wait for the answer to `sequence`. Raises WindowFullError."""
-        if not self.free:
+        if len(self._waiting) + len(self._overdue) >= self.size:
             raise WindowFullError(f"{self.size} requests are unanswered")
         if self._late:
             self._late.pop(sequence, None)
@@ -70,14 +72,16 @@ class Window:
 
         `command_id` is the request's, None for a generic_nack, which may answer any of them (section 4.3).
         """
-        for found, late in ((self._waiting, False), (self._overdue, True), (self._own, False), (self._late, True)):
-            pending = found.get(sequence)
-            if pending is not None:
-                if command_id is not None and pending.command_id != command_id:
-                    return None
-                del found[sequence]
-                return pending, late
-        return None
+        held, late = self._waiting, False
+        pending = held.get(sequence)
+        if pending is None:
+            others: tuple[tuple[dict[int, Pending], bool], ...] = (self._overdue, True), (self._own, False), (self._late, True)
+            held, late = next((one for one in others if sequence in one[0]), (held, late))
+            pending = held.get(sequence)
+        if pending is None or (command_id is not None and pending.command_id != command_id):
+            return None
+        del held[sequence]
+        return pending, late
 
     def overdue(self, now: float, timeout_s: float) -> list[Pending]:
         """Requests whose answer has just become overdue. Each is told once; it keeps its slot."""

@@ -11,6 +11,8 @@ from protocol.errors import ContentError
 from protocol.status import Status
 from routing.records import Message
 
+_OK = Status.ROK
+
 
 def normal_number(digits: str, country_code: str) -> str:
     """A destination as E.164 without plus sign; empty when it is none."""
@@ -46,10 +48,13 @@ class Screen:
             return Status.RINVDSTADR
         message.destination = number
         message.dest_ton, message.dest_npi = TON_INTERNATIONAL, 1
-        return Status.ROK
+        return _OK
 
 
-def screen(messages: Iterable[Message], screens: dict[str, Screen]) -> list[Status]:
+def screen(messages: Iterable[Message], screens: dict[str, Screen]) -> list[int]:
     """A status for each message, by the rules of its account; RSUBMITFAIL when the account was taken away meanwhile."""
-    found = [(message, screens.get(message.account)) for message in messages]
-    return [Status.RSUBMITFAIL if rules is None else rules.check(message) for message, rules in found]
+    statuses: list[int] = []
+    for message in messages:
+        rules = screens.get(message.account)
+        statuses.append(Status.RSUBMITFAIL if rules is None else rules.check(message))
+    return statuses

@@ -19,12 +19,15 @@ class Tally(msgspec.Struct):
 
     def add(self, since_due: float | None, since_written: float | None, *, correction: bool = False) -> None:
         """One more final message; latencies in seconds, None when it was not delivered. A correction was counted before."""
-        self.final += not correction
+        if not correction:
+            self.final += 1
         if since_due is None:
             return
         self.delivered += 1
-        self.within += since_due <= WITHIN_S
-        self.channel_within += since_written is not None and since_written <= WITHIN_S
+        if since_due <= WITHIN_S:
+            self.within += 1
+        if since_written is not None and since_written <= WITHIN_S:
+            self.channel_within += 1
 
     def share_within(self) -> float | None:
         """Share of final messages delivered within ten seconds of the user's clock; None before the first."""

@@ -24,6 +24,8 @@ from protocol.status import Status, status_name
 STABLE_S = 10.0
 """A session that lived so long starts the reconnect delay anew."""
 
+_ABOUT_ITSELF = frozenset({Violation, Ended})
+
 KINDS: dict[str, type[BindRequest]] = {"trx": BindTransceiver, "tx": BindTransmitter, "rx": BindReceiver}
 
 REFUSED = frozenset({Status.RALYBND, Status.RBINDFAIL, Status.RINVPASWD, Status.RINVSYSID, Status.RINVSYSTYP})
@@ -158,7 +160,7 @@ class Bind:
             data = await wire.receive()
             now = self._clock.now()
             events = session.receive_data(data, now) if data else session.receive_eof()
-            for event in events:
+            for event in events if self.state == "binding" else ():
                 if isinstance(event, BindAnswered):
                     refused = self._on_bind_answered(event)
                     ended |= event.status != 0
@@ -172,7 +174,7 @@ class Bind:
     def _handle(self, events: list[Event], now: float) -> bool:
         """Note what the session says about itself, pass everything on, answer. Gives whether it ended."""
         ended = False
-        for event in events:
+        for event in [one for one in events if one.__class__ in _ABOUT_ITSELF]:
             if isinstance(event, Violation):
                 self._violations.note(self._log, "carrier broke the protocol", event.reason)
             elif isinstance(event, Ended):

@@ -1,6 +1,7 @@
 """The clocks of the core. Differences are taken on the boot clock, which no time service moves; UTC is for the record."""
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -23,13 +24,9 @@ class SystemClock:
     """CLOCK_BOOTTIME where there is one (it counts while suspended), else the monotonic clock."""
 
     def __init__(self) -> None:
-        self._id = getattr(time, "CLOCK_BOOTTIME", None)
+        clock_id = getattr(time, "CLOCK_BOOTTIME", None)
+        self.now = time.monotonic if clock_id is None else partial(time.clock_gettime, clock_id)
+        self.utc = time.time
         self.boot = (
             _BOOT_ID.read_text(encoding="ascii").strip() if _BOOT_ID.exists() else f"boot-{time.time() - time.monotonic():.0f}"
         )
-
-    def now(self) -> float:
-        return time.monotonic() if self._id is None else time.clock_gettime(self._id)
-
-    def utc(self) -> float:
-        return time.time()

@@ -52,11 +52,11 @@ class Connection:
 
     def deliver(self, notices: Sequence[Notice], pdus: Sequence[DeliverSm]) -> list[Notice]:
         """Receipts in one write; they come back as Answered with the notice. Gives those that cannot be encoded."""
-        now = self.session_now
+        now, request = self.session_now, self.session.request
         impossible = []
         for notice, pdu in zip(notices, pdus, strict=True):
             try:
-                self.session.request(pdu, notice, now)
+                request(pdu, notice, now)
             except LocalProtocolError as error:
                 self.log.warning("notice cannot be expressed in SMPP, dropped", notice=notice.id, reason=str(error))
                 impossible.append(notice)

@@ -42,6 +42,9 @@ from protocol.status import Status
 from routing.records import Notice
 from routing.throttle import TokenBucket
 
+_CLOSED = State.CLOSED
+_THROTTLED = Status.RTHROTTLED
+_SUBMIT_SM = int(Command.SUBMIT_SM)
 SWEEP_S = 0.1
 SWEEP_SHARE = 5
 """Every connection has its timers looked at once in SWEEP_S * SWEEP_SHARE seconds."""
@@ -209,8 +212,10 @@ class EsmeFront:
         submits: list[SubmitSm | SubmitMulti | DataSm] = []
         ended = False
         for event in events:
-            if isinstance(event, SubmitSm | DataSm | SubmitMulti):
+            if isinstance(event, (SubmitSm, DataSm, SubmitMulti)):
                 submits.append(event)
+            elif isinstance(event, Answered):
+                self._notices.answered(event.token, event.answer.status)
             elif isinstance(event, BindRequest):
                 ended |= not await self._bind(connection, event)
             elif isinstance(event, Pdu):
@@ -222,9 +227,7 @@ class EsmeFront:
         return ended
 
     def _note(self, connection: Connection, event: Event) -> bool:
-        if isinstance(event, Answered):
-            self._notices.answered(event.token, event.answer.status)
-        elif isinstance(event, Unanswered):
+        if isinstance(event, Unanswered):
             for token in event.tokens:
                 self._notices.answered(token, Status.RX_T_APPN)
         elif isinstance(event, Violation):
@@ -242,18 +245,19 @@ class EsmeFront:
         account, session = connection.account, connection.session
         assert account is not None
         utc = self._clock.utc()
-        prices = [len(pdu.destinations) if isinstance(pdu, SubmitMulti) else 1 for pdu in pdus]
+        price = sum([len(pdu.destinations) if isinstance(pdu, SubmitMulti) else 1 for pdu in pdus])
         bucket = self._buckets.get(account.system_id)  # None: the account was taken away, the screen refuses
-        tokens = sum(prices) if bucket is None else bucket.take(sum(prices), now)
+        tokens = price if bucket is None else bucket.take(price, now)
+        number, read, short_ids = connection.number, self._reader.read, not session.takes_tlvs
         handed: list[tuple[EsmeFront, Submission]] = []
-        for pdu, price in zip(pdus, prices, strict=True):
-            tokens -= price
+        for pdu in pdus:
+            tokens -= len(pdu.destinations) if isinstance(pdu, SubmitMulti) else 1
             if tokens < 0:
-                session.respond(response_to(pdu, Status.RTHROTTLED))
+                session.respond(response_to(pdu, _THROTTLED))
                 continue
-            messages = self._reader.read(pdu, account, now, utc, short_ids=not session.takes_tlvs)
+            messages = read(pdu, account, now, utc, short_ids=short_ids)
             if isinstance(messages, list):
-                handed.append((self, Submission(connection.number, pdu.sequence, pdu.command_id, messages)))
+                handed.append((self, Submission(number, pdu.sequence, pdu.command_id, messages)))
             else:
                 session.respond(response_to(pdu, messages))
         if handed:
@@ -306,13 +310,13 @@ class EsmeFront:
         touched: dict[int, Connection] = {}
         for submission in submissions:
             connection = self.connections.get(submission.session)
-            if connection is None or connection.session.state is State.CLOSED:
+            if connection is None or connection.session.state is _CLOSED:
                 continue  # accepted is accepted: the client will ask, or find the receipt
             touched[submission.session] = connection
-            first = submission.messages[0]
-            if submission.command_id == Command.SUBMIT_SM:
+            if submission.command_id == _SUBMIT_SM:
                 status = submission.statuses[0]
-                connection.session.respond_submit(submission.sequence, status, first.public_id if status == 0 else "")
+                public_id = "" if status else submission.messages[0].public_id
+                connection.session.respond_submit(submission.sequence, status, public_id)
             else:
                 connection.session.respond(response_of(submission))
         for connection in touched.values():

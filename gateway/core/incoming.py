@@ -1,6 +1,6 @@
 """What carriers deliver: receipts, and messages of subscribers (MO), as outcomes for the store."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from config.schema import Channel
 from gateway.core import log
@@ -14,6 +14,8 @@ from protocol.tlv import Tag, get_int
 from protocol.validate import user_data
 from routing.records import Notice
 
+_USER_MESSAGE_REFERENCE = int(Tag.USER_MESSAGE_REFERENCE)
+
 
 class Incoming:
     """Reads deliver_sm and data_sm of one channel, by its rules."""
@@ -24,27 +26,32 @@ class Incoming:
         self._ids = ids
         self._log = log.logger(channel=channel.name)
 
-    def read(self, pdu: DeliverSm | DataSm, now: float) -> Sequence[Outcome]:
-        """The outcome of one PDU; none for a subscriber's message that no account wants."""
+    def read(self, pdus: Iterable[DeliverSm | DataSm], now: float) -> list[Outcome]:
+        """The outcome of each PDU; none for a subscriber's message that no account wants."""
         utc = self._clock.utc()
-        text = pdu.short_message if isinstance(pdu, DeliverSm) else b""
-        found = receipt.parse(pdu.esm_class, text, pdu.tlvs, trust_text=self._channel.receipt_trust_text)
-        if found is None:
-            return self._mobile_originated(pdu, utc)
-        return (
-            CarrierReceipt(
-                self._channel.name,
-                tuple(canonical_id(one, self._channel.receipt_id) for one in found.candidates),
-                found.state,
-                now,
-                utc,
-                found.raw_stat or "",
-                found.err or "",
-                source=pdu.destination_addr,  # a receipt's addresses are the message's, swapped
-                destination=pdu.source_addr,
-                user_reference=get_int(pdu.tlvs, Tag.USER_MESSAGE_REFERENCE),
-            ),
-        )
+        name, rule, trust_text = self._channel.name, self._channel.receipt_id, self._channel.receipt_trust_text
+        outcomes: list[Outcome] = []
+        for pdu in pdus:
+            text = pdu.short_message if isinstance(pdu, DeliverSm) else b""
+            found = receipt.parse(pdu.esm_class, text, pdu.tlvs, trust_text=trust_text)
+            if found is None:
+                outcomes += self._mobile_originated(pdu, utc)
+                continue
+            outcomes.append(
+                CarrierReceipt(
+                    name,
+                    tuple([canonical_id(one, rule) for one in found.candidates]),
+                    found.state,
+                    now,
+                    utc,
+                    found.raw_stat or "",
+                    found.err or "",
+                    pdu.destination_addr,  # a receipt's addresses are the message's, swapped
+                    pdu.source_addr,
+                    get_int(pdu.tlvs, _USER_MESSAGE_REFERENCE),
+                )
+            )
+        return outcomes
 
     def _mobile_originated(self, pdu: DeliverSm | DataSm, utc: float) -> Sequence[Outcome]:
         if not self._channel.mo_account:

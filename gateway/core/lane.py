@@ -6,7 +6,7 @@ queue is kept short on purpose, so that a code that comes now never stands behin
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import trio
@@ -22,8 +22,8 @@ from gateway.core.report import Report
 from gateway.store.base import Abandoned, Begun, Finish, NotSent, Outcome, Refused, Sent, Unclear
 from protocol.errors import ContentError, LocalProtocolError
 from protocol.ids import canonical_id
-from protocol.pdu import DataSm, DeliverSm, Pdu, SubmitSmResp, response_to
-from protocol.session import Answered, Event, Unanswered
+from protocol.pdu import DataSm, DeliverSm, Pdu, SubmitSmResp
+from protocol.session import Answered, Event, Session, Unanswered
 from protocol.status import Status, status_name
 from routing.failover import RESEND_AFTER_S, classify, decide
 from routing.plan import Health
@@ -150,66 +150,75 @@ class Lane:
         self._bucket.give_back(granted - len(parts))
         if not parts:
             return False
-        pairs = self._spread(parts)
-        self._beginning = len(pairs)
+        shares = self._spread(parts)
+        self._beginning = len(parts)
         with trio.CancelScope(shield=True):  # what is stored as leaving leaves, or is settled as not sent
-            begun = await self._owner.begin([self._attempt(bind, part) for bind, part in pairs])
-        self._send([pair for pair, may_leave in zip(pairs, begun.may_leave, strict=True) if may_leave])
+            begun = await self._owner.begin(self._attempts(shares))
+        self._send(shares, iter(begun.may_leave))
         self._beginning = 0
         self._owner.lane_changed()
         return True
 
     def _take_parts(self, count: int) -> list[Part]:
         """Up to `count` parts, codes first; parts of a message that has begun go before new messages."""
-        while len(self._parts) < count:
-            queue = next((queue for queue in self._queues.values() if queue), None)
-            if queue is None:
-                break
-            message = queue.popleft()
-            try:
-                self._parts += self._encoder.parts(message)
-            except ContentError as error:
-                self._owner.report(Report([Finish(message.id, MessageState.REJECTED, str(error))]))
-        return [self._parts.popleft() for _ in range(min(count, len(self._parts)))]
+        taken = self._parts
+        for queue in self._queues.values():
+            while queue and len(taken) < count:
+                message = queue.popleft()
+                try:
+                    taken += self._encoder.parts(message)
+                except ContentError as error:
+                    self._owner.report(Report([Finish(message.id, MessageState.REJECTED, str(error))]))
+        return [taken.popleft() for _ in range(min(count, len(taken)))]
 
-    def _spread(self, parts: list[Part]) -> list[tuple[Bind, Part]]:
-        """A bind for each part, by free windows; neighbours share one, for one write each."""
-        pairs: list[tuple[Bind, Part]] = []
+    def _spread(self, parts: list[Part]) -> list[tuple[Bind, list[Part]]]:
+        """A share of the parts for each bind, by free windows; neighbours stay together, for one write each."""
+        shares: list[tuple[Bind, list[Part]]] = []
+        at = 0
         ready = sorted((bind for bind in self.binds if bind.can_send), key=lambda bind: bind.can_send)
         for position, bind in enumerate(ready):
-            at = len(pairs)
-            share = min(bind.can_send, -(-(len(parts) - at) // (len(ready) - position)))
-            pairs += [(bind, part) for part in parts[at : at + share]]
-        return pairs
+            size = min(bind.can_send, -(-(len(parts) - at) // (len(ready) - position)))
+            shares.append((bind, parts[at : at + size]))
+            at += size
+        return shares
 
-    def _attempt(self, bind: Bind, part: Part) -> Attempt:
-        return Attempt(part.key, part.total, self.name, bind.number, part.user_reference, part.concat_reference)
+    def _attempts(self, shares: list[tuple[Bind, list[Part]]]) -> list[Attempt]:
+        name = self.name
+        return [
+            Attempt(part.key, part.total, name, bind.number, part.user_reference, part.concat_reference)
+            for bind, parts in shares
+            for part in parts
+        ]
 
-    def _send(self, pairs: list[tuple[Bind, Part]]) -> None:
+    def _send(self, shares: list[tuple[Bind, list[Part]]], may_leave: Iterator[bool]) -> None:
         now, utc = self._clock.now(), self._clock.utc()
         failed: list[Outcome] = []
-        for bind, part in pairs:
-            if bind.can_send:
-                failed += self._send_one(bind, part, now, utc)
-            else:  # the link died while the attempts were being stored
-                failed.append(self._not_sent(part))
-        for bind in self.binds:
-            bind.flush()
+        for bind, parts in shares:
+            leaving = [part for part in parts if next(may_leave)]
+            if bind.session is None or bind.can_send < len(leaving):  # the link died while the attempts were being stored
+                failed += [self._not_sent(part) for part in leaving]
+            else:
+                failed += self._request(bind.session, leaving, now, utc)
+                bind.flush()
         if failed:
             self._owner.report(Report(failed))
 
-    def _send_one(self, bind: Bind, part: Part, now: float, utc: float) -> Sequence[Outcome]:
-        assert bind.session is not None
-        part.written = now
-        part.answered = False
-        try:
-            bind.session.request(self._encoder.pdu(part, utc), part, now)
-        except LocalProtocolError as error:
-            return [Refused(part.key, now, 0, f"cannot be sent: {error}", again=False)]
-        self.submitted += 1
-        if part.message.class_ == "verification":
-            self._codes.append((now, part))
-        return ()
+    def _request(self, session: Session, parts: list[Part], now: float, utc: float) -> list[Outcome]:
+        """Give the session the submit_sm of `parts`; what cannot be written at all is refused."""
+        failed: list[Outcome] = []
+        request, pdu_of = session.request, self._encoder.pdu
+        for part in parts:
+            part.written = now
+            part.answered = False
+            try:
+                request(pdu_of(part, utc), part, now)
+            except LocalProtocolError as error:
+                failed.append(Refused(part.key, now, 0, f"cannot be sent: {error}", again=False))
+                continue
+            if part.message.class_ == "verification":
+                self._codes.append((now, part))
+        self.submitted += len(parts) - len(failed)
+        return failed
 
     def _not_sent(self, part: Part) -> NotSent:
         """A part of a long message stays here, for its sisters may have left; a whole message is planned again."""
@@ -220,30 +229,30 @@ class Lane:
     # -- what carriers say
 
     def on_events(self, bind: Bind, events: list[Event], now: float) -> None:
+        rule = self.channel.resp_id
         outcomes: list[Outcome] = []
-        requests: list[Pdu] = []
+        delivered: list[DeliverSm | DataSm] = []
         for event in events:
             if isinstance(event, Answered):
-                outcomes.append(self._on_answer(bind, event, now))
-            elif isinstance(event, DeliverSm | DataSm):
-                requests.append(event)
-                outcomes += self._incoming.read(event, now)
+                part: Part = event.token
+                part.answered = True
+                answer = event.answer
+                if isinstance(answer, SubmitSmResp) and not answer.status:
+                    outcomes.append(Sent(part.key, now, canonical_id(answer.message_id, rule), answer.message_id))
+                else:
+                    outcomes.append(self._on_refusal(bind, part, answer.status or Status.RUNKNOWNERR, now))
+            elif isinstance(event, (DeliverSm, DataSm)):
+                delivered.append(event)
             elif isinstance(event, Unanswered):
                 outcomes += [self._unclear(part, now) for part in event.tokens]
             elif isinstance(event, Pdu):
                 self._log.info("ignored a PDU of the carrier", command=event.command_id.name)
-        if outcomes or requests:
-            self._owner.report(Report(outcomes, _Answers(bind), requests))
+        if delivered:
+            outcomes += self._incoming.read(delivered, now)
+        if outcomes or delivered:
+            self._owner.report(Report(outcomes, _Answers(bind), delivered))
         if bind.can_send:
             self._signal.set()
-
-    def _on_answer(self, bind: Bind, event: Answered, now: float) -> Outcome:
-        part: Part = event.token
-        part.answered = True
-        answer = event.answer
-        if isinstance(answer, SubmitSmResp) and answer.status == 0:
-            return Sent(part.key, now, canonical_id(answer.message_id, self.channel.resp_id), answer.message_id)
-        return self._on_refusal(bind, part, answer.status or Status.RUNKNOWNERR, now)
 
     def _on_refusal(self, bind: Bind, part: Part, status: int, now: float) -> Outcome:
         self.refused += 1
@@ -347,6 +356,5 @@ class _Answers:
         session = self._session
         if session is None or self._bind.session is not session:
             return
-        for request in requests:
-            session.respond(response_to(request, status))
+        session.respond_all(requests, status)
         self._bind.flush()

@@ -30,6 +30,9 @@ RETRY_MAX_S = 3600.0
 TICK_S = 0.5
 
 _SPOKEN = {
+    MessageState.SCHEDULED: CarrierState.SCHEDULED,
+    MessageState.QUEUED: CarrierState.ENROUTE,
+    MessageState.IN_FLIGHT: CarrierState.ENROUTE,
     MessageState.DELIVERED: CarrierState.DELIVERED,
     MessageState.UNDELIVERED: CarrierState.UNDELIVERABLE,
     MessageState.EXPIRED: CarrierState.EXPIRED,
@@ -56,14 +59,12 @@ class Receiver(Protocol):
 
 
 def spoken_state(state: MessageState) -> CarrierState:
-    """Our final state in SMPP's words; anything not final is ENROUTE or SCHEDULED."""
-    if state is MessageState.SCHEDULED:
-        return CarrierState.SCHEDULED
-    return _SPOKEN.get(state, CarrierState.ENROUTE)
+    """Our state in SMPP's words."""
+    return _SPOKEN[state]
 
 
 @lru_cache(maxsize=1024)
-def _minute(number: int) -> datetime:
+def _minute(number: float) -> datetime:
     """Receipts tell minutes; those of one minute share the object."""
     return datetime.fromtimestamp(number * 60, UTC)
 
@@ -74,19 +75,23 @@ def pdu_of(notice: Notice, *, tlvs: bool) -> DeliverSm:
     text, esm_class = notice.data, notice.esm_class
     if not notice.is_mo:
         esm_class = receipt.RECEIPT
-        submitted, done = _minute(int(notice.submitted_utc // 60)), _minute(int(notice.done_utc // 60))
-        text, extra = receipt.write(notice.public_id, spoken_state(notice.state), submitted, done, notice.err)
+        submitted, done = _minute(notice.submitted_utc // 60), _minute(notice.done_utc // 60)
+        text, extra = receipt.write(notice.public_id, _SPOKEN[notice.state], submitted, done, notice.err)
     elif len(text) > 254:
         text, extra = b"", ((int(Tag.MESSAGE_PAYLOAD), notice.data),)
     return DeliverSm(
-        tlvs=extra if tlvs else (),
-        source_addr_ton=notice.source_ton,
-        source_addr_npi=notice.source_npi,
-        source_addr=notice.source,
-        dest_addr_ton=notice.dest_ton,
-        dest_addr_npi=notice.dest_npi,
-        destination_addr=notice.destination,
-        esm_class=esm_class,
+        0,
+        0,
+        extra if tlvs else (),
+        b"",
+        "",
+        notice.source_ton,
+        notice.source_npi,
+        notice.source,
+        notice.dest_ton,
+        notice.dest_npi,
+        notice.destination,
+        esm_class,
         data_coding=notice.data_coding,
         short_message=text,
     )
@@ -109,13 +114,16 @@ class Notices:
 
     def deliver(self, notices: Sequence[Notice]) -> None:
         """New notices, stored already."""
+        held = self._held
         for notice in notices:
-            if notice.id not in self._held:  # the store may have listed it a moment ago
+            if notice.id not in held:  # the store may have listed it a moment ago
                 self._queue(notice)
         self._signal.set()
 
     def _queue(self, notice: Notice) -> None:
-        queue = self._waiting.setdefault(notice.account, deque())
+        queue = self._waiting.get(notice.account)
+        if queue is None:
+            queue = self._waiting[notice.account] = deque()
         if len(queue) >= IN_MEMORY_MAX:
             self._overflow.add(notice.account)  # it stays in the store; `_refill` fetches it
         else:
@@ -205,7 +213,8 @@ class Notices:
             batch = [queue.popleft() for _ in range(min(receiver.can_deliver, len(queue)))]
             if not batch:
                 break
-            for impossible in receiver.deliver(batch, [pdu_of(notice, tlvs=receiver.takes_tlvs) for notice in batch]):
+            tlvs = receiver.takes_tlvs
+            for impossible in receiver.deliver(batch, [pdu_of(notice, tlvs=tlvs) for notice in batch]):
                 self.answered(impossible, 0)
 
     def waiting(self, account: str) -> int:

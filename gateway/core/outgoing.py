@@ -13,11 +13,12 @@ from protocol.times import relative
 from protocol.tlv import Tag, Tlvs
 from routing.records import AttemptKey, Message
 
+_USER_MESSAGE_REFERENCE = int(Tag.USER_MESSAGE_REFERENCE)
 REFERENCES_MAX = 10_000
 ALWAYS_RECEIPT = 1
 
 
-class Part(msgspec.Struct):
+class Part(msgspec.Struct, gc=False):
     """One submit_sm to be: part `number` (from 1) of `total` of one attempt. `answered` once the carrier said anything."""
 
     message: Message
@@ -36,6 +37,9 @@ class Encoder:
 
     def __init__(self, channel: Channel, seed: int) -> None:
         self._channel = channel
+        self._payload = channel.long_messages == "payload"
+        self._send_tlvs = channel.send_tlvs
+        self._send_validity = channel.send_validity
         self._bits = 16 if channel.long_messages in ("udh16", "sar") else 8
         self._seed = seed
         self._references: OrderedDict[tuple[str, str], int] = OrderedDict()
@@ -45,7 +49,7 @@ class Encoder:
         """The parts of the next attempt of `message`. Raises ContentError when it would need more than 255."""
         number = message.tries + 1
         content = message.content
-        if content.parts == 1 or content.esm_class & udh.UDHI or self._channel.long_messages == "payload":
+        if content.parts == 1 or content.esm_class & udh.UDHI or self._payload:
             return [Part(message, AttemptKey(message.id, number, 1), 1, 1, content.data, 0, self._next_user_reference())]
         cut = split_octets(content.data, content.data_coding, 16 if self._channel.long_messages == "udh16" else 8)
         reference = self._reference(message) if len(cut) > 1 else 0
@@ -71,17 +75,17 @@ class Encoder:
         message = part.message
         content = message.content
         data, esm_class = part.data, content.esm_class
-        tlvs: Tlvs = content.tlvs if self._channel.send_tlvs else ()
-        if self._channel.send_tlvs:
-            tlvs = (*tlvs, (Tag.USER_MESSAGE_REFERENCE, part.user_reference.to_bytes(2, "big")))
+        tlvs: Tlvs = ()
+        if self._send_tlvs:
+            tlvs = (*content.tlvs, (_USER_MESSAGE_REFERENCE, part.user_reference.to_bytes(2, "big")))
         if part.total > 1:
             data, esm_class, tlvs = self._numbered(part, esm_class, tlvs)
-        elif message.part_of is not None and not self._channel.send_tlvs and not esm_class & udh.UDHI:
+        elif message.part_of is not None and not self._send_tlvs and not esm_class & udh.UDHI:
             # The sender numbered its parts by TLVs, which this carrier does not get: the same by header.
             reference = crc32(message.part_of.key.encode()) & 0xFFFF
             data = udh.concat_header(udh.Concat(reference, message.part_of.total, message.part_of.seq, 16)) + data
             esm_class |= udh.UDHI
-        if len(data) > 254 or (self._channel.long_messages == "payload" and content.parts != 1):
+        if len(data) > 254 or (self._payload and content.parts != 1):
             data, tlvs = b"", (*tlvs, (Tag.MESSAGE_PAYLOAD, data))
         return SubmitSm(
             0,
@@ -99,7 +103,7 @@ class Encoder:
             content.protocol_id,
             message.priority,
             "",
-            relative(message.expires_utc - utc) if self._channel.send_validity else "",
+            relative(message.expires_utc - utc) if self._send_validity else "",
             ALWAYS_RECEIPT,
             0,
             content.data_coding,

@@ -17,6 +17,7 @@ queue in it may block. The bounds are elsewhere: a session's window, the queue s
 
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import Protocol
 
 import trio
@@ -38,6 +39,7 @@ from routing.policy import Screen, screen
 from routing.records import Attempt, Message, MessageState, Notice
 from routing.sla import SlaBook
 
+_QUEUED, _SCHEDULED = MessageState.QUEUED, MessageState.SCHEDULED
 PINS_MAX = 10_000
 SCAN_MAX = 2_000
 """Messages planned in one go: planning must not hold up the loop."""
@@ -114,28 +116,25 @@ class Pipeline:
 
     def _screen(self, submissions: list[Submission]) -> None:
         """Every message gets a status: what policy says, or that there is no room."""
-        queued, scheduled = self.store.queued() + len(self.submissions), self.store.scheduled()
-        room = self._config.core.queue_size_max
+        core = self._config.core
+        queued = self.store.queued() + len(self.submissions)
+        full = {class_ for class_, share in SHARE_OF_QUEUE.items() if queued >= core.queue_size_max * share}
+        no_more_scheduled = self.store.scheduled() >= core.scheduled_size_max
+        closed = not self.accepting or bool(self.store.trouble)
         for submission in submissions:
-            submission.statuses = [int(status) for status in screen(submission.messages, self._screens)]
+            statuses = screen(submission.messages, self._screens)
             for at, message in enumerate(submission.messages):
-                if not self.accepting or self.store.trouble:
-                    submission.statuses[at] = Status.RSYSERR
-                elif queued >= room * SHARE_OF_QUEUE[message.class_] or (
-                    message.state is MessageState.SCHEDULED and scheduled >= self._config.core.scheduled_size_max
-                ):
-                    submission.statuses[at] = Status.RMSGQFUL
+                if closed:
+                    statuses[at] = Status.RSYSERR
+                elif message.class_ in full or (no_more_scheduled and message.state is _SCHEDULED):
+                    statuses[at] = Status.RMSGQFUL
                 elif message.content.parts == 0:
-                    submission.statuses[at] = Status.RINVMSGLEN
+                    statuses[at] = Status.RINVMSGLEN
+            submission.statuses = statuses
 
     async def _admit(self, submissions: list[Submission]) -> None:
         """One step for everything that has come: after it, accepted means stored."""
-        passed = [
-            (submission, at)
-            for submission in submissions
-            for at, status in enumerate(submission.statuses)
-            if status == Status.ROK
-        ]
+        passed = [(submission, at) for submission in submissions for at, status in enumerate(submission.statuses) if not status]
         batch = [Admission(submission.messages[at]) for submission, at in passed]
         try:
             refusals = await self.store.admit(batch)
@@ -152,7 +151,7 @@ class Pipeline:
                 submission.statuses[at] = Status.RSUBMITFAIL
             elif message.part_of is not None:
                 complete += self._collect(message, now)
-            elif message.state is MessageState.QUEUED:
+            elif message.state is _QUEUED:
                 queued.append(message)
         if complete:
             queued += await self.store.release(complete)
@@ -264,7 +263,7 @@ class Pipeline:
         while True:
             reports = await self.reports.take()
             self._settling = len(reports)
-            settled = await self.store.settle([one for report in reports for one in report.outcomes])
+            settled = await self.store.settle(list(chain.from_iterable([report.outcomes for report in reports])))
             for report in reports:
                 if report.source is not None and report.requests:
                     report.source.acknowledge(report.requests, Status.ROK)
@@ -278,9 +277,9 @@ class Pipeline:
 
     def spread(self, settled: Settled) -> None:
         """Everything a step of the store brought about."""
+        add = self.sla.add
         for final in settled.finals:
-            clocks = final.since_due, final.since_written
-            self.sla.add(final.message.class_, final.channel, *clocks, correction=final.correction)
+            add(final.message.class_, final.channel, final.since_due, final.since_written, correction=final.correction)
         self._make_ready(settled.requeue)
         if settled.notices:
             self._deliver(settled.notices)

@@ -21,4 +21,4 @@ class Report(msgspec.Struct):
 
     outcomes: list[Outcome]
     source: Acknowledger | None = None
-    requests: list[Pdu] = []
+    requests: Sequence[Pdu] = ()

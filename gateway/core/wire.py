@@ -44,21 +44,19 @@ class Wire:
 
     async def receive(self) -> bytes:
         """What the peer sent, at most 64 KB; empty when the connection is over, for whatever reason."""
-        await trio.lowlevel.checkpoint()  # a busy peer must not starve the others
         return await self._receive_raw()
 
     async def _receive_raw(self) -> bytes:
         while not self._closed:
-            try:
-                return self._sock.recv(RECEIVE_MAX)
-            except BlockingIOError:
-                pass
-            except OSError:
-                return b""
+            # Asked first, and not only on EAGAIN: the others have their turn, and what comes meanwhile joins this read.
             try:
                 await trio.lowlevel.wait_readable(self._sock)
-            except trio.ClosedResourceError:
+                return self._sock.recv(RECEIVE_MAX)
+            except BlockingIOError:
+                continue
+            except (OSError, trio.ClosedResourceError):
                 return b""
+        await trio.lowlevel.checkpoint()
         return b""
 
     def send(self, data: bytes) -> None:

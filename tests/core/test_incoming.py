@@ -25,7 +25,7 @@ class StillClock:
 
 def read(pdu: DeliverSm | DataSm, **fields: Any) -> Any:
     clock = StillClock()
-    return Incoming(channel(**fields), clock, IdMaker(0, clock.utc)).read(pdu, 5.0)
+    return Incoming(channel(**fields), clock, IdMaker(0, clock.utc)).read([pdu], 5.0)
 
 
 TEXT = b"id:00FF sub:001 dlvrd:001 submit date:2701150800 done date:2701150801 stat:DELIVRD err:000 text:hi"
@@ -84,4 +84,4 @@ def test_a_subscribers_message_goes_to_the_channels_account_as_it_came() -> None
 
 
 def test_a_subscribers_message_nobody_wants_is_dropped() -> None:
-    assert read(DeliverSm(source_addr=TO, short_message=b"hello")) == ()
+    assert read(DeliverSm(source_addr=TO, short_message=b"hello")) == []
