@@ -18,7 +18,7 @@ from gateway.store.base import Finish
 from gateway.store.embedded import vault as embedded
 from gateway.store.embedded.schema import HISTORY, STORE, connect
 from gateway.store.embedded.store import open_store
-from gateway.store.history import INDEXED, OPEN_MAX, History, documents
+from gateway.store.history import INDEXED, OPEN_MAX, History, rows_by_day
 from gateway.store.record import Record
 from gateway.store.vault import KEYED, SORTED, NotWrittenError, VaultError
 from routing.records import Content, Message, MessageState
@@ -48,7 +48,7 @@ def ended(number: int, day: int = 0, **fields: Any) -> Record:
 
 
 def add(history: History, *records: Record) -> None:
-    history.add(documents(records))
+    history.add(rows_by_day(records))
 
 
 def found(records: Iterator[Record]) -> list[int]:
