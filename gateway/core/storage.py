@@ -296,8 +296,7 @@ class Storage:
             found = await self._bring(lambda: keeper.missing_due(utc))
             if found is not None:
                 keeper.note_due(found)
-        next_utc = self.book.next_due_utc()
-        if next_utc is None or next_utc > utc:
+        if not self.book.indexes.agenda.has_come(utc):
             return None
         due = self.book.take_due(utc)
         await self._surely()

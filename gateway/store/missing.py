@@ -2,7 +2,17 @@
 
 from collections.abc import Iterable, Sequence
 
-from gateway.store.base import Admission, CarrierReceipt, Outcome, Sent, Unclear
+from gateway.store.base import (
+    Abandoned,
+    Admission,
+    CarrierReceipt,
+    Finish,
+    MobileOriginated,
+    NoticeDone,
+    Outcome,
+    Sent,
+    Unclear,
+)
 from gateway.store.book import Book
 from gateway.store.fetch import Wanted
 from gateway.store.record import by_carrier, by_place
@@ -31,20 +41,22 @@ def of_messages(book: Book, ids: Iterable[int]) -> Wanted | None:
 def for_outcomes(book: Book, outcomes: Sequence[Outcome]) -> Wanted | None:
     """Messages the outcomes are about, or may be about."""
     wanted = Wanted(finds=[])
+    known, records = book.indexes.by_carrier, book.records
     for outcome in outcomes:
         if isinstance(outcome, CarrierReceipt):
-            if not any((outcome.channel, one) in book.indexes.by_carrier for one in outcome.candidates):
+            for one in outcome.candidates:
+                if (outcome.channel, one) in known:
+                    break
+            else:
                 wanted.finds += [by_carrier(outcome.channel, one) for one in outcome.candidates]
                 wanted.finds.append(by_place(outcome.channel, outcome.destination))
+        elif isinstance(outcome, (NoticeDone, MobileOriginated)):
             continue
-        number: int | None = getattr(outcome, "message_id", None)
-        if number is None and (key := getattr(outcome, "key", None)) is not None:
-            number = key.message_id
-        if number is None:
-            continue
-        record = book.records.get(number)
-        if record is None:
-            wanted.ids.add(number)
+        elif isinstance(outcome, (Abandoned, Finish)):
+            if outcome.message_id not in records:
+                wanted.ids.add(outcome.message_id)
+        elif (record := records.get(outcome.key.message_id)) is None:
+            wanted.ids.add(outcome.key.message_id)
         elif isinstance(outcome, Unclear) or (isinstance(outcome, Sent) and not outcome.carrier_id):
             # Whether a receipt fits this attempt alone depends on every other at its place.
             channel = next((one.channel for one in record.attempts if one.key == outcome.key), "")

@@ -35,7 +35,7 @@ def share_names(message: Message) -> None:
 
 def needs_evidence(attempt: Attempt) -> bool:
     """Whether it left and the carrier has not named it: only a receipt that fits can tell."""
-    return attempt.state is AttemptState.UNKNOWN or (attempt.state is AttemptState.SENT and not attempt.carrier_id)
+    return attempt.state is states.UNKNOWN or (attempt.state is states.SENT and not attempt.carrier_id)
 
 
 def needs_care(record: Record) -> bool:
@@ -58,7 +58,7 @@ def decimal_id(public_id: str) -> int | None:
 
 def settled(message: Message) -> bool:
     """Whether nothing can change it any more; one that our own timeout ended may still be corrected."""
-    return message.state.final and message.reason != states.NO_RECEIPT
+    return message.state in states.FINAL and message.reason != states.NO_RECEIPT
 
 
 def attention(record: Record, grace_s: float) -> float:

@@ -60,6 +60,8 @@ class Taken:
 
     def __init__(self, changes: Changes) -> None:
         self.changes = changes
+        self.ended: list[int] = []
+        """Messages that nothing can change any more."""
         self.rows: dict[int, Places] = {}
         self.messages: dict[int, int] = {}
         self.guards: dict[str, int] = {}
