@@ -8,8 +8,8 @@ import heapq
 from collections import deque
 from enum import IntEnum
 
-FRESH_MAX = 256
-"""Seconds in which most may still be crossed out; after that what is left of one moves to a smaller table."""
+FRESH_MAX = 1_024
+"""Slots of which most may still be crossed out; after that what is left of one moves to a smaller table."""
 
 
 class Due(IntEnum):
@@ -22,73 +22,85 @@ class Due(IntEnum):
     NOTICE = 4
 
 
+_KINDS = 8
+"""A slot is a second times this, plus the kind: slots in order are seconds in order, and need no tuple for each entry."""
+
+
 class Agenda:
     """See the module."""
 
     def __init__(self) -> None:
-        self._entries: dict[int, dict[tuple[Due, int], float]] = {}
-        self._seconds: list[int] = []
-        """A heap; a second that was emptied and noted again stands in it twice."""
+        self._slots: dict[int, dict[int, float]] = {}
+        self._order: list[int] = []
+        """A heap of slots; one that was emptied and noted again stands in it twice."""
         self._fresh: deque[int] = deque()
-        self._found: deque[tuple[float, Due, int]] = deque()
+        self._found: deque[tuple[float, int, int]] = deque()
 
     def __len__(self) -> int:
-        return sum(map(len, self._entries.values())) + len(self._found)
+        return sum(map(len, self._slots.values())) + len(self._found)
 
     def add(self, utc: float, kind: Due, number: int) -> None:
         """Look at it then."""
-        second = int(utc)
-        entries = self._entries.get(second)
+        slot = int(utc) * _KINDS + kind
+        entries = self._slots.get(slot)
         if entries is None:
-            entries = self._begin(second)
-        entries[kind, number] = utc
+            entries = self._begin(slot)
+        entries[number] = utc
 
     def drop(self, utc: float, kind: Due, number: int) -> None:
         """It does not matter any more. Nothing when it is not here."""
-        second = int(utc)
-        entries = self._entries.get(second)
-        if entries is not None and entries.pop((kind, number), None) is not None and not entries:
-            del self._entries[second]
+        slot = int(utc) * _KINDS + kind
+        entries = self._slots.get(slot)
+        if entries is not None and entries.pop(number, None) is not None and not entries:
+            del self._slots[slot]
 
-    def _begin(self, second: int) -> dict[tuple[Due, int], float]:
-        entries = self._entries[second] = {}
-        heapq.heappush(self._seconds, second)
-        self._fresh.append(second)
+    def _begin(self, slot: int) -> dict[int, float]:
+        entries = self._slots[slot] = {}
+        heapq.heappush(self._order, slot)
+        self._fresh.append(slot)
         if len(self._fresh) > FRESH_MAX:
             old = self._fresh.popleft()
-            if (left := self._entries.get(old)) is not None:
-                self._entries[old] = dict(left)  # a table never shrinks, however much was taken out of it
+            if (left := self._slots.get(old)) is not None:
+                self._slots[old] = dict(left)  # a table never shrinks, however much was taken out of it
         return entries
 
     def first(self) -> float | None:
         """When the next of it comes; None when there is nothing."""
         if self._found:
             return self._found[0][0]
-        second = self._first_second()
-        return None if second is None else min(self._entries[second].values())
+        return min((min(self._slots[slot].values()) for slot in self._next_slots()), default=None)
 
-    def _first_second(self) -> int | None:
-        while self._seconds:
-            if self._seconds[0] in self._entries:
-                return self._seconds[0]
-            heapq.heappop(self._seconds)
-        return None
+    def _next_slots(self) -> list[int]:
+        """Those of the first second there is something in."""
+        order = self._order
+        while order and order[0] not in self._slots:
+            heapq.heappop(order)
+        if not order:
+            return []
+        second = order[0] - order[0] % _KINDS
+        return [slot for slot in range(second, second + _KINDS) if slot in self._slots]
 
     def has_come(self, utc: float) -> bool:
         """Whether something has come at `utc`."""
-        second = self._first_second()
-        return bool(self._found) or (second is not None and second <= utc and min(self._entries[second].values()) <= utc)
+        slots = self._next_slots()
+        if slots and slots[0] // _KINDS > utc:  # far away, as a rule: nothing to go through
+            return bool(self._found)
+        first = self.first()
+        return first is not None and first <= utc
 
     def take(self, utc: float) -> tuple[Due, int] | None:
         """The oldest of what has come, removed; None when nothing has."""
         if not self._found:
             if not self.has_come(utc):
                 return None
-            second = self._seconds[0]
-            entries = self._entries[second]
-            self._found.extend(sorted((at, kind, number) for (kind, number), at in entries.items() if at <= utc))
-            for _, kind, number in self._found:
-                del entries[kind, number]
-            if not entries:
-                del self._entries[second]
-        return self._found.popleft()[1:]
+            for slot in self._next_slots():
+                entries = self._slots[slot]
+                come = [(at, slot % _KINDS, number) for number, at in entries.items() if at <= utc]
+                for _, _, number in come:
+                    del entries[number]
+                if not entries:
+                    del self._slots[slot]
+                self._found += come
+            self._found = deque(sorted(self._found))
+        _, kind, number = self._found.popleft()
+        return Due(kind), number

@@ -31,7 +31,7 @@ from gateway.store.base import (
     Unclear,
 )
 from gateway.store.holdings import Holdings
-from gateway.store.record import CORRELATION_S, Record, needs_evidence, settled
+from gateway.store.record import CORRELATION_S, Record, attempt_of, needs_evidence, settled
 from routing.records import Attempt, AttemptKey, AttemptState, Message, MessageState, Notice
 
 NUMBER_TAIL = 7
@@ -130,7 +130,7 @@ class Book(Holdings):
 
     def _begin(self, attempt: Attempt, done: Settled, now: float, utc: float) -> bool:
         record = self.records.get(attempt.key.message_id)
-        if record is None or _attempt(record, attempt.key) is not None:
+        if record is None or attempt_of(record, attempt.key) is not None:
             return False
         message = record.message
         first = attempt.key.number == message.tries + 1 and message.state is states.QUEUED
@@ -152,21 +152,25 @@ class Book(Holdings):
     def settle(self, outcomes: Sequence[Outcome], utc: float) -> Settled:
         done = Settled([], [], [])
         self._mark_unclear(outcomes)
+        self._unmatched: list[CarrierReceipt] = []
         for outcome in outcomes:
             self._settlers[outcome.__class__](outcome, done, utc)
+        for receipt in self._unmatched:
+            if not self._by_id(receipt, done, utc):
+                self._by_evidence(receipt, done, utc)
         return done
 
     def _open(self, key: AttemptKey) -> tuple[Record, Attempt] | None:
         """An attempt whose outcome is not known yet."""
         record = self.records.get(key.message_id)
-        attempt = None if record is None else _attempt(record, key)
+        attempt = None if record is None else attempt_of(record, key)
         if record is None or attempt is None or attempt.state not in states.UNANSWERED:
             return None
         return record, attempt
 
     def _sent(self, outcome: Sent, done: Settled, utc: float) -> None:
         record = self.records.get(outcome.key.message_id)
-        attempt = None if record is None else _attempt(record, outcome.key)
+        attempt = None if record is None else attempt_of(record, outcome.key)
         if record is None or attempt is None or attempt.carrier_id:
             return
         attempt.answered = outcome.at
@@ -261,11 +265,19 @@ class Book(Holdings):
             done.requeue.append(message)
 
     def _receipt(self, receipt: CarrierReceipt, done: Settled, utc: float) -> None:
+        if not self._by_id(receipt, done, utc):
+            self._unmatched.append(receipt)  # it may have overtaken, on another bind, an answer that is in this batch too
+
+    def _by_id(self, receipt: CarrierReceipt, done: Settled, utc: float) -> bool:
+        """Apply a receipt for a known id. Gives whether it is known."""
         for candidate in receipt.candidates:
             known = self.indexes.by_carrier.get((receipt.channel, candidate))
             if known is not None and _about(receipt, *known):
                 self._apply(receipt, known[1], known[0], done, utc)
-                return
+                return True
+        return False
+
+    def _by_evidence(self, receipt: CarrierReceipt, done: Settled, utc: float) -> None:
         guess = self.indexes.unidentified.about(receipt)
         if guess is not None:
             guess[0].evidence = "receipt"
@@ -374,7 +386,7 @@ class Book(Holdings):
             self.guards.release(record.guards, message.accepted_utc)
         if states.wants_notice(message):
             self._add_notice(states.notice_of(message, message.final_utc, utc, correction=correction), done)
-        if settled(message) or self.alone:
+        if self.alone or reason != states.NO_RECEIPT:
             self.ended[message.id] = None
         else:
             self.indexes.agenda.add(message.expires_utc + CORRELATION_S, Coming.CLOSE, message.id)
@@ -463,13 +475,6 @@ class Book(Holdings):
 
     def page_in(self, class_: MessageClass, limit: int) -> list[Message]:  # noqa: ARG002 - everything is in memory already
         return []
-
-
-def _attempt(record: Record, key: AttemptKey) -> Attempt | None:
-    for attempt in reversed(record.attempts):  # the latest is asked for most
-        if attempt.key == key:
-            return attempt
-    return None
 
 
 def _is_out(record: Record) -> bool:

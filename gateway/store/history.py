@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from gateway.store.embedded.schema import HISTORY, RESTORE_HINT, connect, connect_reader, transaction
+from gateway.store.embedded.schema import HISTORY, HISTORY_PAGE_SIZE, RESTORE_HINT, connect, connect_reader, transaction
 from gateway.store.record import Record
 from gateway.store.vault import NotWrittenError, VaultError
 
@@ -92,7 +92,7 @@ class History:
         if writer is None:
             while len(self._writers) >= OPEN_MAX:
                 self._writers.pop(min(self._writers)).close()
-            writer = self._writers[day] = connect(self.path(day), HISTORY, check=False)
+            writer = self._writers[day] = connect(self.path(day), HISTORY, check=False, page_size=HISTORY_PAGE_SIZE)
         return writer
 
     # -- reading

@@ -193,18 +193,17 @@ class Keeper:
         taken = changes.take()
         self._note(taken, number)
         self._taken = Taken(taken)
-        self._taken.ended = [one for one, record in taken.changed.items() if self._has_ended(record)]
+        self._taken.ended = [
+            one
+            for one, record in taken.changed.items()
+            if record.message.state in FINAL and (settled(record.message) or one in self.book.ended)
+        ]
         self._cut_at.append((utc, number))
         rows = Rows()
         self._fold(rows, utc)
         rows.into(write)
         write.keep_from = self._backlog.oldest(number)
         return write
-
-    def _has_ended(self, record: Record) -> bool:
-        """Whether it is one for the history."""
-        message = record.message
-        return message.state in FINAL and (settled(message) or message.id in self.book.ended)
 
     def _see_what_is_old(self, utc: float) -> None:
         while self._cut_at and (self._cut_at[0][0] <= utc - self._fold_after_s or len(self._backlog.messages) > UNFOLDED_MAX):

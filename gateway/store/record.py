@@ -7,7 +7,7 @@ import msgspec
 
 from gateway.store import states
 from gateway.store.base import Guard
-from routing.records import Attempt, AttemptState, Message, MessageState
+from routing.records import Attempt, AttemptKey, AttemptState, Message, MessageState
 
 CORRELATION_S = 72 * 3600.0
 """How long a receipt may come after the validity, or before the message it is about is known."""
@@ -31,6 +31,14 @@ def share_names(message: Message) -> None:
         value = getattr(message, name)
         if value:
             setattr(message, name, intern(value))
+
+
+def attempt_of(record: Record, key: AttemptKey) -> Attempt | None:
+    """One of its attempts."""
+    for attempt in reversed(record.attempts):  # the latest is asked for most
+        if attempt.key == key:
+            return attempt
+    return None
 
 
 def needs_evidence(attempt: Attempt) -> bool:

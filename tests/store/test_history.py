@@ -297,7 +297,7 @@ def test_a_damaged_day_is_named(history: History) -> None:
 def test_a_full_disk_is_said_and_nothing_is_lost(tmp_path: Path) -> None:
     with closing(open_store(tmp_path, BOOT, START_UTC)) as store:
         story = Story(store)
-        message = story.accepted(content=Content(b"x" * 10_000))
+        message = story.accepted(content=Content(b"x" * 40_000))
         store.history._writer(datetime.fromtimestamp(START_UTC, UTC).date()).execute("PRAGMA max_page_count = 2")
         with pytest.raises(NotWrittenError):
             store.settle([Finish(message.id, MessageState.REJECTED, "x")], story.utc)
