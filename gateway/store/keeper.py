@@ -27,7 +27,7 @@ from gateway.store.pages import cut
 from gateway.store.reads import Reads
 from gateway.store.record import Record, attention, needs_care, settled
 from gateway.store.rollups import spell
-from gateway.store.rows import Places, Rows, Taken, places_of
+from gateway.store.rows import NOWHERE, Places, Rows, Taken, each, places_of
 from gateway.store.shelf import NOTICE_S
 from gateway.store.states import FINAL
 from gateway.store.unfolded import Backlog, Unfolded
@@ -244,7 +244,7 @@ class Keeper:
         assert taken is not None
         for message_id, places in self._gone.items():
             rows.remove("message", str(message_id))
-            for place in places:
+            for place in each(places):
                 rows.remove(*place)
         taken.gone, self._gone = self._gone, {}
         for key in self._gone_notices:
@@ -270,12 +270,12 @@ class Keeper:
                 ending[number] = taken.messages[number]  # the history takes it, not a row
                 continue
             places = places_of(record, self.book.receipt_grace_s)
-            before = self._rows.get(number, ())
+            before, now = each(self._rows.get(number, NOWHERE)), each(places)
             rows.put("message", str(number), record)
             for place in before:
-                if place not in places:
+                if place not in now:
                     rows.remove(*place)
-            for place in places:
+            for place in now:
                 if place not in before:
                     rows.add(*place)
             taken.rows[number] = places
@@ -324,7 +324,7 @@ class Keeper:
         for number, places in taken.rows.items():
             self._rows[number] = places
             self._clean[number] = None
-            for name, key in places:
+            for name, key in each(places):
                 if name == "due":
                     self._seen_due(due_time(key))
         for number in taken.ended:
@@ -486,7 +486,7 @@ class Keeper:
         here = Counter(
             self.book.records[number].message.class_
             for number, places in self._rows.items()
-            if any(name == "queue" for name, _ in places)
+            if any(name == "queue" for name, _ in each(places))
         )
         self.queue.count(vault, here)
         first = vault.scan("due", "", LAST, 1)
