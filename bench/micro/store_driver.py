@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 from gateway.store import missing
 from gateway.store.base import Admission, CarrierReceipt, Guard, Member, Sent, Settled, Unique, Window
 from gateway.store.fetch import Found, Wanted, fetch
-from gateway.store.history import documents
+from gateway.store.history import rows_by_day
 from gateway.store.keeper import ARCHIVE_MAX
 from gateway.store.opening import Opened
 from gateway.store.worker import Worker
@@ -226,12 +226,12 @@ class Driver:
         elif (wanted := asks()) is None:
             self._ready.append(life)
         else:
-            keeper.reads.begin()
+            went = keeper.reads.begin()
             self._busy.add(f"read {id(life)}")
 
             def brought(found: Found) -> None:
                 self._busy.remove(f"read {id(life)}")
-                if self.blocked.time("bring", keeper.bring, found):
+                if self.blocked.time("bring", keeper.bring, found, went):
                     self._ready.append(life)
                 else:
                     self._wait(life, asks)
@@ -267,7 +267,7 @@ class Driver:
         records = keeper.take_archive()
         if not records:
             return
-        by_day = self.blocked.time("documents", documents, records)
+        by_day = self.blocked.time("rows_by_day", rows_by_day, records)
         self._busy.add("archive")
 
         def archived(_: None) -> None:

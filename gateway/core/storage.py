@@ -26,7 +26,7 @@ from gateway.store import missing
 from gateway.store.base import Abandoned, Admission, Begun, Change, Due, Guard, Ledger, NotSent, Outcome, Settled
 from gateway.store.fetch import Found, Wanted, fetch
 from gateway.store.guards import member_key
-from gateway.store.history import documents
+from gateway.store.history import rows_by_day
 from gateway.store.keeper import ARCHIVE_MAX
 from gateway.store.opening import Opened
 from gateway.store.record import Record, by_addresses, by_alias, decimal_id
@@ -296,8 +296,7 @@ class Storage:
             found = await self._bring(lambda: keeper.missing_due(utc))
             if found is not None:
                 keeper.note_due(found)
-        next_utc = self.book.next_due_utc()
-        if next_utc is None or next_utc > utc:
+        if not self.book.indexes.agenda.has_come(utc):
             return None
         due = self.book.take_due(utc)
         await self._surely()
@@ -417,7 +416,7 @@ class Storage:
         if not records:
             await trio.lowlevel.checkpoint()
             return True
-        by_day = documents(records)
+        by_day = rows_by_day(records)
         try:
             await self._call("archiver", lambda: history.add(by_day))
         except NotWrittenError as error:

@@ -11,7 +11,7 @@ from gateway.store.base import Admission, Begun, Change, Due, Guard, Ledger, Out
 from gateway.store.book import Book
 from gateway.store.fetch import Found, Wanted, fetch
 from gateway.store.guards import member_key
-from gateway.store.history import History, documents
+from gateway.store.history import History, rows_by_day
 from gateway.store.keeper import Keeper
 from gateway.store.record import Record, by_addresses, by_alias, decimal_id
 from gateway.store.recovery import Recovered, recover
@@ -51,7 +51,7 @@ class BlockingStore:
             keeper.written(utc)
             records = keeper.take_archive()
             if records:
-                self.history.add(documents(records))
+                self.history.add(rows_by_day(records))
                 keeper.archived(records)
 
     # -- steps

@@ -10,6 +10,7 @@ from typing import Any
 
 from config.schema import MessageClass
 from gateway.store import states
+from gateway.store.agenda import Due as Coming
 from gateway.store.base import (
     Abandoned,
     Admission,
@@ -30,9 +31,7 @@ from gateway.store.base import (
     Unclear,
 )
 from gateway.store.holdings import Holdings
-from gateway.store.indexes import ENTRIES_PER_RECORD, due_of
-from gateway.store.indexes import Due as Coming
-from gateway.store.record import CORRELATION_S, Record, needs_evidence, settled
+from gateway.store.record import CORRELATION_S, Record, attempt_of, needs_evidence, settled
 from routing.records import Attempt, AttemptKey, AttemptState, Message, MessageState, Notice
 
 NUMBER_TAIL = 7
@@ -91,9 +90,7 @@ class Book(Holdings):
         self.changes.void.pop(message.id, None)
         self.accepted += 1
         self.states[message.state] += 1
-        self.indexes.add_alias(message)
-        for at, kind in due_of(record):
-            self.indexes.at(at, kind, message.id)
+        self.indexes.add(record)
 
     def void(self, message_ids: Iterable[int]) -> None:
         """Take back what was admitted, for its sender was told that it was not."""
@@ -112,16 +109,16 @@ class Book(Holdings):
         found = []
         for message_id in message_ids:
             record = self.records.get(message_id)
-            if record is None or record.message.state is not MessageState.SCHEDULED:
+            if record is None or record.message.state is not states.SCHEDULED:
                 continue
             message = record.message
             message.group_whole = True
             self._touch(record)
             if message.due_utc > utc:
                 message.not_before_utc = message.due_utc
-                self.indexes.at(message.due_utc, Coming.RELEASE, message.id)
+                self.indexes.agenda.add(message.due_utc, Coming.RELEASE, message.id)
             else:
-                self._move(record, MessageState.QUEUED)
+                self._move(record, states.QUEUED)
                 found.append(message)
         return found
 
@@ -133,11 +130,11 @@ class Book(Holdings):
 
     def _begin(self, attempt: Attempt, done: Settled, now: float, utc: float) -> bool:
         record = self.records.get(attempt.key.message_id)
-        if record is None or _attempt(record, attempt.key) is not None:
+        if record is None or attempt_of(record, attempt.key) is not None:
             return False
         message = record.message
-        first = attempt.key.number == message.tries + 1 and message.state is MessageState.QUEUED
-        further = attempt.key.number == message.tries and message.state is MessageState.IN_FLIGHT
+        first = attempt.key.number == message.tries + 1 and message.state is states.QUEUED
+        further = attempt.key.number == message.tries and message.state is states.IN_FLIGHT
         if not first and not further:
             return False
         if utc >= message.expires_utc:
@@ -145,7 +142,7 @@ class Book(Holdings):
             return False
         message.tries = attempt.key.number
         message.channel = attempt.channel
-        self._move(record, MessageState.IN_FLIGHT)
+        self._move(record, states.IN_FLIGHT)
         attempt.begun, attempt.begun_utc, attempt.boot = now, utc, self.boot
         record.attempts.append(attempt)
         return True
@@ -155,35 +152,39 @@ class Book(Holdings):
     def settle(self, outcomes: Sequence[Outcome], utc: float) -> Settled:
         done = Settled([], [], [])
         self._mark_unclear(outcomes)
+        self._unmatched: list[CarrierReceipt] = []
         for outcome in outcomes:
             self._settlers[outcome.__class__](outcome, done, utc)
+        for receipt in self._unmatched:
+            if not self._by_id(receipt, done, utc):
+                self._by_evidence(receipt, done, utc)
         return done
 
     def _open(self, key: AttemptKey) -> tuple[Record, Attempt] | None:
         """An attempt whose outcome is not known yet."""
         record = self.records.get(key.message_id)
-        attempt = None if record is None else _attempt(record, key)
-        if record is None or attempt is None or attempt.state not in (AttemptState.SENDING, AttemptState.UNKNOWN):
+        attempt = None if record is None else attempt_of(record, key)
+        if record is None or attempt is None or attempt.state not in states.UNANSWERED:
             return None
         return record, attempt
 
     def _sent(self, outcome: Sent, done: Settled, utc: float) -> None:
         record = self.records.get(outcome.key.message_id)
-        attempt = None if record is None else _attempt(record, outcome.key)
+        attempt = None if record is None else attempt_of(record, outcome.key)
         if record is None or attempt is None or attempt.carrier_id:
             return
         attempt.answered = outcome.at
         attempt.carrier_id, attempt.carrier_spelling = outcome.carrier_id, outcome.spelling
-        if attempt.state in (AttemptState.SENDING, AttemptState.UNKNOWN):
+        if attempt.state in states.UNANSWERED:
             self._identified(attempt, record)
-            attempt.state = AttemptState.SENT
+            attempt.state = states.SENT
         self._touch(record)
         if outcome.carrier_id:
             self.indexes.by_carrier[attempt.channel, outcome.carrier_id] = record, attempt
             early = self.parked.take(attempt.channel, outcome.carrier_id)
             if early is not None:
                 self._apply(early, attempt, record, done, utc)
-        elif attempt.state is AttemptState.SENT:
+        elif attempt.state is states.SENT:
             self.indexes.unidentified.add(attempt, record)
             self._seek_evidence(attempt, record, done, utc)
 
@@ -199,13 +200,13 @@ class Book(Holdings):
         self._touch(record)
         if outcome.free:
             record.attempts.remove(attempt)  # it was only too early; a storm of these must not pile up
-        if message.state is not MessageState.IN_FLIGHT or outcome.key.number != message.tries:
+        if message.state is not states.IN_FLIGHT or outcome.key.number != message.tries:
             return
         message.refusals += not outcome.free
         if outcome.never_here:
             message.tried = (*message.tried, attempt.channel)
         if outcome.again:
-            self._move(record, MessageState.QUEUED)
+            self._move(record, states.QUEUED)
             done.requeue.append(message)
         elif not states.open_elsewhere(record.attempts, outcome.key.number):
             message.err = outcome.status
@@ -220,8 +221,8 @@ class Book(Holdings):
         self._identified(attempt, record)
         record.attempts.remove(attempt)
         self._touch(record)
-        if not outcome.kept and message.state is MessageState.IN_FLIGHT and outcome.key.number == message.tries:
-            self._move(record, MessageState.QUEUED)
+        if not outcome.kept and message.state is states.IN_FLIGHT and outcome.key.number == message.tries:
+            self._move(record, states.QUEUED)
             done.requeue.append(message)
 
     def _mark_unclear(self, outcomes: Sequence[Outcome]) -> None:
@@ -230,8 +231,8 @@ class Book(Holdings):
         for outcome in outcomes:
             if outcome.__class__ is Unclear:
                 found = self._open(outcome.key)
-                if found is not None and found[1].state is AttemptState.SENDING:
-                    found[1].state = AttemptState.UNKNOWN
+                if found is not None and found[1].state is states.SENDING:
+                    found[1].state = states.UNKNOWN
                     self._touch(found[0])
                     self.indexes.unidentified.add(found[1], found[0])
                     self._unclear.add(outcome.key)
@@ -243,7 +244,7 @@ class Book(Holdings):
         record, attempt = found
         if not self._seek_evidence(attempt, record, done, utc) and outcome.resend_utc is not None:
             attempt.resend_utc = outcome.resend_utc
-            self.indexes.at(outcome.resend_utc, Coming.RESEND, record.message.id)
+            self.indexes.agenda.add(outcome.resend_utc, Coming.RESEND, record.message.id)
 
     def _seek_evidence(self, attempt: Attempt, record: Record, done: Settled, utc: float) -> bool:
         """An attempt without the carrier's id: a receipt that came early, or one that will, may tell. Gives whether one has."""
@@ -258,17 +259,25 @@ class Book(Holdings):
         if record is None:
             return
         message = record.message
-        if message.state is MessageState.IN_FLIGHT and message.tries == outcome.number:
+        if message.state is states.IN_FLIGHT and message.tries == outcome.number:
             message.possible_duplicate = True
-            self._move(record, MessageState.QUEUED)
+            self._move(record, states.QUEUED)
             done.requeue.append(message)
 
     def _receipt(self, receipt: CarrierReceipt, done: Settled, utc: float) -> None:
+        if not self._by_id(receipt, done, utc):
+            self._unmatched.append(receipt)  # it may have overtaken, on another bind, an answer that is in this batch too
+
+    def _by_id(self, receipt: CarrierReceipt, done: Settled, utc: float) -> bool:
+        """Apply a receipt for a known id. Gives whether it is known."""
         for candidate in receipt.candidates:
             known = self.indexes.by_carrier.get((receipt.channel, candidate))
             if known is not None and _about(receipt, *known):
                 self._apply(receipt, known[1], known[0], done, utc)
-                return
+                return True
+        return False
+
+    def _by_evidence(self, receipt: CarrierReceipt, done: Settled, utc: float) -> None:
         guess = self.indexes.unidentified.about(receipt)
         if guess is not None:
             guess[0].evidence = "receipt"
@@ -278,7 +287,7 @@ class Book(Holdings):
             self.parked.add(receipt, utc)
 
     def _apply(self, receipt: CarrierReceipt, attempt: Attempt, record: Record, done: Settled, utc: float) -> None:
-        if attempt.state in (AttemptState.DELIVERED, AttemptState.FAILED):
+        if attempt.state in states.FINISHED:
             return
         after = states.attempt_after(receipt.state)
         attempt.receipt, attempt.err = receipt.stat or receipt.state.name, receipt.err
@@ -296,7 +305,7 @@ class Book(Holdings):
                 self._end(record, MessageState.DELIVERED, "", done, utc, delivered_by=by, receipt=receipt)
             return
         elsewhere = states.open_elsewhere(record.attempts, attempt.key.number)
-        if not elsewhere and message.state is not MessageState.QUEUED:
+        if not elsewhere and message.state is not states.QUEUED:
             message.err = states.error_code(receipt.err)
             reason = f"{attempt.receipt} {receipt.err}".strip()
             self._end(record, states.failed_as(receipt.state), reason, done, utc)
@@ -308,7 +317,7 @@ class Book(Holdings):
 
     def _finish(self, outcome: Finish, done: Settled, utc: float) -> None:
         record = self.records.get(outcome.message_id)
-        if record is not None and not record.message.state.final:
+        if record is not None and record.message.state not in states.FINAL:
             self._end(record, outcome.state, outcome.reason, done, utc)
 
     # -- notices
@@ -323,7 +332,7 @@ class Book(Holdings):
         done.notices.append(notice)
 
     def _notice_done(self, outcome: NoticeDone, _done: Settled, _utc: float) -> None:
-        self.shelf.take(outcome.notice_id)
+        self.unhold(outcome.notice_id)
         self.changes.notices.pop(outcome.notice_id, None)
         self.changes.told[outcome.notice_id] = outcome.account
 
@@ -360,7 +369,8 @@ class Book(Holdings):
         receipt: CarrierReceipt | None = None,
     ) -> None:
         message = record.message
-        correction = message.state.final
+        correction = message.state in states.FINAL
+        self.indexes.agenda.drop(message.expires_utc, Coming.EXPIRE, message.id)
         self._move(record, state)
         message.reason = reason
         if delivered_by is None or receipt is None:
@@ -371,30 +381,23 @@ class Book(Holdings):
             clocks = states.latencies(message, delivered_by, self.boot, receipt.at, receipt.at_utc)
             final = Final(message, delivered_by.channel, *clocks, correction)
         done.finals.append(final)
-        self.changes.rollups.update(self.rollups.add(final, utc))
+        self.rollups.add(final, utc)
         if record.guards and not correction and not _is_out(record):
             self.guards.release(record.guards, message.accepted_utc)
         if states.wants_notice(message):
             self._add_notice(states.notice_of(message, message.final_utc, utc, correction=correction), done)
-        if settled(message) or self.alone:
+        if self.alone or reason != states.NO_RECEIPT:
             self.ended[message.id] = None
         else:
-            self.indexes.at(message.expires_utc + CORRELATION_S, Coming.CLOSE, message.id)
+            self.indexes.agenda.add(message.expires_utc + CORRELATION_S, Coming.CLOSE, message.id)
         while self.alone and len(self.ended) > self.finals_max:
             self.unload(self.ended.popitem(last=False)[0])
-        self.indexes.tidy(ENTRIES_PER_RECORD * len(self.records) + 2 * len(self.shelf), self._matters)
-
-    def _matters(self, kind: Coming, number: int) -> bool:
-        if kind is Coming.NOTICE:
-            return number in self.shelf
-        record = self.records.get(number)
-        return record is not None and (kind is Coming.CLOSE or not record.message.state.final)
 
     # -- time
 
     def take_due(self, utc: float) -> Due:
         due = Due([], [], [], Settled([], [], []))
-        while (found := self.indexes.next_due(utc)) is not None:
+        while (found := self.indexes.agenda.take(utc)) is not None:
             kind, number = found
             if kind is Coming.NOTICE:
                 self._give_up(number, due)
@@ -407,31 +410,31 @@ class Book(Holdings):
 
     def _come_due(self, record: Record, kind: Coming, due: Due, utc: float) -> None:
         message = record.message
-        if message.state.final:
+        if message.state in states.FINAL:
             if kind is Coming.CLOSE and not settled(message):
                 self.ended[message.id] = None
                 self._touch(record)
         elif kind is Coming.EXPIRE:
             self._expire(record, due, utc)
-        elif kind is Coming.RELEASE and message.state is MessageState.SCHEDULED and utc >= message.not_before_utc:
+        elif kind is Coming.RELEASE and message.state is states.SCHEDULED and utc >= message.not_before_utc:
             if message.part_of is not None and not message.group_whole:
                 due.incomplete.append(message)
             else:
-                self._move(record, MessageState.QUEUED)
+                self._move(record, states.QUEUED)
                 due.queued.append(message)
         elif kind is Coming.RESEND and states.resendable(message, record.attempts):
             message.possible_duplicate = True
-            self._move(record, MessageState.QUEUED)
+            self._move(record, states.QUEUED)
             due.queued.append(message)
 
     def _expire(self, record: Record, due: Due, utc: float) -> None:
         message = record.message
         if utc < message.expires_utc:
             return  # replaced since; the new validity has an entry of its own
-        if message.state is not MessageState.IN_FLIGHT:
+        if message.state is not states.IN_FLIGHT:
             self._expired(record, message.tries + 1, due.settled, utc)
         elif utc < message.expires_utc + self.receipt_grace_s:
-            self.indexes.at(message.expires_utc + self.receipt_grace_s, Coming.EXPIRE, message.id)
+            self.indexes.agenda.add(message.expires_utc + self.receipt_grace_s, Coming.EXPIRE, message.id)
         else:
             self._end(record, MessageState.UNKNOWN, states.NO_RECEIPT, due.settled, utc)
 
@@ -465,20 +468,13 @@ class Book(Holdings):
             setattr(message, name, value)
         self.changes.rewritten[message.id] = record
         if "not_before_utc" in fields and message.not_before_utc:
-            self._move(record, MessageState.SCHEDULED)
-            self.indexes.at(message.not_before_utc, Coming.RELEASE, message.id)
+            self._move(record, states.SCHEDULED)
+            self.indexes.agenda.add(message.not_before_utc, Coming.RELEASE, message.id)
         if "expires_utc" in fields:
-            self.indexes.at(message.expires_utc, Coming.EXPIRE, message.id)
+            self.indexes.agenda.add(message.expires_utc, Coming.EXPIRE, message.id)
 
     def page_in(self, class_: MessageClass, limit: int) -> list[Message]:  # noqa: ARG002 - everything is in memory already
         return []
-
-
-def _attempt(record: Record, key: AttemptKey) -> Attempt | None:
-    for attempt in reversed(record.attempts):  # the latest is asked for most
-        if attempt.key == key:
-            return attempt
-    return None
 
 
 def _is_out(record: Record) -> bool:
@@ -488,6 +484,6 @@ def _is_out(record: Record) -> bool:
 
 def _about(receipt: CarrierReceipt, record: Record, attempt: Attempt) -> bool:
     """Carriers use ids again: a finished attempt's id with another number is an early receipt of a new message."""
-    finished = attempt.state in (AttemptState.DELIVERED, AttemptState.FAILED)
+    finished = attempt.state in states.FINISHED
     number = receipt.destination[-NUMBER_TAIL:]
     return not finished or not number or record.message.destination.endswith(number)

@@ -113,8 +113,8 @@ class Parked:
 
     def _remove(self, number: int) -> CarrierReceipt:
         receipt = self._receipts.pop(number)
-        self.changes.parked.pop(number, None)
-        self.changes.unparked[number] = None
+        if self.changes.parked.pop(number, None) is None:  # else no page has it
+            self.changes.unparked[number] = None
         for candidate in receipt.candidates:
             if self._by_id.get((receipt.channel, candidate)) == number:
                 del self._by_id[receipt.channel, candidate]

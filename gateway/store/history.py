@@ -7,35 +7,54 @@ counts.
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 
-from gateway.store.embedded.schema import HISTORY, RESTORE_HINT, connect, connect_reader, transaction
+from gateway.store.embedded.schema import HISTORY, HISTORY_PAGE_SIZE, RESTORE_HINT, connect, connect_reader, transaction
 from gateway.store.record import Record
 from gateway.store.vault import NotWrittenError, VaultError
 
 FOLDER = "history"
 OPEN_MAX = 3
-_ADD = (
-    "INSERT INTO final(key, value) SELECT key, value FROM json_each(?) WHERE true "
-    "ON CONFLICT(key) DO UPDATE SET value = excluded.value"
-)
+SIZES = (100, 10, 1)
+"""Rows one statement adds. SQLite takes values sooner than a document apart, and gives up the interpreter once a statement."""
+_ADD = {size: f"INSERT OR REPLACE INTO final(key, value) VALUES {', '.join(['(?, ?)'] * size)}" for size in SIZES}
 _FIND = "SELECT t.value FROM json_each(?) AS wanted JOIN final AS t ON t.key = CAST(wanted.value AS INTEGER)"
 INDEXED = {"destination": "$.message.destination", "client_ref": "$.message.client_ref", "public_id": "$.message.public_id"}
 """What can be searched for in a day that is over without reading all of it."""
+Rows: TypeAlias = list[int | str]
+"""Id, record as JSON, id, record ..."""
+DAY_S = 86_400
+_EPOCH = date(1970, 1, 1)
 _JSON = msgspec.json.Encoder()
 _RECORD = msgspec.json.Decoder(Record)
 
 
-def documents(records: Iterable[Record]) -> dict[date, bytes]:
-    """Records as one JSON document a day, for `History.add`; made where the records may not change meanwhile."""
-    by_day: dict[date, dict[int, Record]] = {}
+def rows_by_day(records: Iterable[Record]) -> dict[date, Rows]:
+    """Rows for `History.add`; made where the records may not change meanwhile."""
+    by_day: dict[int, list[Record]] = {}
     for record in records:
-        day = datetime.fromtimestamp(record.message.final_utc, UTC).date()
-        by_day.setdefault(day, {})[record.message.id] = record
-    return {day: _JSON.encode(several) for day, several in by_day.items()}
+        by_day.setdefault(int(record.message.final_utc // DAY_S), []).append(record)
+    return {_EPOCH + timedelta(days=day): _encoded(several) for day, several in by_day.items()}
+
+
+def _encoded(records: list[Record]) -> Rows:
+    values = _JSON.encode_lines(records).decode().split("\n")
+    rows: Rows = [0] * (2 * len(records))
+    rows[::2] = [record.message.id for record in records]
+    rows[1::2] = values[:-1]  # each line is ended
+    return rows
+
+
+def _insert(writer: sqlite3.Connection, rows: Rows) -> None:
+    at = 0
+    for size in SIZES:
+        while len(rows) - at >= 2 * size:
+            writer.execute(_ADD[size], rows[at : at + 2 * size])
+            at += 2 * size
 
 
 class History:
@@ -50,13 +69,13 @@ class History:
         self._writers: dict[date, sqlite3.Connection] = {}
         self._readers: dict[date, sqlite3.Connection] = {}
 
-    def add(self, by_day: dict[date, bytes]) -> None:
-        """Store documents. Raises NotWrittenError."""
+    def add(self, by_day: dict[date, Rows]) -> None:
+        """Store rows. Raises NotWrittenError."""
         for day, rows in by_day.items():
             try:
                 writer = self._writer(day)
                 with transaction(writer):
-                    writer.execute(_ADD, (rows.decode(),))
+                    _insert(writer, rows)
             except (sqlite3.Error, VaultError) as error:
                 raise NotWrittenError(f"{self.path(day)}: {error}") from error
 
@@ -73,7 +92,7 @@ class History:
         if writer is None:
             while len(self._writers) >= OPEN_MAX:
                 self._writers.pop(min(self._writers)).close()
-            writer = self._writers[day] = connect(self.path(day), HISTORY, check=False)
+            writer = self._writers[day] = connect(self.path(day), HISTORY, check=False, page_size=HISTORY_PAGE_SIZE)
         return writer
 
     # -- reading

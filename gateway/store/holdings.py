@@ -4,13 +4,13 @@ from collections import Counter, OrderedDict
 from collections.abc import Sequence
 
 from gateway.store import states
+from gateway.store.agenda import Due as Coming
 from gateway.store.base import Ledger
 from gateway.store.changes import Changes
 from gateway.store.evidence import Parked
 from gateway.store.guards import GuardBook
-from gateway.store.indexes import Due as Coming
-from gateway.store.indexes import Indexes, due_of
-from gateway.store.record import CORRELATION_S, Record, decimal_id, settled, share_names
+from gateway.store.indexes import Indexes
+from gateway.store.record import Record, decimal_id, share_names
 from gateway.store.rollups import Rollups
 from gateway.store.shelf import NOTICE_S, Shelf
 from routing.records import Attempt, Message, MessageState, Notice
@@ -43,10 +43,6 @@ class Holdings:
         share_names(message)
         self.records[message.id] = record
         self.indexes.add(record)
-        for at, kind in due_of(record):
-            self.indexes.at(at, kind, message.id)
-        if message.state.final and not settled(message):
-            self.indexes.at(message.expires_utc + CORRELATION_S, Coming.CLOSE, message.id)
 
     def unload(self, message_id: int) -> Record:
         """The vault has it, or it has long ended."""
@@ -57,12 +53,23 @@ class Holdings:
     def hold(self, notice: Notice) -> None:
         """Keep a notice until its sender has it, or its time is over."""
         self.shelf.add(notice)
-        self.indexes.at(notice.created_utc + NOTICE_S, Coming.NOTICE, notice.id)
+        self.indexes.agenda.add(notice.created_utc + NOTICE_S, Coming.NOTICE, notice.id)
+
+    def unhold(self, notice_id: int) -> Notice | None:
+        """It need not be kept here any more."""
+        notice = self.shelf.take(notice_id)
+        if notice is not None:
+            self.indexes.agenda.drop(notice.created_utc + NOTICE_S, Coming.NOTICE, notice_id)
+        return notice
+
+    def count_ends(self) -> None:
+        """Bring the rollups up to date, for the next page."""
+        self.changes.rollups |= self.rollups.gather()
 
     # -- questions
 
     def next_due_utc(self) -> float | None:
-        return self.indexes.due[0][0] if self.indexes.due else None
+        return self.indexes.agenda.first()
 
     def find(self, message_ids: Sequence[int]) -> list[Message | None]:
         found = (self.records.get(message_id) for message_id in message_ids)

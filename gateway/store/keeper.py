@@ -26,10 +26,11 @@ from gateway.store.guards import useful
 from gateway.store.pages import cut
 from gateway.store.reads import Reads
 from gateway.store.record import Record, attention, needs_care, settled
-from gateway.store.rollups import Key, spell
-from gateway.store.rows import Places, Rows, Taken, places_of
+from gateway.store.rollups import spell
+from gateway.store.rows import NOWHERE, Places, Rows, Taken, each, places_of
 from gateway.store.shelf import NOTICE_S
-from gateway.store.unfolded import Unfolded
+from gateway.store.states import FINAL
+from gateway.store.unfolded import Backlog, Unfolded
 from gateway.store.vault import LAST, Vault, Write
 from gateway.store.working_set import WorkingSet
 from routing.records import Message, MessageState
@@ -76,13 +77,7 @@ class Keeper:
         self._notices_max = notices_max
         self._cut_at: deque[tuple[float, int]] = deque()
         self._fold_below = 0
-        self._messages: Unfolded[int] = Unfolded()
-        self._ending: Unfolded[int] = Unfolded()
-        self._guards: Unfolded[str] = Unfolded()
-        self._notices: Unfolded[int] = Unfolded()
-        self._parked: Unfolded[int] = Unfolded()
-        self._sums: Unfolded[str] = Unfolded()
-        self._rollups: Unfolded[Key] = Unfolded()
+        self._backlog = Backlog()
         self._rows: dict[int, Places] = {}
         self._gone: dict[int, Places] = {}
         self._gone_notices: dict[str, float] = {}
@@ -191,29 +186,33 @@ class Keeper:
         self._see_what_is_old(utc)
         if not force and not changes and not self.foldable:
             return None
+        self.book.count_ends()
         number = self.number + 1
         self.newest_id = max(self.newest_id, *changes.admitted, 0)
         write = Write(number, cut(changes, self.book.guards, self.book.rollups, self._totals()))
         taken = changes.take()
         self._note(taken, number)
         self._taken = Taken(taken)
+        self._taken.ended = [
+            one
+            for one, record in taken.changed.items()
+            if record.message.state in FINAL and (settled(record.message) or one in self.book.ended)
+        ]
         self._cut_at.append((utc, number))
         rows = Rows()
         self._fold(rows, utc)
         rows.into(write)
-        firsts = (self._messages, self._ending, self._guards, self._notices, self._parked, self._sums, self._rollups)
-        write.keep_from = min(one.first(number) for one in firsts)
+        write.keep_from = self._backlog.oldest(number)
         return write
 
     def _see_what_is_old(self, utc: float) -> None:
-        while self._cut_at and (self._cut_at[0][0] <= utc - self._fold_after_s or len(self._messages) > UNFOLDED_MAX):
+        while self._cut_at and (self._cut_at[0][0] <= utc - self._fold_after_s or len(self._backlog.messages) > UNFOLDED_MAX):
             self._fold_below = self._cut_at.popleft()[1] + 1
 
     @property
     def foldable(self) -> bool:
         """Whether there is something to fold now."""
-        waiting = (self._messages, self._guards, self._notices, self._parked, self._sums, self._rollups)
-        return bool(self._gone or self._gone_notices) or any(one.first(self._fold_below) < self._fold_below for one in waiting)
+        return bool(self._gone or self._gone_notices) or self._backlog.any_before(self._fold_below)
 
     def _totals(self) -> dict[str, int]:
         book = self.book
@@ -221,29 +220,22 @@ class Keeper:
         return {"accepted": book.accepted, "dead": book.dead_letters, "newest": self.newest_id, **totals}
 
     def _note(self, taken: Changes, number: int) -> None:
+        self._backlog.note(taken, number)
         for several in (taken.admitted, taken.rewritten, taken.changed):
-            for message_id, record in several.items():
-                self._messages.note(message_id, number)
-                self._clean.pop(message_id, None)
-                if record.message.state is not MessageState.QUEUED:
-                    self.queue.left(message_id)
+            if self._clean:
+                for message_id in several:
+                    self._clean.pop(message_id, None)
+            if self.queue:
+                for message_id, record in several.items():
+                    if record.message.state is not MessageState.QUEUED:
+                        self.queue.left(message_id)
         for message_id in taken.void:
-            self._messages.drop(message_id)
+            self._backlog.messages.drop(message_id)
             self.queue.left(message_id)
-        for notice_id in taken.notices:
-            self._notices.note(notice_id, number)
         for notice_id, account in taken.told.items():
             self._noticed.discard(notice_id)
-            if not self._notices.drop(notice_id):
+            if not self._backlog.notices.drop(notice_id):
                 self._gone_notices[notice_key(account, notice_id)] = 0.0
-        for parked in taken.parked:
-            self._parked.note(parked, number)
-        for guard in taken.guards:
-            self._guards.note(guard, number)
-        for name in taken.sums:
-            self._sums.note(name, number)
-        for period in taken.rollups:
-            self._rollups.note(period, number)
 
     # -- folding
 
@@ -252,7 +244,7 @@ class Keeper:
         assert taken is not None
         for message_id, places in self._gone.items():
             rows.remove("message", str(message_id))
-            for place in places:
+            for place in each(places):
                 rows.remove(*place)
         taken.gone, self._gone = self._gone, {}
         for key in self._gone_notices:
@@ -264,13 +256,13 @@ class Keeper:
         for dead in taken.changes.dead.values():
             rows.put("dead", notice_key(dead.account, dead.id), dead)
         for number in taken.changes.unparked:
-            if not self._parked.drop(number):
+            if not self._backlog.parked.drop(number):
                 rows.remove("parked", str(number))
         self._fold_messages(rows, taken)
         self._fold_others(rows, taken, utc)
 
     def _fold_messages(self, rows: Rows, taken: Taken) -> None:
-        taken.messages = self._messages.take(self._fold_below, FOLD_MAX + len(taken.changes.admitted))
+        taken.messages = self._backlog.messages.take(self._fold_below, FOLD_MAX + len(taken.changes.admitted))
         ending = {}
         for number in taken.messages:
             record = self.book.records[number]
@@ -278,46 +270,46 @@ class Keeper:
                 ending[number] = taken.messages[number]  # the history takes it, not a row
                 continue
             places = places_of(record, self.book.receipt_grace_s)
-            before = self._rows.get(number, ())
+            before, now = each(self._rows.get(number, NOWHERE)), each(places)
             rows.put("message", str(number), record)
             for place in before:
-                if place not in places:
+                if place not in now:
                     rows.remove(*place)
-            for place in places:
+            for place in now:
                 if place not in before:
                     rows.add(*place)
             taken.rows[number] = places
         if ending:
             for number in ending:
                 del taken.messages[number]
-            self._ending.put_back(ending)
+            self._backlog.ending.put_back(ending)
 
     def _fold_others(self, rows: Rows, taken: Taken, utc: float) -> None:
         book = self.book
         # As many as this write brings at least, or the journal would grow while load lasts.
-        taken.guards = self._guards.take(self._fold_below, 2 * FOLD_MAX + len(taken.changes.guards))
+        taken.guards = self._backlog.guards.take(self._fold_below, 2 * FOLD_MAX + len(taken.changes.guards))
         for key in taken.guards:
             times = book.guards.held[key]
             if useful(key, times, utc):
                 rows.put("guard", key, times)
             else:
                 rows.remove("guard", key)
-        taken.notices = self._notices.take(self._fold_below, FOLD_MAX)
+        taken.notices = self._backlog.notices.take(self._fold_below, FOLD_MAX)
         for number in taken.notices:
             notice = book.shelf.get(number)
             if notice is not None:
                 key = notice_key(notice.account, number)
                 rows.put("notice", key, notice)
                 rows.add("due", due_notice_key(notice.created_utc + NOTICE_S, key))
-        taken.parked = self._parked.take(self._fold_below, FOLD_MAX)
+        taken.parked = self._backlog.parked.take(self._fold_below, FOLD_MAX)
         for number in taken.parked:
             receipt = book.parked.get(number)
             if receipt is not None:
                 rows.put("parked", str(number), receipt)
-        taken.sums = self._sums.take(self._fold_below, FOLD_MAX)
+        taken.sums = self._backlog.sums.take(self._fold_below, FOLD_MAX)
         for name in taken.sums:
             rows.put("sum", name, book.guards.sums[name])
-        taken.rollups = self._rollups.take(self._fold_below, FOLD_MAX)
+        taken.rollups = self._backlog.rollups.take(self._fold_below, FOLD_MAX)
         for period in taken.rollups:
             if (counts := book.rollups.held.get(period)) is not None:
                 rows.put("rollup", spell(period), counts)
@@ -332,21 +324,20 @@ class Keeper:
         for number, places in taken.rows.items():
             self._rows[number] = places
             self._clean[number] = None
-            for name, key in places:
+            for name, key in each(places):
                 if name == "due":
                     self._seen_due(due_time(key))
-        for several in (taken.changes.changed, taken.changes.admitted, taken.changes.rewritten):
-            for number, record in several.items():
-                if settled(record.message) or number in self.book.ended:
-                    self.book.ended.pop(number, None)
-                    self._to_archive.append(number)
+        for number in taken.ended:
+            self.book.ended.pop(number, None)
+        self._to_archive += taken.ended
         self.reads.went(taken.gone)
         self.reads.went(taken.gone_notices)
         self._noticed.update(taken.notices)
         for notice in map(self.book.shelf.get, taken.notices):
             if notice is not None:
                 self._seen_due(notice.created_utc + NOTICE_S)
-        self.book.rollups.forget_over(utc, lambda key: key in self.book.changes.rollups or key in self._rollups)
+        self.book.count_ends()
+        self.book.rollups.forget_over(utc, lambda key: key in self.book.changes.rollups or key in self._backlog.rollups)
         self._evict(utc)
 
     def _seen_due(self, at: float) -> None:
@@ -361,7 +352,7 @@ class Keeper:
         if self._cut_at:
             self._cut_at.pop()
         for name in ("messages", "guards", "notices", "parked", "sums", "rollups"):
-            getattr(self, f"_{name}").put_back(getattr(taken, name))
+            getattr(self._backlog, name).put_back(getattr(taken, name))
         self._gone = {**taken.gone, **self._gone}
         self._gone_notices = {**taken.gone_notices, **self._gone_notices}
         self.book.changes.put_back(taken.changes)
@@ -379,7 +370,7 @@ class Keeper:
         over = len(self._clean) - self._clean_max
         for number in list(self._clean):
             record = book.records.get(number)
-            if record is None or number in book.changes.changed or number in self._messages:
+            if record is None or number in book.changes.changed or number in self._backlog.messages:
                 del self._clean[number]
                 continue
             if not self._may_leave(record, utc):
@@ -407,7 +398,7 @@ class Keeper:
         if len(guards.held) <= self._guards_max:
             return
         count = len(guards.held) - self._guards_max + self._guards_max // 10
-        free = (key for key in guards.held if key not in self._guards and key not in self.book.changes.guards)
+        free = (key for key in guards.held if key not in self._backlog.guards and key not in self.book.changes.guards)
         going = list(islice(free, count))
         guards.forget(going)
         self.reads.went(going)
@@ -418,7 +409,7 @@ class Keeper:
             return
         for number in [one for one in self._noticed if one not in self.book.changes.told][:over]:
             self._noticed.discard(number)
-            notice = self.book.shelf.take(number)
+            notice = self.book.unhold(number)
             if notice is not None:
                 self.reads.went((notice_key(notice.account, number),))
 
@@ -438,19 +429,21 @@ class Keeper:
     def archived(self, records: Sequence[Record]) -> None:
         """The history has them."""
         # Those that have changed since are archived once more, and are needed until then.
-        changing = self.book.changes.changed.keys() | (self._taken.changes.changed.keys() if self._taken else ())
-        for record in records:
-            number = record.message.id
-            if number not in changing:
-                self._messages.drop(number)
-                self._ending.drop(number)
+        changing = self.book.changes.changed
+        written = self._taken.changes.changed if self._taken is not None else {}
+        messages, ending = self._backlog.messages, self._backlog.ending
+        numbers = [record.message.id for record in records]
+        over = [number for number in numbers if number not in changing and number not in written]
+        messages.drop_all(over)
+        ending.drop_all(over)
+        for number in numbers:
             self._clean.pop(number, None)
             if (places := self._rows.pop(number, None)) is not None:
                 self._gone[number] = places
-            self._finals[number] = None
+        self._finals.update(dict.fromkeys(numbers))
         while len(self._finals) > self._finals_max:
             number, _ = self._finals.popitem(last=False)
-            if number not in changing and number not in self._messages and number not in self._ending:
+            if number not in changing and number not in written and number not in messages and number not in ending:
                 self.book.unload(number)
 
     def not_archived(self, records: Sequence[Record]) -> None:
@@ -465,7 +458,7 @@ class Keeper:
         self.book.load(record)
         if row is not None:
             self._rows[number] = places_of(row, self.book.receipt_grace_s)
-        self._messages.note(number, first_page)
+        self._backlog.messages.note(number, first_page)
         if settled(record.message):
             self._to_archive.append(number)
 
@@ -477,7 +470,7 @@ class Keeper:
         """First pages of what else the journal holds, by kind; keys of notices that were taken; the journal's last page."""
         self._gone_notices.update(dict.fromkeys(told, 0.0))
         for name, several in numbers.items():
-            target: Unfolded[Any] = getattr(self, f"_{name}")
+            target: Unfolded[Any] = getattr(self._backlog, name)
             for key, number in sorted(several.items(), key=lambda one: one[1]):
                 target.note(key, number)
         self.number = last
@@ -493,7 +486,7 @@ class Keeper:
         here = Counter(
             self.book.records[number].message.class_
             for number, places in self._rows.items()
-            if any(name == "queue" for name, _ in places)
+            if any(name == "queue" for name, _ in each(places))
         )
         self.queue.count(vault, here)
         first = vault.scan("due", "", LAST, 1)

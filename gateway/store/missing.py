@@ -2,10 +2,21 @@
 
 from collections.abc import Iterable, Sequence
 
-from gateway.store.base import Admission, CarrierReceipt, Outcome, Sent, Unclear
+from gateway.store.base import (
+    Admission,
+    CarrierReceipt,
+    MobileOriginated,
+    NoticeDone,
+    NotSent,
+    Outcome,
+    Refused,
+    Sent,
+    Unclear,
+)
 from gateway.store.book import Book
 from gateway.store.fetch import Wanted
-from gateway.store.record import by_carrier, by_place
+from gateway.store.record import attempt_of, by_carrier, by_place
+from routing.records import AttemptKey
 
 
 def for_admission(book: Book, batch: Sequence[Admission]) -> Wanted | None:
@@ -31,22 +42,51 @@ def of_messages(book: Book, ids: Iterable[int]) -> Wanted | None:
 def for_outcomes(book: Book, outcomes: Sequence[Outcome]) -> Wanted | None:
     """Messages the outcomes are about, or may be about."""
     wanted = Wanted(finds=[])
+    unknown: list[CarrierReceipt] = []
+    known = book.indexes.by_carrier
     for outcome in outcomes:
         if isinstance(outcome, CarrierReceipt):
-            if not any((outcome.channel, one) in book.indexes.by_carrier for one in outcome.candidates):
-                wanted.finds += [by_carrier(outcome.channel, one) for one in outcome.candidates]
-                wanted.finds.append(by_place(outcome.channel, outcome.destination))
-            continue
-        number: int | None = getattr(outcome, "message_id", None)
-        if number is None and (key := getattr(outcome, "key", None)) is not None:
-            number = key.message_id
-        if number is None:
-            continue
-        record = book.records.get(number)
-        if record is None:
-            wanted.ids.add(number)
-        elif isinstance(outcome, Unclear) or (isinstance(outcome, Sent) and not outcome.carrier_id):
-            # Whether a receipt fits this attempt alone depends on every other at its place.
-            channel = next((one.channel for one in record.attempts if one.key == outcome.key), "")
-            wanted.finds.append(by_place(channel, record.message.destination))
+            for one in outcome.candidates:
+                if (outcome.channel, one) in known:
+                    break
+            else:
+                unknown.append(outcome)
+        elif isinstance(outcome, NoticeDone):
+            continue  # the commonest first: whether it is here is asked for every one
+        elif isinstance(outcome, Sent):
+            _for_attempt(book, outcome.key, wanted, about_place=not outcome.carrier_id)
+        elif isinstance(outcome, (Refused, NotSent, Unclear)):
+            _for_attempt(book, outcome.key, wanted, about_place=isinstance(outcome, Unclear))
+        elif not isinstance(outcome, MobileOriginated) and outcome.message_id not in book.records:
+            wanted.ids.add(outcome.message_id)
+    if unknown:
+        _for_receipts(unknown, _named(book, outcomes), wanted)
     return wanted or None
+
+
+def _named(book: Book, outcomes: Sequence[Outcome]) -> set[tuple[str, str]]:
+    """Channels and ids that answers among the outcomes name."""
+    named = set()
+    for outcome in outcomes:
+        if isinstance(outcome, Sent) and (record := book.records.get(outcome.key.message_id)) is not None:
+            attempt = attempt_of(record, outcome.key)
+            if attempt is not None:
+                named.add((attempt.channel, outcome.carrier_id))
+    return named
+
+
+def _for_receipts(receipts: Sequence[CarrierReceipt], named: set[tuple[str, str]], wanted: Wanted) -> None:
+    for receipt in receipts:
+        if not any((receipt.channel, one) in named for one in receipt.candidates):
+            wanted.finds += [by_carrier(receipt.channel, one) for one in receipt.candidates]
+            wanted.finds.append(by_place(receipt.channel, receipt.destination))
+
+
+def _for_attempt(book: Book, key: AttemptKey, wanted: Wanted, *, about_place: bool) -> None:
+    """`about_place`: a receipt may be about it, or about any other at its place."""
+    record = book.records.get(key.message_id)
+    if record is None:
+        wanted.ids.add(key.message_id)
+    elif about_place:
+        channel = next((one.channel for one in record.attempts if one.key == key), "")
+        wanted.finds.append(by_place(channel, record.message.destination))

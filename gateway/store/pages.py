@@ -90,7 +90,9 @@ def cut(changes: Changes, guards: GuardBook, rollups: Rollups, totals: dict[str,
     if whole:
         page["admitted"] = list(whole.values())
     if changes.changed:
-        page["changed"] = [progress_of(one) for number, one in changes.changed.items() if number not in whole]
+        page["changed"] = [
+            (number, _progress(one.message), one.attempts) for number, one in changes.changed.items() if number not in whole
+        ]
     for name in ("void", "unparked"):
         if found := getattr(changes, name):
             page[name] = list(found)

@@ -7,7 +7,7 @@ import msgspec
 
 from gateway.store import states
 from gateway.store.base import Guard
-from routing.records import Attempt, AttemptState, Message, MessageState
+from routing.records import Attempt, AttemptKey, AttemptState, Message, MessageState
 
 CORRELATION_S = 72 * 3600.0
 """How long a receipt may come after the validity, or before the message it is about is known."""
@@ -33,9 +33,17 @@ def share_names(message: Message) -> None:
             setattr(message, name, intern(value))
 
 
+def attempt_of(record: Record, key: AttemptKey) -> Attempt | None:
+    """One of its attempts."""
+    for attempt in reversed(record.attempts):  # the latest is asked for most
+        if attempt.key == key:
+            return attempt
+    return None
+
+
 def needs_evidence(attempt: Attempt) -> bool:
     """Whether it left and the carrier has not named it: only a receipt that fits can tell."""
-    return attempt.state is AttemptState.UNKNOWN or (attempt.state is AttemptState.SENT and not attempt.carrier_id)
+    return attempt.state is states.UNKNOWN or (attempt.state is states.SENT and not attempt.carrier_id)
 
 
 def needs_care(record: Record) -> bool:
@@ -58,7 +66,7 @@ def decimal_id(public_id: str) -> int | None:
 
 def settled(message: Message) -> bool:
     """Whether nothing can change it any more; one that our own timeout ended may still be corrected."""
-    return message.state.final and message.reason != states.NO_RECEIPT
+    return message.state in states.FINAL and message.reason != states.NO_RECEIPT
 
 
 def attention(record: Record, grace_s: float) -> float:

@@ -7,6 +7,7 @@ end became known, so a period that is over never changes again.
 from collections.abc import Callable
 from typing import TypeAlias
 
+from config.schema import MessageClass
 from gateway.store.base import Final
 from routing.records import MessageState
 from routing.sla import WITHIN_S
@@ -20,6 +21,7 @@ COUNTS = (
     "cost",
 )
 """Only ever add at the end. `corrected` counts ends that were counted as unknown before."""
+FIRST_FINAL = MessageState.DELIVERED
 _CORRECTED = COUNTS.index("corrected")
 _WITHIN = COUNTS.index("within_10s")
 _CHANNEL_WITHIN = COUNTS.index("channel_within_10s")
@@ -37,42 +39,54 @@ class Rollups:
 
     def __init__(self) -> None:
         self.held: dict[Key, list[int]] = {}
+        self._new: dict[tuple[int, MessageClass, str, str, str, str], list[int]] = {}
+        """Counts since `gather`, by all that both rows of an end are about: one list to add to for each end, not two."""
         self._minute = 0
 
-    def add(self, final: Final, utc: float) -> tuple[Key, Key]:
-        """Count one more; gives the keys of the rows that changed."""
+    def add(self, final: Final, utc: float) -> None:
+        """Count one more."""
         message = final.message
-        day: Key = (
-            "d",
-            int(utc // DAY_S),
+        alike = (
+            int(utc // MINUTE_S),
             message.class_,
             final.channel,
             message.operator,
             message.account,
             message.campaign_id,
         )
-        minute: Key = ("m", int(utc // MINUTE_S), message.class_, final.channel, message.operator, "", "")
-        for key in (day, minute):
-            row = self.held.get(key)
-            if row is None:
-                row = self.held[key] = [0] * len(COUNTS)
-            row[message.state - MessageState.DELIVERED] += 1
-            row[_CORRECTED] += final.correction
-            if final.since_due is not None and final.since_due <= WITHIN_S:
-                row[_WITHIN] += 1
-            if final.since_written is not None and final.since_written <= WITHIN_S:
-                row[_CHANNEL_WITHIN] += 1
-            if not final.correction:
-                row[_PRICE] += message.price
-                row[_COST] += message.cost
-        return day, minute
+        row = self._new.get(alike)
+        if row is None:
+            row = self._new[alike] = [0] * len(COUNTS)
+        row[message.state - FIRST_FINAL] += 1
+        if final.since_due is not None and final.since_due <= WITHIN_S:
+            row[_WITHIN] += 1
+        if final.since_written is not None and final.since_written <= WITHIN_S:
+            row[_CHANNEL_WITHIN] += 1
+        if final.correction:
+            row[_CORRECTED] += 1
+        else:
+            row[_PRICE] += message.price
+            row[_COST] += message.cost
+
+    def gather(self) -> set[Key]:
+        """Bring the rows up to date; gives the keys of those that changed since the last time."""
+        changed: set[Key] = set()
+        for (number, class_, channel, operator, account, campaign), counts in self._new.items():
+            day: Key = ("d", number * MINUTE_S // DAY_S, class_, channel, operator, account, campaign)
+            minute: Key = ("m", number, class_, channel, operator, "", "")
+            for key in (day, minute):
+                row = self.held.get(key)
+                self.held[key] = list(counts) if row is None else [one + more for one, more in zip(row, counts, strict=True)]
+                changed.add(key)
+        self._new = {}
+        return changed
 
     def restore(self, key: Key, row: list[int]) -> None:
         """What the row was before a restart; an older version may have written fewer counts."""
         self.held[key] = [*row, *[0] * (len(COUNTS) - len(row))]
 
     def forget_over(self, utc: float, needed: Callable[[Key], bool]) -> None:
-        """Once a minute: hold rows of periods that are over no longer, unless they are still to be written."""
+        """Once a minute, after `gather`: hold rows of periods that are over no longer, unless they are still to be written."""
         now = {"d": int(utc // DAY_S), "m": int(utc // MINUTE_S)}
         if now["m"] == self._minute:
             return

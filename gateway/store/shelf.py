@@ -29,7 +29,10 @@ class Shelf:
 
     def add(self, notice: Notice) -> None:
         """Keep it until its sender has it, or its time is over."""
-        self.by_account.setdefault(notice.account, OrderedDict())[notice.id] = notice
+        notices = self.by_account.get(notice.account)
+        if notices is None:
+            notices = self.by_account[notice.account] = OrderedDict()
+        notices[notice.id] = notice
         self._owner[notice.id] = notice.account
 
     def take(self, notice_id: int) -> Notice | None:

@@ -1,6 +1,10 @@
 """What stands in the journal's pages and not in the maps yet: by key the page in which it was first, oldest first."""
 
-from typing import Generic, TypeVar
+from collections.abc import Iterable
+from typing import Any, Generic, TypeVar
+
+from gateway.store.changes import Changes
+from gateway.store.rollups import Key
 
 KeyT = TypeVar("KeyT")
 
@@ -21,9 +25,23 @@ class Unfolded(Generic[KeyT]):
         """It changed in page `number`."""
         self._first.setdefault(key, number)
 
+    def note_all(self, keys: Iterable[KeyT], number: int) -> None:
+        """They changed in page `number`."""
+        first = self._first
+        for key in keys:
+            if key not in first:
+                first[key] = number
+
     def drop(self, key: KeyT) -> bool:
         """It needs no row. Gives whether it was here."""
         return self._first.pop(key, None) is not None
+
+    def drop_all(self, keys: Iterable[KeyT]) -> None:
+        """They need no rows. Nothing for those that are not here."""
+        first = self._first
+        if first:
+            for key in keys:
+                first.pop(key, None)
 
     def take(self, below: int, limit: int) -> dict[KeyT, int]:
         """Up to `limit` of those that first changed before page `below`, removed."""
@@ -43,3 +61,37 @@ class Unfolded(Generic[KeyT]):
     def first(self, default: int) -> int:
         """The oldest page that is still needed."""
         return next(iter(self._first.values()), default)
+
+
+class Backlog:
+    """Everything unfolded, by kind. `ending`: messages that go to the history instead."""
+
+    def __init__(self) -> None:
+        self.messages: Unfolded[int] = Unfolded()
+        self.ending: Unfolded[int] = Unfolded()
+        self.guards: Unfolded[str] = Unfolded()
+        self.notices: Unfolded[int] = Unfolded()
+        self.parked: Unfolded[int] = Unfolded()
+        self.sums: Unfolded[str] = Unfolded()
+        self.rollups: Unfolded[Key] = Unfolded()
+
+    def note(self, changes: Changes, number: int) -> None:
+        """Page `number` holds `changes`."""
+        for several in (changes.admitted, changes.rewritten, changes.changed):
+            self.messages.note_all(several, number)
+        self.notices.note_all(changes.notices, number)
+        self.parked.note_all(changes.parked, number)
+        self.guards.note_all(changes.guards, number)
+        self.sums.note_all(changes.sums, number)
+        self.rollups.note_all(changes.rollups, number)
+
+    def oldest(self, default: int) -> int:
+        """The oldest page that is still needed."""
+        return min(one.first(default) for one in self._kinds())
+
+    def any_before(self, below: int) -> bool:
+        """Whether a row can be made of something that first changed before page `below`."""
+        return any(one.first(below) < below for one in self._kinds() if one is not self.ending)
+
+    def _kinds(self) -> "tuple[Unfolded[Any], ...]":
+        return self.messages, self.ending, self.guards, self.notices, self.parked, self.sums, self.rollups

@@ -15,13 +15,16 @@ RANK: dict[MessageClass, int] = {name: rank for rank, name in enumerate(CLASSES)
 
 
 class WorkingSet:
-    """See the module. `waiting` counts those that were not handed out; of these `in` tells which are in memory."""
+    """See the module. `waiting` counts those that were not handed out; of these the set holds those in memory."""
 
     def __init__(self, size_max: int) -> None:
         self.size_max = size_max
         self.waiting: Counter[MessageClass] = Counter()
         self._here: dict[int, MessageClass] = {}
         self._end: dict[MessageClass, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._here)
 
     def __contains__(self, message_id: int) -> bool:
         return message_id in self._here

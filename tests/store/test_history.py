@@ -18,7 +18,7 @@ from gateway.store.base import Finish
 from gateway.store.embedded import vault as embedded
 from gateway.store.embedded.schema import HISTORY, STORE, connect
 from gateway.store.embedded.store import open_store
-from gateway.store.history import INDEXED, OPEN_MAX, History, documents
+from gateway.store.history import INDEXED, OPEN_MAX, History, rows_by_day
 from gateway.store.record import Record
 from gateway.store.vault import KEYED, SORTED, NotWrittenError, VaultError
 from routing.records import Content, Message, MessageState
@@ -48,7 +48,7 @@ def ended(number: int, day: int = 0, **fields: Any) -> Record:
 
 
 def add(history: History, *records: Record) -> None:
-    history.add(documents(records))
+    history.add(rows_by_day(records))
 
 
 def found(records: Iterator[Record]) -> list[int]:
@@ -297,7 +297,7 @@ def test_a_damaged_day_is_named(history: History) -> None:
 def test_a_full_disk_is_said_and_nothing_is_lost(tmp_path: Path) -> None:
     with closing(open_store(tmp_path, BOOT, START_UTC)) as store:
         story = Story(store)
-        message = story.accepted(content=Content(b"x" * 10_000))
+        message = story.accepted(content=Content(b"x" * 40_000))
         store.history._writer(datetime.fromtimestamp(START_UTC, UTC).date()).execute("PRAGMA max_page_count = 2")
         with pytest.raises(NotWrittenError):
             store.settle([Finish(message.id, MessageState.REJECTED, "x")], story.utc)

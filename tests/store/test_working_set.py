@@ -11,7 +11,7 @@ from gateway.store.base import Admission, Change, Finish
 from gateway.store.blocking import BlockingStore
 from gateway.store.embedded.store import open_store
 from gateway.store.fetch import fetch
-from gateway.store.history import documents
+from gateway.store.history import rows_by_day
 from routing.records import Message, MessageState
 
 WORKING_SET = 10
@@ -327,7 +327,7 @@ def test_an_ended_message_that_changes_as_it_is_forgotten_is_stored_all_the_same
     store.keeper.written(story.utc)
     store.book.settle([story.receipt("late")], story.utc)
     records = store.keeper.take_archive()
-    store.history.add(documents(records))
+    store.history.add(rows_by_day(records))
     store.keeper.archived(records)
     for _ in range(3):
         store.commit(story.utc)

@@ -33,12 +33,18 @@ HISTORY: Sequence[str] = (
     """,
 )
 BUSY_MS = 5_000
+PAGE_SIZE = 4_096
+HISTORY_PAGE_SIZE = 16_384
+"""Rows are appended there: a quarter of the calls. In a store rows change in no order, each at the cost of its page."""
 RESTORE_HINT = "restore a backup with `tensec restore FILE`, or move the file away to start empty"
 
 
-def connect(path: Path, steps: Sequence[str], *, synchronous: str = "FULL", check: bool = True) -> sqlite3.Connection:
+def connect(
+    path: Path, steps: Sequence[str], *, synchronous: str = "FULL", check: bool = True, page_size: int = PAGE_SIZE
+) -> sqlite3.Connection:
     """A connection for writing, the file made or brought to the newest version; `check` reads all of it first.
 
+    `page_size` is for a file that is made now.
     Raises VaultError, and changes nothing then.
     """
     if path.exists() and path.stat().st_size:
@@ -49,6 +55,7 @@ def connect(path: Path, steps: Sequence[str], *, synchronous: str = "FULL", chec
         raise VaultError(f"{path}: {error}; is the directory there and writable?") from None
     try:
         connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        connection.execute(f"PRAGMA page_size = {page_size}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {synchronous}")
         _migrate(connection, steps)
