@@ -27,6 +27,7 @@ class SystemClock:
         clock_id = getattr(time, "CLOCK_BOOTTIME", None)
         self.now = time.monotonic if clock_id is None else partial(time.clock_gettime, clock_id)
         self.utc = time.time
+        # Eight characters tell the boots of one machine apart, and every attempt stores them.
         self.boot = (
-            _BOOT_ID.read_text(encoding="ascii").strip() if _BOOT_ID.exists() else f"boot-{time.time() - time.monotonic():.0f}"
+            _BOOT_ID.read_text(encoding="ascii")[:8] if _BOOT_ID.exists() else f"{int(time.time() - time.monotonic()):x}"
         )

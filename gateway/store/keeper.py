@@ -429,17 +429,17 @@ class Keeper:
     def archived(self, records: Sequence[Record]) -> None:
         """The history has them."""
         # Those that have changed since are archived once more, and are needed until then.
-        changing = self.book.changes.changed
-        written = self._taken.changes.changed if self._taken is not None else {}
+        changing = self.book.changes.changed.keys()
+        written = self._taken.changes.changed.keys() if self._taken is not None else set()
         messages, ending = self._backlog.messages, self._backlog.ending
         numbers = [record.message.id for record in records]
-        over = [number for number in numbers if number not in changing and number not in written]
+        over = set(numbers).difference(changing, written)
         messages.drop_all(over)
         ending.drop_all(over)
-        for number in numbers:
-            self._clean.pop(number, None)
-            if (places := self._rows.pop(number, None)) is not None:
-                self._gone[number] = places
+        for number in self._clean.keys() & numbers:
+            del self._clean[number]
+        for number in self._rows.keys() & numbers:  # most were over before they were folded
+            self._gone[number] = self._rows.pop(number)
         self._finals.update(dict.fromkeys(numbers))
         while len(self._finals) > self._finals_max:
             number, _ = self._finals.popitem(last=False)

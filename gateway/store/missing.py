@@ -43,18 +43,20 @@ def for_outcomes(book: Book, outcomes: Sequence[Outcome]) -> Wanted | None:
     """Messages the outcomes are about, or may be about."""
     wanted = Wanted(finds=[])
     unknown: list[CarrierReceipt] = []
-    known = book.indexes.by_carrier
-    for outcome in outcomes:
+    known, records = book.indexes.by_carrier, book.records
+    for outcome in outcomes:  # the commonest first: whether it is here is asked for every one
         if isinstance(outcome, CarrierReceipt):
+            channel = outcome.channel
             for one in outcome.candidates:
-                if (outcome.channel, one) in known:
+                if (channel, one) in known:
                     break
             else:
                 unknown.append(outcome)
         elif isinstance(outcome, NoticeDone):
-            continue  # the commonest first: whether it is here is asked for every one
+            continue
         elif isinstance(outcome, Sent):
-            _for_attempt(book, outcome.key, wanted, about_place=not outcome.carrier_id)
+            if not outcome.carrier_id or outcome.key.message_id not in records:
+                _for_attempt(book, outcome.key, wanted, about_place=not outcome.carrier_id)
         elif isinstance(outcome, (Refused, NotSent, Unclear)):
             _for_attempt(book, outcome.key, wanted, about_place=isinstance(outcome, Unclear))
         elif not isinstance(outcome, MobileOriginated) and outcome.message_id not in book.records:
