@@ -226,12 +226,12 @@ class Driver:
         elif (wanted := asks()) is None:
             self._ready.append(life)
         else:
-            keeper.reads.begin()
+            went = keeper.reads.begin()
             self._busy.add(f"read {id(life)}")
 
             def brought(found: Found) -> None:
                 self._busy.remove(f"read {id(life)}")
-                if self.blocked.time("bring", keeper.bring, found):
+                if self.blocked.time("bring", keeper.bring, found, went):
                     self._ready.append(life)
                 else:
                     self._wait(life, asks)
