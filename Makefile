@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STORE  ?= embedded
 
-.PHONY: env test faults check demo bench-micro lock clean
+.PHONY: env test faults check demo bench bench-micro lock clean
 
 env: $(VENV)/.stamp  ## .venv with the locked dependencies and the tensec command
 
@@ -31,9 +31,14 @@ check: env  ## style, types, structure
 demo: env  ## gateway + two simulated carriers + a client, then a summary; STORE=embedded, redis or memory
 	$(BIN)/python -m bench demo --store $(STORE)
 
-bench-micro: env  ## microseconds of CPU: each PDU of the hot path, each message in the stores
+bench: env  ## every figure worth keeping, against the newest in bench/results and the targets; about ten minutes
+	$(BIN)/python -m bench suite
+
+bench-micro: env  ## microseconds of CPU: PDUs of the hot path, messages in the stores, decisions, what the loop carries
 	$(BIN)/python -m bench.micro.codec
 	$(BIN)/python -m bench.micro.store
+	$(BIN)/python -m bench.micro.policy
+	$(BIN)/python -m bench.micro.loop
 
 lock:  ## rewrite requirements.lock from pyproject.toml (needs uv on PATH)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \

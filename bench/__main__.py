@@ -11,6 +11,7 @@ app.command("bench.load.cli:http", name="http")
 app.command("bench.report.compare:compare_command", name="compare")
 app.command("bench.scenarios.play:scenario", name="scenario")
 app.command("bench.scenarios.play:scenarios", name="scenarios")
+app.command("bench.suite.cli:suite", name="suite")
 
 
 def main() -> None:

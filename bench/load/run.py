@@ -1,6 +1,6 @@
 """A whole run: connect, begin, follow it second by second, wait for what is late, hold the ledgers against each other."""
 
-import platform
+import math
 import signal
 import tempfile
 import time
@@ -12,16 +12,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
-import psutil
-
 from bench.carrier.arrivals import RECORD_SIZE, read_arrivals
 from bench.load.orders import UNIT_S, Order, Report
 from bench.load.schedule import Schedule
 from bench.load.sources import SourceError, Sources
 from bench.load.view import Moment, View
 from bench.measure.ledgers import Findings, Reconciliation, merge_live, rank_ms, read_books
-from bench.measure.result import Event, Machine, Plan, Result, Second, TargetUse
-from bench.measure.usage import Processes, Used, machine_load
+from bench.measure.result import Event, Plan, Result, Second, TargetUse
+from bench.measure.usage import Processes, Used, machine_load, this_machine
 
 BEGIN_AFTER_S = 0.5
 """From the order to begin until the first message is due: every source process must have heard it."""
@@ -32,6 +30,8 @@ ENOUGH = 0.99
 """Below this share of the asked rate, the run did not test what it says."""
 SETTLE_S = 0.3
 """Carriers write their arrivals four times a second."""
+BY_HAND = "ended by hand"
+"""How the warning begins when somebody pressed Ctrl-C."""
 
 
 @dataclass
@@ -243,7 +243,8 @@ class Run:
         counts.due = sum(self._due)
         for one, due in zip(findings.classes, self._due, strict=True):
             one.counts.due = due
-        if setup.plan.model == "closed" and setup.schedule.duration_s is None:
+        if setup.plan.model == "closed" and (schedule.duration_s is None or counts.due >= (schedule.messages or math.inf)):
+            # It ended when everything was answered; the reports' whole seconds would be too coarse for its rate.
             took = findings.last_answer_s or took
         span = [second for second in findings.seconds if second.at_s < took]
         result = Result(
@@ -252,10 +253,11 @@ class Run:
             took,
             drained,
             findings.total,
-            Machine(platform.platform(), platform.python_version(), psutil.cpu_count() or 0, self._load),
+            this_machine(self._load),
             rate_asked=schedule.due(took) / took if setup.plan.model == "open" and took else None,
             rate_sent=sum(second.sent for second in span) / took if took else 0.0,
             rate_accepted=sum(second.accepted for second in span) / took if took else 0.0,
+            ended_s=findings.ended_s,
             classes=findings.classes,
             seconds=findings.seconds,
             channels=findings.channels,
@@ -286,7 +288,7 @@ class Run:
     def _warnings(self, result: Result) -> Iterator[str]:
         """What makes the figures doubtful."""
         if self._interrupted:
-            yield f"ended by hand after {result.took_s:.0f} s"
+            yield f"{BY_HAND} after {result.took_s:.0f} s"
         asked = result.rate_asked
         waiting = max((second.waiting for second in result.seconds), default=0)
         if asked and result.rate_sent < ENOUGH * asked:

@@ -138,7 +138,8 @@ class Traffic:
         if schedule is None or now < self.begin:
             return False
         if self.order.closed:
-            self._fill(now)
+            for group in self.groups:
+                self._fill(group, now)
             self.flush()
             return False
         due = schedule.due(now - self.begin) - self._issued
@@ -179,10 +180,9 @@ class Traffic:
 
     # -- the closed model
 
-    def _fill(self, now: float) -> None:
-        for group in self.groups:
-            while self._open(now) and not group.waiting and group.line_with_room() is not None:
-                self._issue(group, now, now)
+    def _fill(self, group: Group, now: float) -> None:
+        while self._open(now) and not group.waiting and group.line_with_room() is not None:
+            self._issue(group, now, now)
 
     def _open(self, now: float) -> bool:
         """Whether the run still goes on."""
@@ -192,25 +192,17 @@ class Traffic:
         duration, messages = schedule.duration_s, schedule.messages
         return (duration is None or now - self.begin < duration) and (messages is None or self._issued < messages)
 
-    def _next(self, group: Group, line: Line, now: float) -> None:
-        """One more unit for a line with room: what waits, else a new message, as soon as the line was free."""
-        if group.waiting:
-            self._send(group, line, group.waiting.popleft(), now)
-        elif self.order.closed and self._open(now):
-            self._issue(group, now, now)
-
     # -- lines
 
     def free(self, group: Group, line: Line, now: float) -> None:
-        """`line` has room again, or for the first time."""
-        while (group.waiting or self.order.closed) and line.room:
-            before = len(self.book)
-            self._next(group, line, now)
-            if len(self.book) == before:
-                break
+        """`line` has room again, or for the first time: for what waits, and in the closed model for new messages."""
         if not line.waits and line.room:
             line.waits = True
             group.ring.append(line)
+        while group.waiting and (ready := group.line_with_room()) is not None:
+            self._send(group, ready, group.waiting.popleft(), now)
+        if self.order.closed:
+            self._fill(group, now)
 
     def touch(self, line: Line) -> None:
         """Something waits in its buffer."""

@@ -40,6 +40,8 @@ class Findings(NamedTuple):
     ledger: Reconciled
     last_answer_s: float
     """From the beginning to the last answer; 0 without one."""
+    ended_s: float
+    """From the beginning to the last answer or final receipt; 0 without any."""
     accept_log: str
     """Accept latencies second by second, as an HDR log."""
 
@@ -100,7 +102,7 @@ class Reconciliation:
         self._latencies: list[tuple[list[float], list[float]]] = []
         self._within: list[int] = []
         self._seconds: dict[int, _SecondSums] = defaultdict(_SecondSums)
-        self._last_answer = begin
+        self._last_answer = self._ended = begin
 
     def take_arrivals(self, name: str, arrivals: Iterable[Arrival]) -> None:
         """What one carrier wrote down."""
@@ -194,6 +196,7 @@ class Reconciliation:
         for book in books:
             self.take_book(book, ledger)
             self._last_answer = max(self._last_answer, max(book.answered, default=0.0))
+            self._ended = max(self._ended, self._last_answer, max(book.receipt, default=0.0))
         ledger.strange += sum(not any(key >> 8 in one for one in self._ignore) for key in self._carried)
         total = _Sums("all")
         for one in self._classes:
@@ -218,6 +221,7 @@ class Reconciliation:
             self._channels,
             ledger,
             self._last_answer - self._begin,
+            self._ended - self._begin,
             hdr_log((at, self._seconds[at].accept) for at in sorted(self._seconds)),
         )
 

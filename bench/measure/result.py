@@ -207,6 +207,8 @@ class Result(msgspec.Struct):
     """Mean of the schedule, ramp included."""
     rate_sent: float = 0.0
     rate_accepted: float = 0.0
+    ended_s: float = 0.0
+    """From the first arrival to the last answer or final receipt: with receipts, how long the target had work."""
     classes: list[ClassResult] = msgspec.field(default_factory=list)
     seconds: list[Second] = msgspec.field(default_factory=list)
     channels: list[ChannelResult] = msgspec.field(default_factory=list)

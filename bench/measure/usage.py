@@ -1,10 +1,13 @@
 """CPU and memory of the target's processes, when they run on this machine."""
 
 import contextlib
+import platform
 import time
 from typing import NamedTuple
 
 import psutil
+
+from bench.measure.result import Machine
 
 
 class Used(NamedTuple):
@@ -51,6 +54,11 @@ class Processes:
                     self._cpu[one.pid] = times.user + times.system
                     rss += one.memory_info().rss
         return Used(time.monotonic(), sum(self._cpu.values()), rss)
+
+
+def this_machine(load_before: float) -> Machine:
+    """Where this runs."""
+    return Machine(platform.platform(), platform.python_version(), psutil.cpu_count() or 0, load_before)
 
 
 def machine_load() -> float:

@@ -1,22 +1,18 @@
 """CPU microseconds per PDU: our codec against smpplib's, in one run, taking turns.
 
-    python -m bench.micro.codec [--json FILE] [--repeats N]
+    python -m bench.micro.codec [--quick] [--repeats N] [--figures FILE]
 
 Ours decodes through `Framer.feed`, one read holding 50 PDUs, and encodes 50 PDUs into one buffer: what the gateway does under
 load. smpplib gets one whole PDU at a time, cut out for it beforehand. Encoding includes building the PDU, for both.
 """
 
 import argparse
-import json
-import platform
-import statistics
-import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from smpplib import smpp as _smpp
 
+from bench.micro.rounds import REPEATS, ROUND_S, Job, as_the_core, figure, in_turn, options_for, plain, spread, write_figures
 from protocol import receipt
 from protocol.codec import encode, to_bytes
 from protocol.framing import Framer
@@ -27,8 +23,6 @@ from protocol.tlv import Tag
 smpp: Any = _smpp  # it has no annotations
 
 BATCH = 50
-ROUND_S = 0.1
-"""CPU seconds one measurement takes, about."""
 
 MESSAGE_ID = "0a1b2c3d4e5f6071"
 TEXT = ("您的验证码是 482913，五分钟内有效，请勿告诉他人。" * 3)[:53].encode("utf-16-be")
@@ -64,21 +58,6 @@ class Case(NamedTuple):
     size: int
     ours: Callable[[int], Pdu]
     smpplib: Callable[[int], Any]
-
-
-class Result(NamedTuple):
-    """Medians in microseconds; the spreads are half the distance from the fastest to the slowest round, in per cent."""
-
-    what: str
-    size: int
-    ours_us: float
-    ours_spread: float
-    smpplib_us: float
-    smpplib_spread: float
-
-    @property
-    def ratio(self) -> float:
-        return self.smpplib_us / self.ours_us
 
 
 CASES = (
@@ -155,54 +134,35 @@ def check(case: Case) -> None:
     assert theirs.generate() == raw, f"{case.name}: smpplib's octets differ"
 
 
-def per_pdu_us(run: Callable[[], object], calls: int) -> float:
-    start = time.process_time()
-    for _ in range(calls):
-        run()
-    return (time.process_time() - start) * 1e6 / (calls * BATCH)
-
-
-def calls_for(run: Callable[[], object]) -> int:
-    """How many calls fill a round; the first ones warm up."""
-    per_pdu_us(run, 3)
-    return max(1, round(ROUND_S * 1e6 / (per_pdu_us(run, 5) * BATCH)))
-
-
-def measure(what: str, size: int, ours: Callable[[], object], theirs: Callable[[], object], repeats: int) -> Result:
-    ours_calls, their_calls = calls_for(ours), calls_for(theirs)
-    rounds = [(per_pdu_us(ours, ours_calls), per_pdu_us(theirs, their_calls)) for _ in range(repeats)]
-    (ours_us, ours_spread), (their_us, their_spread) = (summary(column) for column in zip(*rounds, strict=True))
-    return Result(what, size, ours_us, ours_spread, their_us, their_spread)
-
-
-def summary(values: tuple[float, ...]) -> tuple[float, float]:
-    middle = statistics.median(values)
-    return middle, (max(values) - min(values)) / 2 / middle * 100
-
-
-def table(results: list[Result]) -> str:
-    lines = [f"{'CPU us per PDU':24} {'octets':>6} {'ours':>14} {'smpplib':>14} {'ratio':>7}"]
-    for r in results:
-        ours, theirs = f"{r.ours_us:.2f} ±{r.ours_spread:.0f}%", f"{r.smpplib_us:.2f} ±{r.smpplib_spread:.0f}%"
-        lines.append(f"{r.what:24} {r.size:6} {ours:>14} {theirs:>14} {r.ratio:6.1f}x")
-    return "\n".join(lines)
+def jobs(case: Case) -> list[tuple[Job, Job]]:
+    """Ours and smpplib's, for both directions."""
+    pairs = (("decode", decode_ours, decode_smpplib), ("encode", encode_ours, encode_smpplib))
+    return [
+        (plain(f"codec.{verb}.{case.name}", BATCH, ours(case)), plain(f"smpplib.{verb}.{case.name}", BATCH, theirs(case)))
+        for verb, ours, theirs in pairs
+    ]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="CPU microseconds per PDU, ours and smpplib's")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there too")
-    parser.add_argument("--repeats", type=int, default=7, help="rounds per measurement (default 7)")
+    options_for(parser)
+    parser.add_argument("--repeats", type=int, default=REPEATS, help=f"rounds per measurement (default {REPEATS})")
     options = parser.parse_args()
-    results = []
+    repeats, round_s = (3, ROUND_S / 5) if options.quick else (options.repeats, ROUND_S)
+    as_the_core()
+    found = []
+    print(f"{'CPU us per PDU':30} {'octets':>6} {'ours':>14} {'smpplib':>14} {'ratio':>7}")
     for case in CASES:
         check(case)
-        for verb, ours, theirs in (("decode", decode_ours, decode_smpplib), ("encode", encode_ours, encode_smpplib)):
-            results.append(measure(f"{verb} {case.name}", case.size, ours(case), theirs(case), options.repeats))
-    print(table(results))
-    if options.json:
-        python = platform.python_version()
-        found = {"python": python, "repeats": options.repeats, "results": [{**r._asdict(), "ratio": r.ratio} for r in results]}
-        options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        for pair in jobs(case):
+            ours, theirs = (
+                figure(f"{job.name}_us", runs) for job, runs in zip(pair, in_turn(pair, repeats, round_s), strict=True)
+            )
+            found.append(ours)
+            cells = (f"{one.value:.2f} ±{spread(one.runs):.0f}%" for one in (ours, theirs))
+            row = " ".join(f"{cell:>14}" for cell in cells)
+            print(f"{pair[0].name:30} {case.size:6} {row} {theirs.value / ours.value:6.1f}x", flush=True)
+    write_figures(found, options.figures)
 
 
 if __name__ == "__main__":

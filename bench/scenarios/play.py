@@ -88,7 +88,7 @@ def perform(name: str, script: Script, view: View) -> tuple[Result, str, list[Fi
         try:
             for load in script.loads:
                 last = load is script.loads[-1]
-                setup = _setup(name, load, stage, first, used)
+                setup = setup_for(name, load, stage, first, used)
                 if last:
                     setup.actions = [Action(turn.seconds, lambda turn=turn: stage.play(turn)) for turn in script.at]  # type: ignore[misc]
                 view.say(f"load      {load.name}")
@@ -110,7 +110,8 @@ def _prefixed(name: str, figure: Figure) -> Figure:
     return Figure(f"{name}.{figure.name}", figure.value, figure.unit, figure.better, figure.runs)
 
 
-def _setup(name: str, load: LoadRole, stage: Stage, first: int, used: list[range]) -> Setup:
+def setup_for(name: str, load: LoadRole, stage: Stage, first: int, used: list[range]) -> Setup:
+    """A load against a stage, to recipients from number `first` on; `used` are those of loads before."""
     total = sum(load.mix.values())
     lines = templates(load.text)
     classes = tuple(

@@ -15,21 +15,23 @@ from bench.scenarios.script import CarrierRole, Turn
 
 
 class Stage:
-    """Everything runs once this is made; `close` ends it."""
+    """Everything runs once this is made; `close` ends it. `settings` are further tables of the gateway's configuration."""
 
-    def __init__(self, folder: Path, carriers: Iterable[CarrierRole], store: str, accounts: Iterable[str] = CLASSES) -> None:
+    def __init__(
+        self, folder: Path, carriers: Iterable[CarrierRole], store: str, accounts: Iterable[str] = CLASSES, settings: str = ""
+    ) -> None:
         self._stack = contextlib.ExitStack()
         self.arrivals: dict[str, Path] = {}
         self.carriers: dict[str, Child] = {}
         self.redis: RedisServer | None = None
         try:
-            self._open(folder, list(carriers), store, accounts)
+            self._open(folder, list(carriers), store, accounts, settings)
         except BaseException:
             self.close()
             raise
 
-    def _open(self, folder: Path, roles: list[CarrierRole], store: str, accounts: Iterable[str]) -> None:
-        table = f'[store]\nkind = "{store}"\n'
+    def _open(self, folder: Path, roles: list[CarrierRole], store: str, accounts: Iterable[str], settings: str) -> None:
+        table = f'{settings}[store]\nkind = "{store}"\n'
         if store == "redis":
             self.redis = RedisServer()
             self._stack.callback(self.redis.close)

@@ -60,6 +60,15 @@ def test_other_ways_to_send(carrier, tmp_path, switches):
     assert result["ledger"]["lost"] == 0 or "--no-receipts" in switches
 
 
+def test_a_closed_run_of_a_number_of_messages_ends_with_the_last_answer_whatever_its_longest_time(carrier, tmp_path):
+    switches = ["--closed", "-n", 60, "--duration", "30s"]
+    code, result, _ = smpp(carrier("--dlr-latency", "300ms"), *switches, folder=tmp_path)
+    assert code == 0
+    assert result["took_s"] != round(result["took_s"]), "not in the whole seconds of the reports"
+    assert result["rate_accepted"] == pytest.approx(60 / result["took_s"])
+    assert result["ended_s"] > result["took_s"], "receipts come later"
+
+
 def test_refusals_are_named_and_a_broken_assertion_is_exit_code_3(carrier, tmp_path):
     target = carrier("--refuse", "(0|1|2|3|4)$=ESME_RINVDSTADR")
     code, result, _ = smpp(target, "-n", 100, "--rate", 500, "--assert", "refused==0", folder=tmp_path)

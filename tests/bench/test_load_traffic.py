@@ -104,6 +104,23 @@ def test_the_closed_model_keeps_every_line_full_and_stops_at_the_number():
     assert not made.groups[0].waiting
 
 
+def test_the_closed_model_fills_again_all_the_room_that_one_read_gave():
+    made = traffic(closed=True)
+    (line,) = lines(made, 4)
+    made.go(1.0, Schedule(1, messages=20))
+    made.tick(1.0)
+    while line.sent:
+        for _, row in line.sent:
+            line.slots += 1
+            made.answered(made.groups[0], row, ACCEPTED, b"", 2.0)
+        line.sent.clear()
+        before = len(made.book)
+        made.free(made.groups[0], line, 2.0)
+        assert len(made.book) - before == min(4, 20 - before)
+    assert len(made.book) == 20
+    assert not made.groups[0].waiting
+
+
 def test_parts_of_a_long_message_are_due_and_counted_apart_and_name_their_place():
     made = traffic(classes=(ClassOrder("all", 1, templates("long")[:1], 1, Login()),))
     (line,) = lines(made, 10)

@@ -1,0 +1,61 @@
+"""CPU microseconds per message of the two decisions before a message leaves: may it be sent, and by which channel.
+
+    python -m bench.micro.policy [--quick] [--repeats N] [--figures FILE]
+
+`screen` and `plan` over batches of 1, 10, 100 and 1000 messages of all three classes, by the accounts and routes of
+config/example.toml, with every channel up and with room. The batches of a job are the same messages again and again: neither
+decision changes them but for a number that is in its normal form already.
+"""
+
+from pathlib import Path
+
+import config
+from bench.micro.rounds import Job, plain, run_jobs
+from config.loader import load
+from config.schema import CLASSES, Config
+from protocol.status import Status
+from routing.plan import Health, RouteTable, plan
+from routing.policy import Screen, screen
+from routing.records import Content, Message
+
+EXAMPLE = Path(config.__file__).parent / "example.toml"
+SIZES = (1, 10, 100, 1000)
+ENDLESS = 1 << 60
+"""More room than a bench can use up."""
+TEXT = "【Tensec】您的验证码是482913，5分钟内有效。".encode("utf-16-be")
+
+
+def messages(settings: Config, count: int) -> list[Message]:
+    """Of the first account, the classes in turn, to numbers all over a country."""
+    account = settings.accounts[0].system_id
+    return [
+        Message(
+            (number + 1) << 22,
+            account,
+            class_=CLASSES[number % len(CLASSES)],
+            source="10690000123",
+            destination=f"86138{number * 7_919:08d}",
+            content=Content(TEXT, data_coding=8),
+        )
+        for number in range(count)
+    ]
+
+
+def jobs() -> list[Job]:
+    """Both decisions at every size."""
+    settings = load(EXAMPLE, {})
+    screens = {account.system_id: Screen(account) for account in settings.accounts}
+    table = RouteTable(settings.routes)
+    health = {channel.name: Health(channel.name, True, ENDLESS) for channel in settings.channels}
+    made = []
+    for size in SIZES:
+        batch = messages(settings, size)
+        assert set(screen(batch, screens)) == {Status.ROK}
+        assert set(plan(batch, table, health, {})) <= set(health)
+        made.append(plain(f"policy.screen.{size}", size, lambda batch=batch: screen(batch, screens)))  # type: ignore[misc]
+        made.append(plain(f"policy.plan.{size}", size, lambda batch=batch: plan(batch, table, health, {})))  # type: ignore[misc]
+    return sorted(made, key=lambda job: job.name.split(".")[1], reverse=True)
+
+
+if __name__ == "__main__":
+    run_jobs("CPU microseconds per message of screening and planning", jobs, "message")
