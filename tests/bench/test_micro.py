@@ -34,10 +34,12 @@ def test_a_bench_leaves_figures_in_the_form_of_the_suite(name):
     assert all(one.value > 0 for one in found)
 
 
-@pytest.mark.parametrize("code", ["raise SystemExit(3)", "pass"])
-def test_a_bench_that_fails_or_leaves_nothing_is_told(code):
-    with pytest.raises((PartError, OSError)):
-        figures_of([sys.executable, "-c", code])
+def test_a_bench_that_fails_is_no_measurement_whatever_it_wrote():
+    writes = "import sys; open(sys.argv[-1], 'w').write('[]'); sys.exit(3)"
+    with pytest.raises(PartError, match="ended with 3"):
+        figures_of([sys.executable, "-c", writes])
+    with pytest.raises(FileNotFoundError):
+        figures_of([sys.executable, "-c", "pass"])
 
 
 def test_a_figure_is_the_median_per_item_of_rounds_in_turn():
