@@ -39,7 +39,7 @@ class Schedule(msgspec.Struct, frozen=True):
         return self.rate * (elapsed_s - self.ramp_s / 2)
 
     def when(self, number: int) -> float:
-        """Seconds from the beginning until `number` messages were due."""
+        """When message `number` (from 1) is due: seconds from the beginning until so many were due."""
         risen = self.rate * self.ramp_s / 2
         if number < risen:
             return math.sqrt(2 * self.ramp_s * number / self.rate)

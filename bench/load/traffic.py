@@ -145,10 +145,10 @@ class Traffic:
         due = schedule.due(now - self.begin) - self._issued
         if due <= 0:
             return False
-        self.late_s = max(self.late_s, now - self.begin - schedule.when(self._issued))
+        self.late_s = max(self.late_s, now - self.begin - schedule.when(self._issued + 1))
         goal = self._issued + min(due, AT_ONCE)
         while self._issued < goal:
-            self._issue(self.groups[self.mix.next()], self.begin + schedule.when(self._issued), now)
+            self._issue(self.groups[self.mix.next()], self.begin + schedule.when(self._issued + 1), now)
         self.flush()
         return due > AT_ONCE
 

@@ -62,13 +62,25 @@ def test_a_stall_of_the_target_is_charged_to_every_message_that_was_due_in_it():
     made.go(100.0, Schedule(10, duration_s=2))
     for step in range(21):
         made.tick(100.0 + step / 10)
-    # One slot: the first message is out, nineteen wait through two seconds of silence.
+    # One slot: the first message is out, nineteen wait through the silence.
     assert len(made.groups[0].waiting) == 19
     now = 102.0
     while line.sent:
         line.answer(now)
     latencies = [answered - intended for answered, intended in zip(made.book.answered, made.book.intended, strict=True)]
-    assert latencies == pytest.approx([2.0 - number / 10 for number in range(20)])
+    assert latencies == pytest.approx([1.9 - number / 10 for number in range(20)])
+
+
+def test_an_answer_at_once_takes_no_time():
+    made = traffic()
+    (line,) = lines(made, 1)
+    made.go(100.0, Schedule(10, duration_s=2))
+    for step in range(21):
+        made.tick(100.0 + step / 10)
+        if line.sent:
+            line.answer(100.0 + step / 10)
+    assert len(made.book) == 20
+    assert max(made.book.answered[row] - made.book.intended[row] for row in range(20)) == pytest.approx(0, abs=1e-6)
 
 
 def test_what_waits_goes_first_and_in_order():
