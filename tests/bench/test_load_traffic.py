@@ -74,13 +74,13 @@ def test_a_stall_of_the_target_is_charged_to_every_message_that_was_due_in_it():
 def test_an_answer_at_once_takes_no_time():
     made = traffic()
     (line,) = lines(made, 1)
-    made.go(100.0, Schedule(10, duration_s=2))
-    for step in range(21):
-        made.tick(100.0 + step / 10)
+    made.go(100.0, Schedule(8, duration_s=2))
+    for step in range(17):
+        made.tick(100.0 + step / 8)
         if line.sent:
-            line.answer(100.0 + step / 10)
-    assert len(made.book) == 20
-    assert max(made.book.answered[row] - made.book.intended[row] for row in range(20)) == pytest.approx(0, abs=1e-6)
+            line.answer(100.0 + step / 8)
+    assert len(made.book) == 16
+    assert max(made.book.answered[row] - made.book.intended[row] for row in range(16)) == pytest.approx(0, abs=1e-6)
 
 
 def test_what_waits_goes_first_and_in_order():
