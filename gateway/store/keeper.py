@@ -43,7 +43,7 @@ UNFOLDED_MAX = 100_000
 STAY_S = 60.0
 """What has something to do so soon stays in memory."""
 DUE_MAX = 2_000
-ARCHIVE_MAX = 500
+ARCHIVE_MAX = 200
 CLEAN_MAX = 10_000
 GUARDS_MAX = 200_000
 NOTICES_MAX = 20_000
@@ -202,7 +202,7 @@ class Keeper:
         rows = Rows()
         self._fold(rows, utc)
         rows.into(write)
-        write.keep_from = self._backlog.oldest(number)
+        write.keep_from = self._backlog.trim(number)
         return write
 
     def _see_what_is_old(self, utc: float) -> None:
@@ -211,8 +211,9 @@ class Keeper:
 
     @property
     def foldable(self) -> bool:
-        """Whether there is something to fold now."""
-        return bool(self._gone or self._gone_notices) or self._backlog.any_before(self._fold_below)
+        """Whether there is something to fold now, or to let go."""
+        some = self._gone or self._gone_notices or self._backlog.any_before(self._fold_below)
+        return bool(some) or self._backlog.must_trim(self.number + 1)
 
     def _totals(self) -> dict[str, int]:
         book = self.book
@@ -473,7 +474,7 @@ class Keeper:
             target: Unfolded[Any] = getattr(self._backlog, name)
             for key, number in sorted(several.items(), key=lambda one: one[1]):
                 target.note(key, number)
-        self.number = last
+        self.number = self._backlog.kept_from = last
         self._fold_below = last + 1
 
     def load_row(self, record: Record) -> None:

@@ -7,6 +7,8 @@ from gateway.store.changes import Changes
 from gateway.store.rollups import Key
 
 KeyT = TypeVar("KeyT")
+TRIM_MAX, TRIM_SHARE = 16, 100
+"""A write lets go of so many pages of the journal, or of such a part of those that can go."""
 
 
 class Unfolded(Generic[KeyT]):
@@ -74,6 +76,8 @@ class Backlog:
         self.parked: Unfolded[int] = Unfolded()
         self.sums: Unfolded[str] = Unfolded()
         self.rollups: Unfolded[Key] = Unfolded()
+        self.kept_from = 0
+        """The first page the journal still has, or an earlier one."""
 
     def note(self, changes: Changes, number: int) -> None:
         """Page `number` holds `changes`."""
@@ -88,6 +92,17 @@ class Backlog:
     def oldest(self, default: int) -> int:
         """The oldest page that is still needed."""
         return min(one.first(default) for one in self._kinds())
+
+    def trim(self, number: int) -> int:
+        """The first page to keep when page `number` is written. Letting many go at once would hold up those who wait for it."""
+        needed = self.oldest(number)
+        over = needed - self.kept_from
+        self.kept_from = needed if over <= TRIM_MAX else self.kept_from + max(TRIM_MAX, over // TRIM_SHARE)
+        return self.kept_from
+
+    def must_trim(self, number: int) -> bool:
+        """Whether so many pages can go that it pays a write of its own."""
+        return self.oldest(number) - self.kept_from > TRIM_MAX
 
     def any_before(self, below: int) -> bool:
         """Whether a row can be made of something that first changed before page `below`."""
