@@ -6,7 +6,6 @@ import json
 import signal
 import ssl
 import sys
-from collections.abc import Callable
 from typing import Annotated, Any
 
 from cyclopts import App, ArgumentCollection, Parameter
@@ -20,6 +19,7 @@ from bench.carrier.port import Port
 from bench.carrier.scenario import Scenario, ScenarioError, load, names
 from bench.carrier.smsc import Smsc
 from bench.carrier.timeline import TimeLine
+from bench.loops import loop_factory
 
 DEFAULTS = Options()
 
@@ -60,7 +60,7 @@ def carrier(
         Obey JSON lines on stdin: {"set": {"resp_latency": "3s"}}, {"do": "drop"}.
     """
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(_run(options, load(scenario) if scenario else Scenario(), control))
     except OSError as error:
         sys.exit(f"carrier {options.name}: {error}")
@@ -70,14 +70,6 @@ def carriers() -> None:
     """List the scenarios of the simulated carrier."""
     for name in names():
         print(f"{name:<20} {load(name).about}")
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:  # no wheel for this platform: slower, otherwise the same
-        return None
-    return uvloop.new_event_loop
 
 
 def _say(line: dict[str, Any]) -> None:

@@ -3,9 +3,8 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from cyclopts import Parameter, validators
@@ -15,15 +14,14 @@ from bench.load.find_max import FindMax, Limits
 from bench.load.limits import LimitError, is_local, raise_file_limit
 from bench.load.options import LOAD, SPAN, LoadOptions, option
 from bench.load.orders import HttpOrder, Order
-from bench.load.outcome import deliver
+from bench.load.outcome import deliver, fail, folder_for
 from bench.load.run import Run, Setup
 from bench.load.schedule import Schedule
 from bench.load.smpp import KINDS
 from bench.load.sources import SourceError
 from bench.load.view import choose_view
-from bench.load.words import by_class, classes_of, header_of, host_port, login_of, order_of, share
+from bench.load.words import by_class, classes_of, header_of, host_port, login_of, order_of, plan_of, share
 from bench.measure.asserting import parse_assertion
-from bench.measure.result import Plan
 from bench.measure.usage import Processes, listeners
 
 RATE_OF_A_PROCESS = 12_000
@@ -120,12 +118,6 @@ def _usage() -> Iterator[None]:
         fail(str(error), 2)
 
 
-def fail(why: str, code: int) -> NoReturn:
-    """One line on stderr, and out."""
-    print(f"tensec bench: {why}", file=sys.stderr)
-    sys.exit(code)
-
-
 def _load(options: LoadOptions, order: Order, target: str) -> None:
     connections = sum(one.connections for one in order.classes)
     processes = options.processes or max(1, -(-int(options.rate if not options.closed else 1) // RATE_OF_A_PROCESS))
@@ -133,24 +125,11 @@ def _load(options: LoadOptions, order: Order, target: str) -> None:
         raise_file_limit(-(-connections * len(KINDS[order.bind]) // processes))
     duration = DEFAULT_S if options.duration is None and options.messages is None else options.duration
     pids = list(options.target_pid) or listeners(order.port)
+    schedule = Schedule(options.rate, options.ramp, duration, options.messages)
     setup = Setup(
-        Plan(
-            order.kind,
-            target,
-            connections,
-            processes,
-            "closed" if order.closed else "open",
-            None if order.closed else options.rate,
-            duration,
-            options.messages,
-            options.ramp,
-            order.window,
-            {one.name: one.share for one in order.classes},
-            ", ".join(options.text) or "unicode",
-            order.receipts,
-        ),
+        plan_of(order, target, processes, schedule, ", ".join(options.text) or "unicode"),
         share(order, processes),
-        Schedule(options.rate, options.ramp, duration, options.messages),
+        schedule,
         options.drain,
         dict(_pair(word) for word in options.arrivals),
         Processes(pids) if pids and is_local([order.host]) else None,
@@ -165,7 +144,7 @@ def _load(options: LoadOptions, order: Order, target: str) -> None:
         fail(str(error), 1)
     finally:
         view.close()
-    out = options.out or Path("bench-results") / f"{datetime.now(UTC):%Y-%m-%dT%H%M%S}-{order.kind}"
+    out = options.out or folder_for(order.kind)
     sys.exit(deliver(result, work.log, list(options.asserts), out, console, as_json=options.json))
 
 

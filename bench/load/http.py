@@ -24,6 +24,9 @@ class Template:
         lines += [f"{name}: {value}" for name, value in order.headers]
         self._head = ("\r\n".join(lines) + "\r\nContent-Length: ").encode()
         self._body = order.body.replace("{class}", class_name)
+        self.host = parts.hostname
+        self.secure = ssl.create_default_context() if parts.scheme == "https" else None
+        """Shared by all connections of the class: making one reads every certificate the system trusts."""
 
     def request(self, to: str, text: str, ref: str) -> bytes:
         """One request. Placeholders are filled as the inside of a JSON string."""
@@ -125,14 +128,13 @@ async def connect(
 ) -> HttpLine:
     """A line that is connected. Raises OSError or TimeoutError."""
     loop = asyncio.get_running_loop()
-    secure = ssl.create_default_context() if order.url.startswith("https:") else None
     async with asyncio.timeout(timeout_s):
         _, line = await loop.create_connection(
             lambda: HttpLine(traffic, group, template, order.timeout_s),
             traffic.order.host,
             traffic.order.port,
             local_addr=(local, 0) if local else None,
-            ssl=secure,
-            server_hostname=urlsplit(order.url).hostname if secure else None,
+            ssl=template.secure,
+            server_hostname=template.host if template.secure else None,
         )
     return line

@@ -2,7 +2,9 @@
 
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 from rich.console import Console
@@ -14,6 +16,17 @@ from bench.report.html import render
 from bench.report.text import plain, summary
 
 OK, FAILED, BROKEN = 0, 1, 3
+
+
+def fail(why: str, code: int) -> NoReturn:
+    """One line on stderr, and out."""
+    print(f"tensec bench: {why}", file=sys.stderr)
+    sys.exit(code)
+
+
+def folder_for(name: str) -> Path:
+    """Where files go when nobody says where."""
+    return Path("bench-results") / f"{datetime.now(UTC):%Y-%m-%dT%H%M%S}-{name}"
 
 
 def deliver(

@@ -1,6 +1,6 @@
 """From the words of the command line to the orders of source processes. ValueError says what the user wrote wrong."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from random import SystemRandom
 from typing import Literal
 
@@ -10,8 +10,10 @@ from bench.load.limits import addresses_of, is_local, sources_for
 from bench.load.mix import parse_mix
 from bench.load.options import LoadOptions
 from bench.load.orders import ClassOrder, HttpOrder, Login, Order
+from bench.load.schedule import Schedule
 from bench.load.smpp import KINDS
 from bench.load.texts import templates
+from bench.measure.result import Plan
 
 ONE_CLASS = "all"
 
@@ -50,19 +52,24 @@ def header_of(word: str) -> tuple[str, str]:
 
 
 def classes_of(options: LoadOptions, logins: dict[str, Login]) -> list[ClassOrder]:
-    """The classes of the mix, with connections in proportion, one each at least."""
+    """The classes of the mix, with what they say, who they are and their connections."""
     shares = parse_mix(options.mix) if options.mix else {ONE_CLASS: 1.0}
     texts = by_class(options.text)
     strangers = (texts.keys() | logins.keys()) - shares.keys() - {""}
     if strangers:
         raise ValueError(f"{', '.join(sorted(strangers))}: no class of --mix ({', '.join(shares)})")
-    total = sum(shares.values())
+    counts = deal_out(options.connections, shares)
     found = []
     for name, share in shares.items():
         lines = templates(texts.get(name, texts.get("", "unicode")))
-        count = max(1, round(options.connections * share / total))
-        found.append(ClassOrder(name, share, lines, count, logins.get(name, logins.get("", Login()))))
+        found.append(ClassOrder(name, share, lines, counts[name], logins.get(name, logins.get("", Login()))))
     return found
+
+
+def deal_out(connections: int, shares: Mapping[str, float]) -> dict[str, int]:
+    """Connections of each class, in proportion, one each at least."""
+    total = sum(shares.values())
+    return {name: max(1, round(connections * share / total)) for name, share in shares.items()}
 
 
 def order_of(
@@ -117,3 +124,23 @@ def share(order: Order, processes: int) -> list[Order]:
         )
         found.append(replace(order, index=index, processes=processes, classes=classes))
     return found
+
+
+def plan_of(order: Order, target: str, processes: int, schedule: Schedule, texts: str, scenario: str = "") -> Plan:
+    """What was asked for, as the result tells it. `order` is that for all source processes together."""
+    return Plan(
+        order.kind,
+        target,
+        sum(one.connections for one in order.classes),
+        processes,
+        "closed" if order.closed else "open",
+        None if order.closed else schedule.rate,
+        schedule.duration_s,
+        schedule.messages,
+        schedule.ramp_s,
+        order.window,
+        {one.name: one.share for one in order.classes},
+        texts,
+        order.receipts,
+        scenario,
+    )

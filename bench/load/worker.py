@@ -51,6 +51,7 @@ class Worker:
     def __init__(self, order: Order) -> None:
         self.order = order
         self.traffic = Traffic(order)
+        self._templates = [http.Template(order.http, one.name) for one in order.classes] if order.http else []
         self._lines: set[smpp.SmppLine | http.HttpLine] = set()
         self._wanted = sum(one.connections for one in order.classes)
         self._opened = 0
@@ -91,11 +92,10 @@ class Worker:
         opened = False
         sources = self.order.sources
         local = sources[number % len(sources)] if sources else None
-        template = http.Template(self.order.http, group.order.name) if self.order.http else None
         while not self._ending.is_set():
             try:
                 async with self._slots:
-                    line = await self._open(group, template, kind, local)
+                    line = await self._open(group, kind, local)
             except (OSError, TimeoutError, smpp.BindRefusedError) as error:
                 if not opened or not self.order.reconnect:
                     self._fail(f"cannot connect to {self.order.host}:{self.order.port}: {str(error) or 'no answer in time'}")
@@ -122,13 +122,12 @@ class Worker:
             await asyncio.sleep(AGAIN_S if self.order.kind == "smpp" else 0)
 
     def _open(
-        self, group: Group, template: http.Template | None, kind: type[BindRequest] | None, local: str | None
+        self, group: Group, kind: type[BindRequest] | None, local: str | None
     ) -> Coroutine[Any, Any, smpp.SmppLine | http.HttpLine]:
         if kind is not None:
             return smpp.connect(self.traffic, group, kind, local, CONNECT_TIMEOUT_S)
-        assert template is not None
         assert self.order.http is not None
-        return http.connect(self.traffic, group, template, self.order.http, local, CONNECT_TIMEOUT_S)
+        return http.connect(self.traffic, group, self._templates[group.index], self.order.http, local, CONNECT_TIMEOUT_S)
 
     def _fail(self, why: str) -> None:
         """Say it once; the parent decides, and still gets the book."""

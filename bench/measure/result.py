@@ -9,6 +9,8 @@ from typing import Literal
 
 import msgspec
 
+from bench.measure.files import read_formed, write_formed
+
 FORM = 1
 """Raised when a reader of the older form would misread it."""
 
@@ -235,15 +237,9 @@ class Result(msgspec.Struct):
 
 def read_result(path: Path) -> Result:
     """Read `result.json`. Raises ValueError when it is something else, or of a newer form."""
-    try:
-        found = msgspec.json.decode(path.read_bytes(), type=Result)
-    except msgspec.DecodeError as error:
-        raise ValueError(f"{path} is no result of a load run: {error}") from None
-    if found.form > FORM:
-        raise ValueError(f"{path} has form {found.form}, this version reads up to {FORM}: use a newer tensec")
-    return found
+    return read_formed(path, Result, FORM, "result of a load run")
 
 
 def write_result(result: Result, path: Path) -> None:
     """Write `result.json`, for people as well as programs."""
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
+    write_formed(result, path)

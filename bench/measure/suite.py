@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 
 from bench.measure.figures import Figure
+from bench.measure.files import read_formed, write_formed
 from bench.measure.result import Machine
 
 FORM = 1
@@ -30,15 +31,9 @@ class Suite(msgspec.Struct):
 
 def read_suite(path: Path) -> Suite:
     """Read a suite. Raises ValueError when it is something else, or of a newer form."""
-    try:
-        found = msgspec.json.decode(path.read_bytes(), type=Suite)
-    except msgspec.DecodeError as error:
-        raise ValueError(f"{path} is no suite of figures: {error}") from None
-    if found.form > FORM:
-        raise ValueError(f"{path} has form {found.form}, this version reads up to {FORM}: use a newer tensec")
-    return found
+    return read_formed(path, Suite, FORM, "suite of figures")
 
 
 def write_suite(suite: Suite, path: Path) -> None:
     """Write a suite, for people as well as programs."""
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(suite), indent=1) + b"\n")
+    write_formed(suite, path)

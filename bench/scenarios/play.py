@@ -2,10 +2,9 @@
 
 import sys
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
 from random import SystemRandom
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 from cyclopts import Parameter
 from rich.console import Console
@@ -13,15 +12,15 @@ from rich.console import Console
 from bench.gateway import PASSWORD
 from bench.load.limits import LimitError, raise_file_limit, sources_for
 from bench.load.orders import ClassOrder, Login, Order
-from bench.load.outcome import deliver
+from bench.load.outcome import deliver, fail, folder_for
 from bench.load.run import Action, Run, Setup
 from bench.load.schedule import Schedule
 from bench.load.sources import SourceError
 from bench.load.texts import templates
 from bench.load.view import View, choose_view
-from bench.load.words import share
+from bench.load.words import deal_out, plan_of, share
 from bench.measure.figures import Figure, figures
-from bench.measure.result import Plan, Result
+from bench.measure.result import Result
 from bench.redis_server import NoServerError
 from bench.scenarios.script import LoadRole, Script, names, read_script
 from bench.scenarios.stage import Stage
@@ -57,7 +56,7 @@ def scenario(
         script = read_script(name)
         raise_file_limit(max(load.connections for load in script.loads))
     except (ValueError, LimitError) as error:
-        _fail(str(error), 2)
+        fail(str(error), 2)
     console = Console(stderr=json, highlight=False)
     console.print(f"scenario  {Path(name).stem}: {script.about}", soft_wrap=True)
     view = choose_view(console, f"tensec bench scenario {name}")
@@ -65,16 +64,11 @@ def scenario(
         result, log, before = perform(Path(name).stem, script, view)
     except (SourceError, NoServerError, RuntimeError) as error:
         view.close()
-        _fail(str(error), 1)
+        fail(str(error), 1)
     finally:
         view.close()
-    folder = out or Path("bench-results") / f"{datetime.now(UTC):%Y-%m-%dT%H%M%S}-{Path(name).stem}"
+    folder = out or folder_for(Path(name).stem)
     sys.exit(deliver(result, log, [*script.asserts, *asserts], folder, console, as_json=json, more=before))
-
-
-def _fail(why: str, code: int) -> NoReturn:
-    print(f"tensec bench: {why}", file=sys.stderr)
-    sys.exit(code)
 
 
 def perform(name: str, script: Script, view: View) -> tuple[Result, str, list[Figure]]:
@@ -112,11 +106,10 @@ def _prefixed(name: str, figure: Figure) -> Figure:
 
 def setup_for(name: str, load: LoadRole, stage: Stage, first: int, used: list[range]) -> Setup:
     """A load against a stage, to recipients from number `first` on; `used` are those of loads before."""
-    total = sum(load.mix.values())
     lines = templates(load.text)
+    counts = deal_out(load.connections, load.mix)
     classes = tuple(
-        ClassOrder(class_, part, lines, max(1, round(load.connections * part / total)), Login(class_, PASSWORD))
-        for class_, part in load.mix.items()
+        ClassOrder(class_, part, lines, counts[class_], Login(class_, PASSWORD)) for class_, part in load.mix.items()
     )
     connections = sum(one.connections for one in classes)
     order = Order(
@@ -137,23 +130,8 @@ def setup_for(name: str, load: LoadRole, stage: Stage, first: int, used: list[ra
         bind="trx",
         closed=load.closed,
     )
-    plan = Plan(
-        "smpp",
-        f"127.0.0.1:{stage.gateway.port}",
-        connections,
-        load.processes,
-        "closed" if load.closed else "open",
-        None if load.closed else load.rate,
-        load.seconds,
-        load.messages,
-        load.ramp,
-        load.window,
-        dict(load.mix),
-        load.text,
-        load.receipts,
-        name,
-    )
     schedule = Schedule(load.rate, load.ramp, load.seconds, load.messages)
+    plan = plan_of(order, f"127.0.0.1:{order.port}", load.processes, schedule, load.text, name)
     ignore = [range(int(f"86138{one.start:08d}"), int(f"86138{one.stop:08d}")) for one in used]
     return Setup(
         plan, share(order, load.processes), schedule, load.drain, stage.arrivals, stage.processes, ignore_recipients=ignore

@@ -1,10 +1,10 @@
 """`tensec sim`: the simulators of the load harness, which run as processes of their own."""
 
-import os
-import sys
 from typing import Annotated
 
 from cyclopts import App, Parameter
+
+from gateway.cli.bench import become
 
 app = App(name="sim", help="Simulators.")
 
@@ -12,14 +12,10 @@ app = App(name="sim", help="Simulators.")
 @app.command(help_flags=[])
 def carrier(*arguments: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> None:
     """A simulated carrier (SMSC). `tensec sim carrier --help` shows its options."""
-    _bench("carrier", *arguments)
+    become("carrier", *arguments)
 
 
 @app.command
 def carriers() -> None:
     """The scenarios a simulated carrier knows: `tensec sim carrier --scenario NAME`."""
-    _bench("carriers")
-
-
-def _bench(*command: str) -> None:
-    os.execv(sys.executable, [sys.executable, "-m", "bench", *command])
+    become("carriers")
