@@ -8,12 +8,15 @@ meaning must never change, for records of older versions are read by it.
 """
 
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
 
 from config.schema import MessageClass
 from protocol.tlv import Tlvs
+
+Door: TypeAlias = Literal["", "http"]
+"""Empty: SMPP."""
 
 
 class MessageState(IntEnum):
@@ -136,6 +139,8 @@ class Message(msgspec.Struct, gc=False, omit_defaults=True):
     channel: str = ""
     """The channel of the latest attempt."""
     possible_duplicate: bool = False
+    door: Door = ""
+    """Through which it came; its sender is told through the same one."""
 
 
 class AttemptKey(NamedTuple):
@@ -172,6 +177,29 @@ class Attempt(msgspec.Struct, gc=False, omit_defaults=True):
     """When an unknown attempt without evidence is repeated; 0: never."""
 
 
+class About(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
+    """What a webhook tells of a message beside its final state."""
+
+    class_: MessageClass = "notification"
+    channel: str = ""
+    segments: int = 1
+    attempts: int = 0
+    reason: str = ""
+    since_due: float | None = None
+    batch_id: str = ""
+    campaign_id: str = ""
+    tags: tuple[str, ...] = ()
+
+
+class Delivery(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
+    """How far a webhook is with a notice: failures so far, when to try again, what it last said."""
+
+    webhook: str
+    failures: int = 0
+    next_utc: float = 0.0
+    said: str = ""
+
+
 class Notice(msgspec.Struct, gc=False, omit_defaults=True):
     """Something a sender must be told: the final state of a message, or a message from a subscriber (`data` set)."""
 
@@ -196,3 +224,12 @@ class Notice(msgspec.Struct, gc=False, omit_defaults=True):
     is_mo: bool = False
     failures: int = 0
     client_ref: str = ""
+    door: Door = ""
+    about: About | None = None
+    deliveries: tuple[Delivery, ...] = ()
+    """Webhooks that have not taken it; empty at first: all that want it."""
+
+    @property
+    def box(self) -> str:
+        """Where it waits: each door of an account has one."""
+        return f"{self.account}\x1e{self.door}" if self.door else self.account

@@ -23,13 +23,28 @@ from gateway.core import log
 from gateway.core.clock import Clock
 from gateway.core.mailbox import Signal
 from gateway.store import missing
-from gateway.store.base import Abandoned, Admission, Begun, Change, Due, Guard, Ledger, NotSent, Outcome, Settled
+from gateway.store.base import (
+    Abandoned,
+    Admission,
+    Answered,
+    Begun,
+    Change,
+    Due,
+    Guard,
+    Ledger,
+    NotSent,
+    Outcome,
+    RequestRecord,
+    Settled,
+    nothing_to_remember,
+)
 from gateway.store.fetch import Found, Wanted, fetch
 from gateway.store.guards import member_key
 from gateway.store.history import rows_by_day
 from gateway.store.keeper import ARCHIVE_MAX
 from gateway.store.opening import Opened
 from gateway.store.record import Record, by_addresses, by_alias, decimal_id
+from gateway.store.requests import read_key
 from gateway.store.vault import LAST, NotWrittenError, UnreachableError, Write
 from gateway.store.worker import Worker
 from routing.records import Attempt, AttemptKey, Message, Notice
@@ -192,7 +207,7 @@ class Storage:
         first: Found | None = None
         tried: set[int | str] = set()
         while keeper is not None and (wanted := asks()) is not None:
-            asked: set[int | str] = {*wanted.ids, *wanted.finds, *wanted.guards}
+            asked: set[int | str] = {*wanted.ids, *wanted.finds, *wanted.guards, *map(read_key, wanted.requests)}
             if first is not None and asked <= tried:
                 break
             went = keeper.reads.begin()
@@ -219,12 +234,12 @@ class Storage:
 
     # -- steps
 
-    async def admit(self, batch: Sequence[Admission]) -> list[Guard | None]:
+    async def admit(self, batch: Sequence[Admission], answered: Answered = nothing_to_remember) -> list[Guard | None]:
         """See Store.admit. Raises NotStoredError: none of it was."""
         keeper = self.keeper
         if keeper is not None:
             await self._bring(lambda: missing.for_admission(self.book, batch))
-        refused = self.book.admit(batch, self._clock.utc())
+        refused = self.book.admit(batch, self._clock.utc(), answered)
         if not await self._durable():
             raise NotStoredError(self.trouble)
         return refused
@@ -348,12 +363,24 @@ class Storage:
             await self._bring_once(Wanted(finds=[by_addresses(account, source, destination)]))
         return self.book.matching(account, service_type, source, destination)
 
-    async def notices(self, account: str, limit: int) -> list[Notice]:
+    async def answers(self, keys: Sequence[str]) -> dict[str, RequestRecord]:
+        """What was answered to those requests that were answered; only what a crash cannot take back."""
+        if self.keeper is not None:
+            await self._bring(lambda: missing.of_requests(self.book, keys))
+            await self.settled()
+        return self.book.answers(keys, self._clock.utc())
+
+    async def put_document(self, kind: str, name: str, value: bytes) -> None:
+        """Keep a small document; an empty `value` takes it away."""
+        self.book.put_document(kind, name, value)
+        await self._surely()
+
+    async def notices(self, box: str, limit: int) -> list[Notice]:
         """See Store.notices; only those a crash cannot take back."""
         if self.keeper is None:
-            return self.book.notices(account, limit)
-        await self._bring_once(Wanted(notices=(account, limit)))
-        held = self.book.shelf.by_account.get(account, OrderedDict())
+            return self.book.notices(box, limit)
+        await self._bring_once(Wanted(notices=(box, limit)))
+        held = self.book.shelf.by_box.get(box, OrderedDict())
         stored = (one for one in held.values() if self.keeper.notice_is_stored(one.id))
         return sorted(stored, key=lambda one: (abs(one.id), -one.id))[:limit]
 

@@ -11,7 +11,7 @@ What a store promises:
 The caller runs `settle` and `begin` from one place each; a store needs no locks of its own beyond its connection.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
 import msgspec
@@ -69,6 +69,28 @@ class Admission(msgspec.Struct, gc=False):
 
     message: Message
     guards: tuple[Guard, ...] = ()
+
+
+class RequestRecord(msgspec.Struct, gc=False, omit_defaults=True):
+    """`key` names the request, `digest` what it asked; kept until `until_utc`.
+
+    `see`: the answer is that of the record with this key.
+    """
+
+    key: str
+    until_utc: float
+    digest: str = ""
+    answer: bytes = b""
+    see: str = ""
+
+
+Answered: TypeAlias = Callable[[Sequence[Guard | None]], Sequence[RequestRecord]]
+"""Makes of the answers to a batch of admissions what is to be remembered of the requests behind them."""
+
+
+def nothing_to_remember(_refused: Sequence[Guard | None]) -> Sequence[RequestRecord]:
+    """Requests that nobody repeats or asks about."""
+    return ()
 
 
 # -- outcomes: what `settle` is told
@@ -152,13 +174,21 @@ class Finish(msgspec.Struct, gc=False):
 
 
 class NoticeDone(msgspec.Struct, gc=False):
-    """The sender of `account` acknowledged the notice."""
+    """The sender to whom `box` belongs acknowledged the notice."""
 
     notice_id: int
-    account: str
+    box: str
 
 
-Outcome: TypeAlias = Sent | Refused | NotSent | Unclear | Abandoned | CarrierReceipt | MobileOriginated | Finish | NoticeDone
+class NoticeKept(msgspec.Struct, gc=False):
+    """A webhook did not take the notice: how far it is, and when to try again, outlives a restart."""
+
+    notice: Notice
+
+
+Outcome: TypeAlias = (
+    Sent | Refused | NotSent | Unclear | Abandoned | CarrierReceipt | MobileOriginated | Finish | NoticeDone | NoticeKept
+)
 
 
 # -- answers
@@ -229,8 +259,14 @@ class Ledger(msgspec.Struct, frozen=True):
 class Store(Protocol):
     """All times are the caller's: `now` on the boot clock, `utc` in seconds since 1970."""
 
-    def admit(self, batch: Sequence[Admission], utc: float) -> list[Guard | None]:
-        """For each admission None (stored), or the guard that refused it. A refused one leaves no trace."""
+    def admit(self, batch: Sequence[Admission], utc: float, answered: Answered = nothing_to_remember) -> list[Guard | None]:
+        """For each admission None (stored), or the guard that refused it. A refused one leaves no trace.
+
+        `answered` makes of these answers what is remembered of the requests (`requests.py`), in the same step.
+        """
+
+    def answers(self, keys: Sequence[str], utc: float) -> dict[str, RequestRecord]:
+        """What was answered to those requests that were, until their time is over."""
 
     def release(self, message_ids: Sequence[int], utc: float) -> list[Message]:
         """The parts of a group that is whole now: those that may go at once, as queued; others wait for their due time."""
@@ -265,8 +301,14 @@ class Store(Protocol):
     def attempts(self, message_id: int) -> list[Attempt]:
         """Every attempt of a message, oldest first."""
 
-    def notices(self, account: str, limit: int) -> list[Notice]:
-        """Unacknowledged notices of an account, oldest first."""
+    def notices(self, box: str, limit: int) -> list[Notice]:
+        """Unacknowledged notices of a box (an account and a door), oldest first."""
+
+    def put_document(self, kind: str, name: str, value: bytes) -> None:
+        """Keep a small document (JSON); an empty value takes it away."""
+
+    def list_documents(self, kind: str) -> dict[str, bytes]:
+        """Documents of a kind by name."""
 
     def members(self, set_name: str, add: Sequence[str] = (), remove: Sequence[str] = ()) -> int:
         """Change a member set; its size afterwards."""

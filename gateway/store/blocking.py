@@ -7,7 +7,19 @@ from collections.abc import Callable, Iterable, Sequence
 
 from config.schema import MessageClass
 from gateway.store import missing
-from gateway.store.base import Admission, Begun, Change, Due, Guard, Ledger, Outcome, Settled
+from gateway.store.base import (
+    Admission,
+    Answered,
+    Begun,
+    Change,
+    Due,
+    Guard,
+    Ledger,
+    Outcome,
+    RequestRecord,
+    Settled,
+    nothing_to_remember,
+)
 from gateway.store.book import Book
 from gateway.store.fetch import Found, Wanted, fetch
 from gateway.store.guards import member_key
@@ -56,10 +68,10 @@ class BlockingStore:
 
     # -- steps
 
-    def admit(self, batch: Sequence[Admission], utc: float) -> list[Guard | None]:
+    def admit(self, batch: Sequence[Admission], utc: float, answered: Answered = nothing_to_remember) -> list[Guard | None]:
         self._bring(lambda: missing.for_admission(self.book, batch))
         self._bring(lambda: missing.of_messages(self.book, (one.message.id for one in batch)))
-        refused = self.book.admit(batch, utc)
+        refused = self.book.admit(batch, utc, answered)
         self.commit(utc)
         return refused
 
@@ -135,9 +147,20 @@ class BlockingStore:
         self._bring(lambda: Wanted(finds=[by_addresses(account, source, destination)]))
         return self.book.matching(account, service_type, source, destination)
 
-    def notices(self, account: str, limit: int) -> list[Notice]:
-        self._bring(lambda: Wanted(notices=(account, limit)))
-        return sorted(self.book.notices(account, 1 << 62), key=lambda one: (abs(one.id), -one.id))[:limit]
+    def answers(self, keys: Sequence[str], utc: float) -> dict[str, RequestRecord]:
+        self._bring(lambda: missing.of_requests(self.book, keys))
+        return self.book.answers(keys, utc)
+
+    def put_document(self, kind: str, name: str, value: bytes) -> None:
+        self.book.put_document(kind, name, value)
+        self.commit(0.0)
+
+    def list_documents(self, kind: str) -> dict[str, bytes]:
+        return self.book.list_documents(kind)
+
+    def notices(self, box: str, limit: int) -> list[Notice]:
+        self._bring(lambda: Wanted(notices=(box, limit)))
+        return sorted(self.book.notices(box, 1 << 62), key=lambda one: (abs(one.id), -one.id))[:limit]
 
     def members(self, set_name: str, add: Sequence[str] = (), remove: Sequence[str] = ()) -> int:
         spelled = [member_key(set_name, key) for key in (*add, *remove)]

@@ -14,6 +14,7 @@ from gateway.store.agenda import Due as Coming
 from gateway.store.base import (
     Abandoned,
     Admission,
+    Answered,
     Begun,
     CarrierReceipt,
     Change,
@@ -23,19 +24,20 @@ from gateway.store.base import (
     Guard,
     MobileOriginated,
     NoticeDone,
+    NoticeKept,
     NotSent,
     Outcome,
     Refused,
     Sent,
     Settled,
     Unclear,
+    nothing_to_remember,
 )
+from gateway.store.evidence import is_about
 from gateway.store.holdings import Holdings
-from gateway.store.record import CORRELATION_S, Record, attempt_of, needs_evidence, settled
+from gateway.store.record import CORRELATION_S, Record, attempt_of, is_out, needs_evidence, settled
+from gateway.store.shelf import given_up_utc
 from routing.records import Attempt, AttemptKey, AttemptState, Message, MessageState, Notice
-
-NUMBER_TAIL = 7
-"""Carriers write numbers with and without country code; so many last digits tell two subscribers apart."""
 
 
 class Book(Holdings):
@@ -66,11 +68,12 @@ class Book(Holdings):
             MobileOriginated: self._mobile_originated,
             Finish: self._finish,
             NoticeDone: self._notice_done,
+            NoticeKept: self._notice_kept,
         }
 
     # -- accepting
 
-    def admit(self, batch: Sequence[Admission], utc: float) -> list[Guard | None]:
+    def admit(self, batch: Sequence[Admission], utc: float, answered: Answered = nothing_to_remember) -> list[Guard | None]:
         refused: list[Guard | None] = []
         for one in batch:
             if one.message.id in self.records:
@@ -80,6 +83,8 @@ class Book(Holdings):
             refused.append(guard)
             if guard is None:
                 self._store(one, utc)
+        for record in answered(refused):
+            self.remember(record)
         return refused
 
     def _store(self, admission: Admission, utc: float) -> None:
@@ -272,7 +277,7 @@ class Book(Holdings):
         """Apply a receipt for a known id. Gives whether it is known."""
         for candidate in receipt.candidates:
             known = self.indexes.by_carrier.get((receipt.channel, candidate))
-            if known is not None and _about(receipt, *known):
+            if known is not None and is_about(receipt, *known):
                 self._apply(receipt, known[1], known[0], done, utc)
                 return True
         return False
@@ -334,14 +339,22 @@ class Book(Holdings):
     def _notice_done(self, outcome: NoticeDone, _done: Settled, _utc: float) -> None:
         self.unhold(outcome.notice_id)
         self.changes.notices.pop(outcome.notice_id, None)
-        self.changes.told[outcome.notice_id] = outcome.account
+        self.changes.told[outcome.notice_id] = outcome.box
+
+    def _notice_kept(self, outcome: NoticeKept, _done: Settled, utc: float) -> None:
+        notice = outcome.notice
+        if notice.id in self.changes.told or given_up_utc(notice) <= utc:
+            return
+        self.unhold(notice.id)
+        self.hold(notice)
+        self.changes.notices[notice.id] = notice
 
     def _give_up(self, notice_id: int, due: Due) -> None:
         notice = self.shelf.take(notice_id)
         if notice is not None:
             self.dead_letters += 1
             self.changes.notices.pop(notice_id, None)
-            self.changes.told[notice_id] = notice.account
+            self.changes.told[notice_id] = notice.box
             self.changes.dead[notice_id] = notice
             due.dead.append(notice)
 
@@ -382,10 +395,11 @@ class Book(Holdings):
             final = Final(message, delivered_by.channel, *clocks, correction)
         done.finals.append(final)
         self.rollups.add(final, utc)
-        if record.guards and not correction and not _is_out(record):
+        if record.guards and not correction and not is_out(record):
             self.guards.release(record.guards, message.accepted_utc)
         if states.wants_notice(message):
-            self._add_notice(states.notice_of(message, message.final_utc, utc, correction=correction), done)
+            tell = states.event_of if message.door else states.notice_of
+            self._add_notice(tell(message, final.since_due, utc, correction=correction), done)
         if self.alone or reason != states.NO_RECEIPT:
             self.ended[message.id] = None
         else:
@@ -452,7 +466,7 @@ class Book(Holdings):
         possible = []
         for message_id, fields in changes:
             record = self.records.get(message_id)
-            if record is None or record.message.state not in states.NOT_LEFT or _is_out(record):
+            if record is None or record.message.state not in states.NOT_LEFT or is_out(record):
                 possible.append(False)
                 continue
             possible.append(True)
@@ -475,15 +489,3 @@ class Book(Holdings):
 
     def page_in(self, class_: MessageClass, limit: int) -> list[Message]:  # noqa: ARG002 - everything is in memory already
         return []
-
-
-def _is_out(record: Record) -> bool:
-    """Whether a carrier has it, or may have; one that was refused is all ours again."""
-    return any(one.state is not AttemptState.REFUSED for one in record.attempts)
-
-
-def _about(receipt: CarrierReceipt, record: Record, attempt: Attempt) -> bool:
-    """Carriers use ids again: a finished attempt's id with another number is an early receipt of a new message."""
-    finished = attempt.state in states.FINISHED
-    number = receipt.destination[-NUMBER_TAIL:]
-    return not finished or not number or record.message.destination.endswith(number)

@@ -1,6 +1,6 @@
 """What the steps of a store changed since the last page of the journal was cut (`pages.py`)."""
 
-from gateway.store.base import CarrierReceipt
+from gateway.store.base import CarrierReceipt, RequestRecord
 from gateway.store.record import Record
 from gateway.store.rollups import Key
 from routing.records import Notice
@@ -23,6 +23,8 @@ class Changes:
         self.guards: set[str] = set()
         self.sums: set[str] = set()
         self.rollups: set[Key] = set()
+        self.documents: set[str] = set()
+        self.requests: dict[str, RequestRecord] = {}
 
     def __bool__(self) -> bool:
         return bool(
@@ -38,6 +40,8 @@ class Changes:
             or self.void
             or self.dead
             or self.rollups
+            or self.documents
+            or self.requests
         )
 
     def take(self) -> "Changes":

@@ -13,6 +13,9 @@ from gateway.store.changes import Changes
 from gateway.store.record import CORRELATION_S, Record
 from routing.records import Attempt
 
+NUMBER_TAIL = 7
+"""Carriers write numbers with and without country code; so many last digits tell two subscribers apart."""
+
 
 class Unidentified:
     """Attempts that left us and have no carrier's id, by channel and recipient."""
@@ -123,3 +126,10 @@ class Parked:
         if not self._by_place[place]:
             del self._by_place[place]
         return receipt
+
+
+def is_about(receipt: CarrierReceipt, record: Record, attempt: Attempt) -> bool:
+    """Carriers use ids again: a finished attempt's id with another number is an early receipt of a new message."""
+    finished = attempt.state in states.FINISHED
+    number = receipt.destination[-NUMBER_TAIL:]
+    return not finished or not number or record.message.destination.endswith(number)

@@ -4,20 +4,22 @@ shared.
 
 import msgspec
 
+from gateway.store.base import RequestRecord
 from gateway.store.record import SEPARATOR, Record
 from gateway.store.vault import LAST, Vault
 from routing.records import Notice
 
 _RECORD = msgspec.json.Decoder(Record)
 _NOTICE = msgspec.json.Decoder(Notice)
+_REQUEST = msgspec.json.Decoder(RequestRecord)
 _TIMES = msgspec.json.Decoder(list[float])
 
 
 class Wanted(msgspec.Struct):
     """`ids` of messages, `finds` keys to find messages by, `guards` keys of guards.
 
-    `due_from`: when not None, whatever is due up to `due_to`. `queue`: (rank, after which key, how many). `notices`: (account,
-    how many).
+    `due_from`: when not None, whatever is due up to `due_to`. `queue`: (rank, after which key, how many). `notices`: (box,
+    how many). `requests` by key.
     """
 
     ids: set[int] = msgspec.field(default_factory=set)
@@ -28,11 +30,11 @@ class Wanted(msgspec.Struct):
     due_limit: int = 0
     queue: tuple[int, str, int] | None = None
     notices: tuple[str, int] | None = None
+    requests: list[str] = []
 
     def __bool__(self) -> bool:
-        return bool(
-            self.ids or self.finds or self.guards or self.due_after is not None or self.queue or self.notices is not None
-        )
+        several = self.ids or self.finds or self.guards or self.requests or self.queue
+        return bool(several or self.due_after is not None or self.notices is not None)
 
 
 class Found(msgspec.Struct):
@@ -44,6 +46,8 @@ class Found(msgspec.Struct):
     queued: list[int] = []
     queue_end: str = ""
     due_notices: list[str] = []
+    due_requests: list[str] = []
+    requests: list[RequestRecord] = []
     due_end: str | None = None
     due_next: str | None = None
 
@@ -68,9 +72,11 @@ def fetch(vault: Vault, wanted: Wanted) -> Found:
         rows = vault.get("guard", wanted.guards)
         found.guards = {key: _TIMES.decode(rows[key]) if key in rows else [] for key in wanted.guards}
     if wanted.notices is not None:
-        account, limit = wanted.notices
-        rows_ = vault.scan("notice", account + SEPARATOR, account + SEPARATOR + LAST, limit)
+        box, limit = wanted.notices
+        rows_ = vault.scan("notice", box + SEPARATOR, box + SEPARATOR + LAST, limit)
         found.notices += [_NOTICE.decode(row) for _, row in rows_]
+    if wanted.requests:
+        found.requests = [_REQUEST.decode(row) for row in vault.get("request", wanted.requests).values()]
     return found
 
 
@@ -85,6 +91,7 @@ def _due(vault: Vault, wanted: Wanted, found: Found) -> set[int]:
     else:
         found.due_next = keys[-1]
     found.due_notices = [key for key in keys if key.split(SEPARATOR, 2)[1] == "n"]
+    found.due_requests = [key for key in keys if key.split(SEPARATOR, 2)[1] == "r"]
     notices = [key.split(SEPARATOR, 2)[2] for key in found.due_notices]
     if notices:
         found.notices = [_NOTICE.decode(row) for row in vault.get("notice", notices).values()]
@@ -119,11 +126,21 @@ def due_notice_key(utc: float, notice: str) -> str:
     return f"{utc:014.3f}{SEPARATOR}n{SEPARATOR}{notice}"
 
 
+def due_request_key(utc: float, request: str) -> str:
+    """When a request's answer is forgotten."""
+    return f"{utc:014.3f}{SEPARATOR}r{SEPARATOR}{request}"
+
+
+def request_of(key: str) -> str:
+    """The request in a due key."""
+    return key.split(SEPARATOR, 2)[2]
+
+
 def due_time(key: str) -> float:
     """The moment in a due key."""
     return float(key[: key.index(SEPARATOR)])
 
 
-def notice_key(account: str, notice_id: int) -> str:
-    """A notice's place: by account, older ones first; a correction stands behind what it corrects."""
-    return f"{account}{SEPARATOR}{abs(notice_id):019d}{'c' if notice_id < 0 else ''}"
+def notice_key(box: str, notice_id: int) -> str:
+    """A notice's place: by box, older ones first; a correction stands behind what it corrects."""
+    return f"{box}{SEPARATOR}{abs(notice_id):019d}{'c' if notice_id < 0 else ''}"

@@ -1,18 +1,20 @@
 """What a store has in memory, and the questions it answers from it. Deciding is the book's (`book.py`)."""
 
 from collections import Counter, OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from gateway.store import states
 from gateway.store.agenda import Due as Coming
-from gateway.store.base import Ledger
+from gateway.store.base import Ledger, RequestRecord
 from gateway.store.changes import Changes
+from gateway.store.documents import Documents, document_key
 from gateway.store.evidence import Parked
 from gateway.store.guards import GuardBook
 from gateway.store.indexes import Indexes
 from gateway.store.record import Record, decimal_id, share_names
+from gateway.store.requests import Requests
 from gateway.store.rollups import Rollups
-from gateway.store.shelf import NOTICE_S, Shelf
+from gateway.store.shelf import Shelf, given_up_utc
 from routing.records import Attempt, Message, MessageState, Notice
 
 
@@ -29,6 +31,8 @@ class Holdings:
         self.guards = GuardBook(self.changes, complete=alone)
         self.rollups = Rollups()
         self.shelf = Shelf()
+        self.documents = Documents()
+        self.requests = Requests(alone=alone)
         self.states: Counter[MessageState] = Counter()
         self.accepted = 0
         self.dead_letters = 0
@@ -53,14 +57,39 @@ class Holdings:
     def hold(self, notice: Notice) -> None:
         """Keep a notice until its sender has it, or its time is over."""
         self.shelf.add(notice)
-        self.indexes.agenda.add(notice.created_utc + NOTICE_S, Coming.NOTICE, notice.id)
+        self.indexes.agenda.add(given_up_utc(notice), Coming.NOTICE, notice.id)
 
     def unhold(self, notice_id: int) -> Notice | None:
         """It need not be kept here any more."""
         notice = self.shelf.take(notice_id)
         if notice is not None:
-            self.indexes.agenda.drop(notice.created_utc + NOTICE_S, Coming.NOTICE, notice_id)
+            self.indexes.agenda.drop(given_up_utc(notice), Coming.NOTICE, notice_id)
         return notice
+
+    def remember(self, record: RequestRecord) -> None:
+        """Keep what was answered to a request; together with what the step admits."""
+        self.requests.add(record)
+        self.changes.requests[record.key] = record
+
+    def forget(self, request_keys: Iterable[str]) -> None:
+        """The step that answered these was taken back."""
+        for key in request_keys:
+            self.requests.held.pop(key, None)
+
+    def put_document(self, kind: str, name: str, value: bytes) -> None:
+        """Keep a document (JSON); an empty `value` takes it away."""
+        key = document_key(kind, name)
+        self.documents.put(key, value)
+        self.changes.documents.add(key)
+
+    def list_documents(self, kind: str) -> dict[str, bytes]:
+        """Documents of a kind by name."""
+        return dict(self.documents.of(kind))
+
+    def answers(self, keys: Sequence[str], utc: float) -> dict[str, RequestRecord]:
+        """What was answered to those requests that were."""
+        found = ((key, self.requests.valid(key, utc)) for key in keys)
+        return {key: record for key, record in found if record is not None}
 
     def count_ends(self) -> None:
         """Bring the rollups up to date, for the next page."""
@@ -98,8 +127,8 @@ class Holdings:
         record = self.records.get(message_id)
         return [] if record is None else list(record.attempts)
 
-    def notices(self, account: str, limit: int) -> list[Notice]:
-        return self.shelf.first(account, limit)
+    def notices(self, box: str, limit: int) -> list[Notice]:
+        return self.shelf.first(box, limit)
 
     def members(self, set_name: str, add: Sequence[str] = (), remove: Sequence[str] = ()) -> int:
         return self.guards.members(set_name, add, remove)

@@ -21,24 +21,22 @@ from typing import Any
 from config.schema import MessageClass
 from gateway.store.book import Book
 from gateway.store.changes import Changes
-from gateway.store.fetch import Found, Wanted, due_notice_key, due_time, notice_key
-from gateway.store.guards import useful
+from gateway.store.fetch import Found, Wanted, due_time, notice_key, request_of
+from gateway.store.folding import FOLD_MAX, fold_others
 from gateway.store.pages import cut
 from gateway.store.reads import Reads
 from gateway.store.record import Record, attention, needs_care, settled
-from gateway.store.rollups import spell
+from gateway.store.requests import read_key
 from gateway.store.rows import NOWHERE, Places, Rows, Taken, each, places_of
-from gateway.store.shelf import NOTICE_S
+from gateway.store.shelf import given_up_utc
 from gateway.store.states import FINAL
 from gateway.store.unfolded import Backlog, Unfolded
 from gateway.store.vault import LAST, Vault, Write
 from gateway.store.working_set import WorkingSet
-from routing.records import Message, MessageState
+from routing.records import Message, MessageState, Notice
 
 FOLD_AFTER_S = 20.0
 """Messages usually end sooner; folding one costs more than its whole journal."""
-FOLD_MAX = 500
-"""Records folded with one write: it bounds how long the core's thread is held."""
 UNFOLDED_MAX = 100_000
 STAY_S = 60.0
 """What has something to do so soon stays in memory."""
@@ -82,7 +80,9 @@ class Keeper:
         self._gone: dict[int, Places] = {}
         self._gone_notices: dict[str, float] = {}
         self._passed_due: list[str] = []
+        self._passed_requests: list[str] = []
         self._noticed: set[int] = set()
+        self._retried: set[int] = set()
         self._clean: OrderedDict[int, None] = OrderedDict()
         self._finals: OrderedDict[int, None] = OrderedDict()
         self._to_archive: deque[int] = deque()
@@ -124,11 +124,17 @@ class Keeper:
         if found.due_end is not None:
             self._due_end = found.due_end
         for notice in found.notices:
-            key = notice_key(notice.account, notice.id)
+            key = notice_key(notice.box, notice.id)
             if notice.id not in self.book.shelf and key not in went and not self._is_told(notice.id, key):
                 self.book.hold(notice)
                 self._noticed.add(notice.id)
-        self._passed_due += found.due_notices
+        for request in found.requests:
+            if read_key(request.key) in went:
+                stale = True
+            else:
+                self.book.requests.held.setdefault(request.key, request)
+        self._passed_due += (*found.due_notices, *found.due_requests)
+        self._passed_requests += (request_of(key) for key in found.due_requests)
         self.reads.end(went)
         return not stale
 
@@ -189,7 +195,8 @@ class Keeper:
         self.book.count_ends()
         number = self.number + 1
         self.newest_id = max(self.newest_id, *changes.admitted, 0)
-        write = Write(number, cut(changes, self.book.guards, self.book.rollups, self._totals()))
+        book = self.book
+        write = Write(number, cut(changes, book.guards, book.rollups, book.documents, self._totals()))
         taken = changes.take()
         self._note(taken, number)
         self._taken = Taken(taken)
@@ -233,10 +240,17 @@ class Keeper:
         for message_id in taken.void:
             self._backlog.messages.drop(message_id)
             self.queue.left(message_id)
-        for notice_id, account in taken.told.items():
+        self._noticed.difference_update(taken.notices)  # the row of one that has changed is an old one
+        self.note_retried(taken.notices.values())
+        for notice_id, box in taken.told.items():
             self._noticed.discard(notice_id)
-            if not self._backlog.notices.drop(notice_id):
-                self._gone_notices[notice_key(account, notice_id)] = 0.0
+            if not self._backlog.notices.drop(notice_id) or notice_id in self._retried:
+                self._retried.discard(notice_id)
+                self._gone_notices[notice_key(box, notice_id)] = 0.0
+
+    def note_retried(self, notices: Iterable[Notice]) -> None:
+        """Those that changed after they were made may have rows, whether the journal has them or not."""
+        self._retried.update([one.id for one in notices if one.deliveries])
 
     # -- folding
 
@@ -252,15 +266,17 @@ class Keeper:
             rows.remove("notice", key)
         for key in self._passed_due:
             rows.remove("due", key)
-        self._passed_due = []
+        for key in self._passed_requests:
+            rows.remove("request", key)
+        self._passed_due, self._passed_requests = [], []
         taken.gone_notices, self._gone_notices = self._gone_notices, {}
         for dead in taken.changes.dead.values():
-            rows.put("dead", notice_key(dead.account, dead.id), dead)
+            rows.put("dead", notice_key(dead.box, dead.id), dead)
         for number in taken.changes.unparked:
             if not self._backlog.parked.drop(number):
                 rows.remove("parked", str(number))
         self._fold_messages(rows, taken)
-        self._fold_others(rows, taken, utc)
+        fold_others(rows, taken, self.book, self._backlog, self._fold_below, utc)
 
     def _fold_messages(self, rows: Rows, taken: Taken) -> None:
         taken.messages = self._backlog.messages.take(self._fold_below, FOLD_MAX + len(taken.changes.admitted))
@@ -285,36 +301,6 @@ class Keeper:
                 del taken.messages[number]
             self._backlog.ending.put_back(ending)
 
-    def _fold_others(self, rows: Rows, taken: Taken, utc: float) -> None:
-        book = self.book
-        # As many as this write brings at least, or the journal would grow while load lasts.
-        taken.guards = self._backlog.guards.take(self._fold_below, 2 * FOLD_MAX + len(taken.changes.guards))
-        for key in taken.guards:
-            times = book.guards.held[key]
-            if useful(key, times, utc):
-                rows.put("guard", key, times)
-            else:
-                rows.remove("guard", key)
-        taken.notices = self._backlog.notices.take(self._fold_below, FOLD_MAX)
-        for number in taken.notices:
-            notice = book.shelf.get(number)
-            if notice is not None:
-                key = notice_key(notice.account, number)
-                rows.put("notice", key, notice)
-                rows.add("due", due_notice_key(notice.created_utc + NOTICE_S, key))
-        taken.parked = self._backlog.parked.take(self._fold_below, FOLD_MAX)
-        for number in taken.parked:
-            receipt = book.parked.get(number)
-            if receipt is not None:
-                rows.put("parked", str(number), receipt)
-        taken.sums = self._backlog.sums.take(self._fold_below, FOLD_MAX)
-        for name in taken.sums:
-            rows.put("sum", name, book.guards.sums[name])
-        taken.rollups = self._backlog.rollups.take(self._fold_below, FOLD_MAX)
-        for period in taken.rollups:
-            if (counts := book.rollups.held.get(period)) is not None:
-                rows.put("rollup", spell(period), counts)
-
     # -- after a write
 
     def written(self, utc: float) -> None:
@@ -336,7 +322,12 @@ class Keeper:
         self._noticed.update(taken.notices)
         for notice in map(self.book.shelf.get, taken.notices):
             if notice is not None:
-                self._seen_due(notice.created_utc + NOTICE_S)
+                self._seen_due(given_up_utc(notice))
+        for key in taken.requests:
+            request = self.book.requests.held.pop(key, None)
+            if request is not None:
+                self._seen_due(request.until_utc)
+                self.reads.went((read_key(key),))
         self.book.count_ends()
         self.book.rollups.forget_over(utc, lambda key: key in self.book.changes.rollups or key in self._backlog.rollups)
         self._evict(utc)
@@ -352,7 +343,7 @@ class Keeper:
         assert taken is not None
         if self._cut_at:
             self._cut_at.pop()
-        for name in ("messages", "guards", "notices", "parked", "sums", "rollups"):
+        for name in ("messages", "guards", "notices", "parked", "sums", "rollups", "documents", "requests"):
             getattr(self._backlog, name).put_back(getattr(taken, name))
         self._gone = {**taken.gone, **self._gone}
         self._gone_notices = {**taken.gone_notices, **self._gone_notices}
@@ -362,6 +353,8 @@ class Keeper:
         """Before `failed`, or for the write after: messages the taken write admitted are taken back."""
         assert self._taken is not None
         self.book.void(list(self._taken.changes.admitted))
+        self.book.forget(list(self._taken.changes.requests))
+        self._taken.changes.requests.clear()
 
     # -- leaving memory
 
@@ -408,11 +401,12 @@ class Keeper:
         over = len(self.book.shelf) - self._notices_max
         if over <= 0:
             return
-        for number in [one for one in self._noticed if one not in self.book.changes.told][:over]:
+        changes = self.book.changes
+        for number in [one for one in self._noticed if one not in changes.told and one not in changes.notices][:over]:
             self._noticed.discard(number)
             notice = self.book.unhold(number)
             if notice is not None:
-                self.reads.went((notice_key(notice.account, number),))
+                self.reads.went((notice_key(notice.box, number),))
 
     # -- archiving
 

@@ -7,6 +7,7 @@ from gateway.store.base import (
     CarrierReceipt,
     MobileOriginated,
     NoticeDone,
+    NoticeKept,
     NotSent,
     Outcome,
     Refused,
@@ -25,6 +26,12 @@ def for_admission(book: Book, batch: Sequence[Admission]) -> Wanted | None:
     wanted = {key for one in batch if one.guards for key in guards.missing(one.guards)}
     wanted.update(key for guard, _ in guards.owed for key in guards.missing((guard,)))
     return Wanted(guards=list(wanted)) if wanted else None
+
+
+def of_requests(book: Book, keys: Iterable[str]) -> Wanted | None:
+    """Answers to requests, by key."""
+    wanted = [key for key in keys if key not in book.requests.held]
+    return Wanted(requests=wanted) if wanted else None
 
 
 def of_members(book: Book, member_keys: Sequence[str]) -> Wanted | None:
@@ -52,7 +59,7 @@ def for_outcomes(book: Book, outcomes: Sequence[Outcome]) -> Wanted | None:
                     break
             else:
                 unknown.append(outcome)
-        elif isinstance(outcome, NoticeDone):
+        elif isinstance(outcome, (NoticeDone, NoticeKept)):
             continue
         elif isinstance(outcome, Sent):
             if not outcome.carrier_id or outcome.key.message_id not in records:

@@ -12,8 +12,9 @@ from zlib import crc32
 
 import msgspec
 
-from gateway.store.base import CarrierReceipt
+from gateway.store.base import CarrierReceipt, RequestRecord
 from gateway.store.changes import Changes
+from gateway.store.documents import Documents
 from gateway.store.guards import GuardBook
 from gateway.store.record import Record
 from gateway.store.rollups import Rollups, spell
@@ -64,6 +65,9 @@ class Page(msgspec.Struct, omit_defaults=True):
     sums: dict[str, int] = {}
     totals: dict[str, int] = {}
     rollups: dict[str, list[int]] = {}
+    documents: dict[str, bytes] = {}
+    """Empty ones are gone."""
+    requests: list[RequestRecord] = []
 
 
 def progress_of(record: Record) -> tuple[int, tuple[Any, ...], list[Attempt]]:
@@ -83,7 +87,7 @@ _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(Page)
 
 
-def cut(changes: Changes, guards: GuardBook, rollups: Rollups, totals: dict[str, int]) -> bytes:
+def cut(changes: Changes, guards: GuardBook, rollups: Rollups, documents: Documents, totals: dict[str, int]) -> bytes:
     """The page of `changes`, with a checksum in front."""
     page: dict[str, Any] = {"totals": totals}
     whole = {**changes.rewritten, **changes.admitted} if changes.rewritten else changes.admitted
@@ -96,7 +100,7 @@ def cut(changes: Changes, guards: GuardBook, rollups: Rollups, totals: dict[str,
     for name in ("void", "unparked"):
         if found := getattr(changes, name):
             page[name] = list(found)
-    for name in ("notices", "dead"):
+    for name in ("notices", "dead", "requests"):
         if found := getattr(changes, name):
             page[name] = list(found.values())
     if changes.told:
@@ -109,6 +113,8 @@ def cut(changes: Changes, guards: GuardBook, rollups: Rollups, totals: dict[str,
         page["sums"] = {key: guards.sums[key] for key in changes.sums}
     if changes.rollups:
         page["rollups"] = {spell(key): rollups.held[key] for key in changes.rollups if key in rollups.held}
+    if changes.documents:
+        page["documents"] = {key: documents.get(key) for key in changes.documents}
     body = _ENCODER.encode(page)
     return crc32(body).to_bytes(_CRC_SIZE, "big") + body
 

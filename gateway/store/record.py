@@ -59,6 +59,11 @@ def needs_care(record: Record) -> bool:
     return not begun or len(begun) < begun[0].parts
 
 
+def is_out(record: Record) -> bool:
+    """Whether a carrier has it, or may have; one that was refused is all ours again."""
+    return any(one.state is not AttemptState.REFUSED for one in record.attempts)
+
+
 def decimal_id(public_id: str) -> int | None:
     """The message id a sender's spelling may stand for; None for an alias, or what no id can be."""
     return int(public_id) if public_id.isascii() and public_id.isdigit() and len(public_id) < 20 else None

@@ -22,6 +22,8 @@ from routing.records import AttemptState, Message, MessageState, Notice
 _RECORD = msgspec.json.Decoder(Record)
 _RECEIPT = msgspec.json.Decoder(CarrierReceipt)
 ALL = 1 << 62
+OTHERS = ("guards", "notices", "parked", "sums", "rollups", "documents", "requests")
+"""What the journal holds beside messages."""
 
 
 class Recovered(msgspec.Struct):
@@ -74,6 +76,8 @@ def _restore_small_maps(keeper: Keeper, vault: Vault, utc: float) -> None:
         book.guards.sums[name] = int(value)
     rows = vault.scan("parked", "", LAST, ALL)
     book.parked.restore({int(number): _RECEIPT.decode(value) for number, value in rows})
+    for key, value in vault.scan("document", "", LAST, ALL):
+        book.documents.put(key, value)
     for kind, length in (("d", DAY_S), ("m", MINUTE_S)):
         start = f"{kind}{SEPARATOR}{int(utc // length):09d}"
         for key, value in vault.scan("rollup", start, kind + SEPARATOR + LAST, ALL):
@@ -91,7 +95,7 @@ class _Replay:
         self._first: dict[int, int] = {}
         self._notices: dict[int, Notice] = {}
         self._parked: dict[int, CarrierReceipt] = {}
-        self._firsts: dict[str, dict[Any, int]] = {name: {} for name in ("guards", "notices", "parked", "sums", "rollups")}
+        self._firsts: dict[str, dict[Any, int]] = {name: {} for name in OTHERS}
         self._told: list[str] = []
 
     def run(self) -> None:
@@ -104,6 +108,7 @@ class _Replay:
         book = self._keeper.book
         for notice in self._notices.values():
             book.hold(notice)
+        self._keeper.note_retried(self._notices.values())
         book.parked.restore({number: one for number, one in self._parked.items() if book.parked.get(number) is None})
         last = self._pages[-1][0] if self._pages else 0
         self._keeper.restored(self._firsts, self._told, last)
@@ -156,6 +161,12 @@ class _Replay:
         for key, row in page.rollups.items():
             book.rollups.restore(unspell(key), row)
             self._firsts["rollups"].setdefault(unspell(key), number)
+        for key, document in page.documents.items():
+            book.documents.put(key, document)
+            self._firsts["documents"].setdefault(key, number)
+        for request in page.requests:
+            book.requests.held[request.key] = request
+            self._firsts["requests"].setdefault(request.key, number)
 
 
 def _load_open(keeper: Keeper, vault: Vault) -> None:

@@ -77,5 +77,7 @@ class Taken:
         self.parked: dict[int, int] = {}
         self.sums: dict[str, int] = {}
         self.rollups: dict[Key, int] = {}
+        self.documents: dict[str, int] = {}
+        self.requests: dict[str, int] = {}
         self.gone: dict[int, Places] = {}
         self.gone_notices: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""Notices that wait for their senders, in memory: by account, oldest first."""
+"""Notices that wait for their senders, in memory: by box (an account and a door), oldest first."""
 
 from collections import OrderedDict
 from itertools import islice
@@ -7,13 +7,20 @@ from routing.records import Notice
 
 NOTICE_S = 72 * 3600.0
 """How long a sender has to take a notice before it is a dead letter."""
+WEBHOOK_S = 80 * 3600.0
+"""Longer than all the tries a webhook is given."""
+
+
+def given_up_utc(notice: Notice) -> float:
+    """When nobody tries any more to hand it over."""
+    return notice.created_utc + (WEBHOOK_S if notice.door else NOTICE_S)
 
 
 class Shelf:
     """See the module."""
 
     def __init__(self) -> None:
-        self.by_account: dict[str, OrderedDict[int, Notice]] = {}
+        self.by_box: dict[str, OrderedDict[int, Notice]] = {}
         self._owner: dict[int, str] = {}
 
     def __len__(self) -> int:
@@ -25,21 +32,22 @@ class Shelf:
     def get(self, notice_id: int) -> Notice | None:
         """One by its id."""
         owner = self._owner.get(notice_id)
-        return None if owner is None else self.by_account[owner][notice_id]
+        return None if owner is None else self.by_box[owner][notice_id]
 
     def add(self, notice: Notice) -> None:
         """Keep it until its sender has it, or its time is over."""
-        notices = self.by_account.get(notice.account)
+        box = notice.box
+        notices = self.by_box.get(box)
         if notices is None:
-            notices = self.by_account[notice.account] = OrderedDict()
+            notices = self.by_box[box] = OrderedDict()
         notices[notice.id] = notice
-        self._owner[notice.id] = notice.account
+        self._owner[notice.id] = box
 
     def take(self, notice_id: int) -> Notice | None:
         """Keep it no longer."""
         owner = self._owner.pop(notice_id, None)
-        return None if owner is None else self.by_account[owner].pop(notice_id)
+        return None if owner is None else self.by_box[owner].pop(notice_id)
 
-    def first(self, account: str, limit: int) -> list[Notice]:
-        """The oldest of an account."""
-        return list(islice(self.by_account.get(account, {}).values(), limit))
+    def first(self, box: str, limit: int) -> list[Notice]:
+        """The oldest of a box."""
+        return list(islice(self.by_box.get(box, {}).values(), limit))

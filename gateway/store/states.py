@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from protocol import receipt
 from protocol.receipt import MessageState as CarrierState
-from routing.records import Attempt, AttemptState, Message, MessageState, Notice
+from routing.records import About, Attempt, AttemptState, Message, MessageState, Notice
 
 NO_RECEIPT = "no receipt within the validity"
 """Reason of a final state that our own timeout set; a late receipt may still correct it, once."""
@@ -93,7 +93,7 @@ def wants_notice(message: Message) -> bool:
     return (asked == 3) == (message.state is MessageState.DELIVERED)
 
 
-def notice_of(message: Message, utc: float, now_utc: float, *, correction: bool = False) -> Notice:
+def notice_of(message: Message, _since_due: float | None, now_utc: float, *, correction: bool = False) -> Notice:
     """The receipt for the sender: addresses as a receipt has them, from the recipient to the sender.
 
     A correction is a notice of its own: acknowledging the first one must not acknowledge it.
@@ -110,8 +110,26 @@ def notice_of(message: Message, utc: float, now_utc: float, *, correction: bool 
         dest_npi=message.source_npi,
         destination=message.source,
         submitted_utc=message.arrival_utc,
-        done_utc=utc,
+        done_utc=message.final_utc,
         created_utc=now_utc,
         err=message.err,
         client_ref=message.client_ref,
     )
+
+
+def event_of(message: Message, since_due: float | None, now_utc: float, *, correction: bool = False) -> Notice:
+    """The same for a webhook, which tells more."""
+    notice = notice_of(message, since_due, now_utc, correction=correction)
+    notice.door = message.door
+    notice.about = About(
+        class_=message.class_,
+        channel=message.channel,
+        segments=message.content.parts,
+        attempts=message.tries,
+        reason=message.reason,
+        since_due=since_due,
+        batch_id=message.batch_id,
+        campaign_id=message.campaign_id,
+        tags=message.tags,
+    )
+    return notice

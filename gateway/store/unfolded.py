@@ -76,6 +76,8 @@ class Backlog:
         self.parked: Unfolded[int] = Unfolded()
         self.sums: Unfolded[str] = Unfolded()
         self.rollups: Unfolded[Key] = Unfolded()
+        self.documents: Unfolded[str] = Unfolded()
+        self.requests: Unfolded[str] = Unfolded()
         self.kept_from = 0
         """The first page the journal still has, or an earlier one."""
 
@@ -88,6 +90,8 @@ class Backlog:
         self.guards.note_all(changes.guards, number)
         self.sums.note_all(changes.sums, number)
         self.rollups.note_all(changes.rollups, number)
+        self.documents.note_all(changes.documents, number)
+        self.requests.note_all(changes.requests, number)
 
     def oldest(self, default: int) -> int:
         """The oldest page that is still needed."""
@@ -109,4 +113,5 @@ class Backlog:
         return any(one.first(below) < below for one in self._kinds() if one is not self.ending)
 
     def _kinds(self) -> "tuple[Unfolded[Any], ...]":
-        return self.messages, self.ending, self.guards, self.notices, self.parked, self.sums, self.rollups
+        kinds = (self.messages, self.ending, self.guards, self.notices, self.parked, self.sums, self.rollups)
+        return *kinds, self.documents, self.requests

@@ -17,6 +17,8 @@ KEYED = {
     "dead": "notices nobody took in time",
     "parked": "receipts that wait for their message, by number",
     "rollup": "counts by period",
+    "document": "keys, webhooks and other small documents, by kind and name",
+    "request": "answers to requests, by their keys",
 }
 """Maps with values."""
 SORTED = {

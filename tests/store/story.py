@@ -3,7 +3,19 @@
 from collections.abc import Sequence
 from typing import Any
 
-from gateway.store.base import Admission, Begun, CarrierReceipt, Due, Guard, Refused, Sent, Settled, Store, Unclear
+from gateway.store.base import (
+    Admission,
+    Begun,
+    CarrierReceipt,
+    Due,
+    Guard,
+    Refused,
+    RequestRecord,
+    Sent,
+    Settled,
+    Store,
+    Unclear,
+)
 from protocol.receipt import MessageState as CarrierState
 from routing.records import Attempt, AttemptKey, AttemptState, Message, MessageState
 
@@ -56,6 +68,11 @@ class Story:
         (refused,) = self.store.admit([Admission(message, guards)], self.utc)
         self.check()
         return refused
+
+    def admit_request(self, record: RequestRecord, *messages: Message) -> None:
+        """Messages of one request, and what was answered to it."""
+        self.store.admit([Admission(one) for one in messages], self.utc, lambda _: (record,))
+        self.check()
 
     def accepted(self, **fields: Any) -> Message:
         """A message in the store."""

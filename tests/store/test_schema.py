@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from story import BOOT, START_UTC, TO, Story
 
-from gateway.store.base import Admission, Unique
+from gateway.store.base import Admission, RequestRecord, Unique
 from gateway.store.blocking import BlockingStore
 from gateway.store.embedded.schema import APPLICATION_ID, HISTORY, STORE, connect
 from gateway.store.embedded.store import open_store
@@ -122,6 +122,8 @@ def story_of_a_dump(folder: Path) -> None:
         story.sent(story.accepted(), "gone")
         story.settle(story.receipt("gone"))
         story.accepted(state=MessageState.SCHEDULED, not_before_utc=START_UTC + 200)
+        store.put_document("webhook", "w1", b'{"url":"http://127.0.0.1:9/"}')
+        story.admit_request(RequestRecord("b\x1fb1", START_UTC + 86_400, answer=b"accepted"))
         story.utc += 10
         store.fund("other", 1)  # whatever was before is folded now
         store.settle([story.receipt("nobody", destination="8613700000000")], story.utc)

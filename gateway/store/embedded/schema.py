@@ -26,6 +26,10 @@ STORE: Sequence[str] = (
     CREATE TABLE due (key TEXT PRIMARY KEY) WITHOUT ROWID;
     CREATE TABLE queue (key TEXT PRIMARY KEY) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE document (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE request (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    """,
 )
 HISTORY: Sequence[str] = (
     """
