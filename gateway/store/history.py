@@ -5,11 +5,13 @@ of messages. Retention deletes files; texts can go sooner than the rest. The sam
 counts.
 """
 
+import math
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -28,6 +30,8 @@ INDEXED = {"destination": "$.message.destination", "client_ref": "$.message.clie
 Rows: TypeAlias = list[int | str]
 """Id, record as JSON, id, record ..."""
 DAY_S = 86_400
+INSTRUCTIONS = 1_000
+"""Of SQLite's machine between two looks at the clock during a search."""
 _EPOCH = date(1970, 1, 1)
 _JSON = msgspec.json.Encoder()
 _RECORD = msgspec.json.Decoder(Record)
@@ -57,11 +61,20 @@ def _insert(writer: sqlite3.Connection, rows: Rows) -> None:
             at += 2 * size
 
 
-class History:
-    """See the module. Blocking; `add`, `close_days` and `retain` are called from one thread, the rest from another."""
+class SearchTooLongError(Exception):
+    """A search that must read too much; the text says what makes it shorter."""
 
-    def __init__(self, data_dir: Path) -> None:
+
+class History:
+    """See the module. `search_s`: a search that takes longer is given up.
+
+    Blocking; `add`, `close_days` and `retain` are called from one thread, the rest from another.
+    """
+
+    def __init__(self, data_dir: Path, *, search_s: float = math.inf) -> None:
         self.folder = data_dir / FOLDER
+        self._search_s = search_s
+        self._search_until = math.inf
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -110,24 +123,40 @@ class History:
             wanted -= found.keys()
         return found
 
-    def search(self, fields: dict[str, str | int], *, before: int | None = None, limit: int = 100) -> Iterator[Record]:
-        """Records whose message has all of `fields`, newest first; `before`: the id a page ended with."""
-        conditions = "".join(f" AND value ->> '$.message.{name}' = ?" for name in fields)
-        for day in self.days():
-            sql = f"SELECT value FROM final WHERE key < ?{conditions} ORDER BY key DESC LIMIT ?"
-            for (value,) in self._rows(day, sql, (before or 1 << 62, *fields.values(), limit)):
-                yield _RECORD.decode(value)
-                limit -= 1
-            if limit <= 0:
-                return
+    def search(
+        self, fields: dict[str, str | int], *, before: int | None = None, since: int = 0, limit: int = 100
+    ) -> list[Record]:
+        """Records whose message has all of `fields`, newest id first; `before`: the id a page ended with, `since`: the least.
 
-    def _rows(self, day: date, sql: str, values: Sequence[object]) -> list[tuple[str]]:
+        A message may end on any day after it began, so every day is asked; the ids found so far keep the others short.
+        Raises SearchTooLongError.
+        """
+        conditions = "".join(f" AND value ->> '$.message.{name}' = ?" for name in fields)
+        sql = f"SELECT key, value FROM final WHERE key < ? AND key >= ?{conditions} ORDER BY key DESC LIMIT ?"
+        self._search_until = time.monotonic() + self._search_s
+        best: dict[int, str] = {}
+        try:
+            for day in self.days():
+                least = min(best) + 1 if len(best) == limit else since
+                for key, value in self._rows(day, sql, (before or 1 << 62, least, *fields.values(), limit)):
+                    best.setdefault(key, value)  # a correction is added on a later day, which was asked before
+                for key in sorted(best)[: max(0, len(best) - limit)]:
+                    del best[key]
+        finally:
+            self._search_until = math.inf
+        return [_RECORD.decode(best[key]) for key in sorted(best, reverse=True)]
+
+    def _rows(self, day: date, sql: str, values: Sequence[object]) -> list[Any]:
         try:
             reader = self._reader(day)
             if reader.execute("PRAGMA user_version").fetchone() == (0,):
                 return []  # just begun, or left so by a crash: its table is not there yet
             return reader.execute(sql, values).fetchall()
         except (sqlite3.Error, VaultError) as error:
+            if time.monotonic() > self._search_until:
+                raise SearchTooLongError(
+                    f"no answer within {self._search_s:g} s: name a recipient, or a later `since`"
+                ) from None
             if not self.path(day).exists():  # its time was over
                 return []
             raise VaultError(f"{self.path(day)}: {error}; {RESTORE_HINT}") from error
@@ -138,6 +167,8 @@ class History:
             while len(self._readers) >= OPEN_MAX:
                 self._readers.pop(min(self._readers)).close()
             reader = self._readers[day] = connect_reader(self.path(day))
+            if self._search_s < math.inf:
+                reader.set_progress_handler(lambda: time.monotonic() > self._search_until, INSTRUCTIONS)
         return reader
 
     # -- when time has passed
