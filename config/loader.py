@@ -198,12 +198,18 @@ def _dangling(config: Config) -> Iterator[str]:
 
 def _limits(config: Config) -> Iterator[str]:
     for at, account in enumerate(config.accounts):
-        if not account.password_hash.reveal().startswith("$argon2"):
+        hashed = account.password_hash.reveal()
+        if hashed and not hashed.startswith("$argon2"):
             yield f"accounts[{at}].password_hash = ***: no Argon2 hash; make one with `tensec account hash`"
-    try:
-        split_address(config.smpp.listen)
-    except ValueError as error:
-        yield f"smpp.listen = {config.smpp.listen!r}: {error}"
+    listens = {"smpp.listen": config.smpp.listen, "http.listen": config.http.listen, "http.ops_listen": config.http.ops_listen}
+    for name, address in listens.items():
+        if address or name == "smpp.listen":
+            try:
+                split_address(address)
+            except ValueError as error:
+                yield f"{name} = {address!r}: {error}"
+    if config.http.ops_listen and not config.http.listen:
+        yield f"http.ops_listen = {config.http.ops_listen!r}: is served by the API's processes, set http.listen too"
     tags = msgspec.to_builtins(config.smpp.tlvs)
     if len(set(tags.values())) < len(tags):
         yield "smpp.tlvs: two fields share one tag"

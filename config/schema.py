@@ -117,6 +117,29 @@ class Smpp(Section, frozen=True, kw_only=True):
     tlvs: MetadataTlvs = MetadataTlvs()
 
 
+class Webhooks(Section, frozen=True, kw_only=True):
+    """How events are handed to webhooks."""
+
+    timeout_s: Seconds = 5
+    allow_http: bool = False
+    allow_private: bool = False
+
+
+class Http(Section, frozen=True, kw_only=True):
+    """The HTTP API, in processes beside the core; empty `listen`: none."""
+
+    listen: str = ""
+    ops_listen: str = ""
+    workers: Annotated[int, Meta(ge=1, le=64)] = 1
+    tls: ServerTls | None = None
+    body_size_max: Annotated[int, Meta(ge=1024, le=16_000_000)] = 1_000_000
+    body_timeout_s: Seconds = 10
+    keep_alive_s: Seconds = 75
+    connections_max: Count = 20_000
+    search_timeout_s: Seconds = 3
+    webhooks: Webhooks = Webhooks()
+
+
 class Class(Section, frozen=True, kw_only=True):
     """What holds for one class of messages."""
 
@@ -167,10 +190,10 @@ BindKind = Literal["transmitter", "receiver", "transceiver"]
 
 
 class Account(Section, frozen=True, kw_only=True):
-    """A client that may bind. `password_hash` as `tensec account hash` prints it."""
+    """A client. `password_hash` as `tensec account hash` prints it; without one it has API keys only, and cannot bind."""
 
     system_id: Annotated[str, Meta(min_length=1, max_length=15)]
-    password_hash: Secret
+    password_hash: Secret = Secret("")
     bind_kinds: list[BindKind] = msgspec.field(default_factory=lambda: ["transmitter", "receiver", "transceiver"])
     binds_max: Count = 10
     window: Annotated[int, Meta(ge=1, le=10_000)] = 100
@@ -235,6 +258,7 @@ class Config(Section, frozen=True, kw_only=True):
 
     data_dir: str = "data"
     smpp: Smpp = Smpp()
+    http: Http = Http()
     core: Core = Core()
     store: Store = Store()
     classes: Classes = Classes()

@@ -29,14 +29,24 @@ class TokenBucket:
         self._tokens -= granted
         return granted
 
+    def take_whole(self, wanted: int, now: float) -> bool:
+        """All of `wanted` or none. More than a burst may go when the bucket is full; the next ones wait until that is paid."""
+        if not self.rate:
+            return True
+        self._refill(now)
+        if self._tokens + _ROUNDING < min(wanted, self.burst):
+            return False
+        self._tokens -= wanted
+        return True
+
     def give_back(self, unused: int) -> None:
         """Tokens that were taken and not used."""
         if self.rate:
             self._tokens = min(self.burst, self._tokens + unused)
 
-    def wait_s(self, now: float) -> float:
-        """Seconds until the next token; 0 when there is one."""
+    def wait_s(self, now: float, wanted: int = 1) -> float:
+        """Seconds until `wanted` tokens are there, a full bucket at most; 0 when they are."""
         if not self.rate:
             return 0.0
         self._refill(now)
-        return max(0.0, (1.0 - self._tokens) / self.rate)
+        return max(0.0, (min(wanted, self.burst) - self._tokens) / self.rate)

@@ -19,7 +19,7 @@ MAY_IMPORT = {
 }
 PURE = ("protocol", "routing", "config")
 IMPURE = {"trio", "asyncio", "uvloop", "socket", "random", "secrets", "redis", "structlog", "logging", "threading", "time"}
-LOOPLESS = ("gateway/link.py", "gateway/store")
+LOOPLESS = ("gateway/link.py", "gateway/calls", "gateway/store")
 LOOPS = {"trio", "asyncio", "uvloop", "anyio"}
 CLOCK_CALLS = {"now", "utcnow", "today"}
 LINES_MAX = 500

@@ -1,10 +1,13 @@
 """`tensec channel`: carrier channels of a running gateway."""
 
+from pathlib import Path
+
 import msgspec
 from cyclopts import App
 
 from gateway import link
-from gateway.cli.common import DEFAULT_CONFIG, ConfigPath, Json, ask, read_config
+from gateway.calls.messages import Done, Steer
+from gateway.cli.common import DEFAULT_CONFIG, ConfigPath, Json, ask, call, fail, read_config
 
 app = App(name="channel", help="Carrier channels.")
 
@@ -27,3 +30,28 @@ def ls(*, config: ConfigPath = DEFAULT_CONFIG, json: Json = False) -> None:
         print(f"    submitted {one.submitted}  refused {one.refused}  delivered {one.delivered}  within 10 s {share}")
         if one.last_error:
             print(f"    last error: {one.last_error}")
+
+
+@app.command
+def pause(name: str, *, config: ConfigPath = DEFAULT_CONFIG) -> None:
+    """Send nothing new through a channel; what waits goes another way. Stays so over a restart."""
+    _steer(config, name, "pause")
+
+
+@app.command
+def drain(name: str, *, config: ConfigPath = DEFAULT_CONFIG) -> None:
+    """The same, and unbind when everything is answered."""
+    _steer(config, name, "drain")
+
+
+@app.command
+def resume(name: str, *, config: ConfigPath = DEFAULT_CONFIG) -> None:
+    """Use a channel again."""
+    _steer(config, name, "resume")
+
+
+def _steer(config: Path, name: str, action: str) -> None:
+    answer = call(read_config(config), Steer(name, action))
+    assert isinstance(answer, Done)
+    if answer.error:
+        fail(answer.error)

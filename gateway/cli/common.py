@@ -11,6 +11,8 @@ from cyclopts import Parameter
 from config.loader import ConfigError, load
 from config.schema import Config
 from gateway import link
+from gateway.calls import frames
+from gateway.calls import messages as calls
 
 ConfigPath = Annotated[Path, Parameter(name=["--config", "-c"], help="The configuration file.")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON instead of a table.")]
@@ -59,6 +61,23 @@ def ask(config: Config, question: link.Ask) -> link.Answer:
         fail(f"no tensec runs on data_dir {config.data_dir}: start it with `tensec serve`")
     except OSError as error:
         fail(f"{path}: {error.strerror or error}")
+
+
+def call(config: Config, question: calls.Ask) -> calls.Answer:
+    """The same on the API's socket, which knows of messages, keys and webhooks."""
+    path = Path(config.data_dir) / frames.SOCKET_NAME
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+            sock.settimeout(ASK_TIMEOUT_S)
+            sock.connect(str(path))
+            sock.sendall(frames.pack([frames.Call(1, question)]))
+            (size,) = link.LENGTH.unpack(_exactly(sock, link.LENGTH.size))
+            (reply,) = frames.replies_of(_exactly(sock, size))
+    except (FileNotFoundError, ConnectionRefusedError):
+        fail(f"no tensec runs on data_dir {config.data_dir}: start it with `tensec serve`")
+    except OSError as error:
+        fail(f"{path}: {error.strerror or error}")
+    return reply.answer  # type: ignore[return-value]  # nothing is pushed to whoever does not watch
 
 
 def _exactly(sock: socket.socket, size: int) -> bytes:

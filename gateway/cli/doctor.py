@@ -127,7 +127,7 @@ def _close(client: object) -> None:
 
 
 def _through_ours(channel: Channel, to: str, sender: str, text: str) -> Finding:
-    from gateway.core import log
+    from gateway import log
     from gateway.core.probe import probe
 
     log.configure(Log(level="error"))  # the finding says it all

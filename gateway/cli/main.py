@@ -5,7 +5,7 @@ from importlib.metadata import version
 
 from cyclopts import App
 
-from gateway.cli import account, bench, channel, config, doctor, serve, sim, status, store
+from gateway.cli import account, bench, channel, config, doctor, key, message, send, serve, sim, status, store, webhook
 
 app = App(
     name="tensec",
@@ -15,6 +15,10 @@ app = App(
 app.command(serve.serve)
 app.command(config.app)
 app.command(account.app)
+app.command(key.app)
+app.command(send.send)
+app.command(message.app)
+app.command(webhook.app)
 app.command(channel.app)
 app.command(doctor.app)
 app.command(status.ledger)

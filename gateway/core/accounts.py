@@ -62,7 +62,8 @@ class Authenticator:
         """Take over accounts; what was learned about passwords and guessers stays."""
         self.accounts = accounts
         self._failures_max = failures_per_minute
-        self._dummy = next((account.password_hash.reveal() for account in accounts.values()), "")
+        hashes = (account.password_hash.reveal() for account in accounts.values())
+        self._dummy = next(filter(None, hashes), "")
 
     def barred(self, host: str, now: float) -> bool:
         """Whether new connections from `host` are refused: too many wrong guesses at one account within a minute."""
@@ -86,11 +87,14 @@ class Authenticator:
     async def check(self, kind: int, system_id: str, password: str, host: str, now: float) -> Account:
         """The account. Raises Denied."""
         account = self.accounts.get(system_id)
-        stored = account.password_hash.reveal() if account is not None else self._dummy
+        stored = (account.password_hash.reveal() if account is not None else "") or self._dummy
         limiter = self._strangers if account is None else self._limiter
         if limiter.statistics().tasks_waiting >= WAITING_MAX:
             raise Denied("too many password checks are waiting", guess=account is None)
-        if not await self._matches(stored, system_id, password, now, limiter) or account is None:
+        matches = await self._matches(stored, system_id, password, now, limiter)
+        if account is not None and not account.password_hash.reveal():
+            raise Denied("the account has no password_hash", guess=True)
+        if not matches or account is None:
             raise Denied("unknown system_id" if account is None else "wrong password", guess=True)
         if account.networks:
             address = parse_address(host)

@@ -12,8 +12,8 @@ from typing import Protocol
 import trio
 
 from config.schema import Channel
-from gateway.core import log
-from gateway.core.clock import Clock
+from gateway import log
+from gateway.clock import Clock
 from gateway.core.tls import TlsWire, client_context
 from gateway.core.wire import Wire
 from protocol.pdu import BindReceiver, BindRequest, BindTransceiver, BindTransmitter
@@ -60,6 +60,7 @@ class Bind:
         self._clock = clock
         self._wire: Wire | None = None
         self._leaving = False
+        self._suspended = False
         self._retry_s = 0.0
         self._stable_at: float | None = None
         self._told = False
@@ -76,6 +77,10 @@ class Bind:
     async def run(self) -> None:
         """Keep the session up until `leave`."""
         while not self._leaving:
+            if self._suspended:
+                with trio.CancelScope() as self._stop:
+                    await trio.sleep_forever()
+                continue
             self._told = False
             self._set_state("connecting")
             try:
@@ -85,7 +90,7 @@ class Bind:
                 refused = True
             self._set_state("down")
             with trio.CancelScope() as self._stop:
-                if not self._leaving:
+                if not self._leaving and not self._suspended:
                     await trio.sleep(self._next_delay(refused))
 
     def _next_delay(self, refused: bool) -> float:
@@ -180,7 +185,7 @@ class Bind:
             elif isinstance(event, Ended):
                 ended = True
                 if not self._told:
-                    self._fail(event.reason, clean=event.clean or self._leaving)
+                    self._fail(event.reason, clean=event.clean or self._leaving or self._suspended)
         self._owner.on_events(self, events, now)
         self.flush()
         if self.session is not None and self.session.state is State.UNBOUND:
@@ -230,9 +235,24 @@ class Bind:
         if self._wire is not None:
             self._wire.close()
 
+    def suspend(self) -> None:
+        """Unbind, and come back at `resume`."""
+        if not self._suspended:
+            self._suspended = True
+            self._go()
+
+    def resume(self) -> None:
+        """Bind again."""
+        if self._suspended:
+            self._suspended = False
+            self._stop.cancel()
+
     def leave(self) -> None:
         """Unbind and do not come back."""
         self._leaving = True
+        self._go()
+
+    def _go(self) -> None:
         self._stop.cancel()
         self._connecting.cancel()
         if self.session is not None and self.state == "bound":

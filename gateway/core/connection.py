@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import trio
 
 from config.schema import Account
-from gateway.core import log
+from gateway import log
 from gateway.core.wire import Wire
 from protocol.errors import LocalProtocolError
 from protocol.pdu import DeliverSm

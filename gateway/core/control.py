@@ -9,9 +9,8 @@ from pathlib import Path
 import msgspec
 import trio
 
-from gateway import link
-from gateway.core import log
-from gateway.core.lane import Lane
+from gateway import link, log
+from gateway.core import views
 from gateway.core.pipeline import Pipeline
 
 IDLE_S = 30.0
@@ -63,42 +62,14 @@ class Control:
     async def _answer(self, ask: link.Ask) -> link.Answer:
         pipeline = self._pipeline
         if isinstance(ask, link.AskChannels):
-            return link.Channels([self._view(lane) for lane in pipeline.lanes.values()])
+            return views.channels(pipeline)
         if isinstance(ask, link.AskLedger):
-            return link.Sums(pipeline.store.ledger(), pipeline.waiting(), pipeline.store.book.dead_letters)
+            return views.sums(pipeline)
         if isinstance(ask, link.AskDead):
             return link.Dead(await pipeline.store.dead_letters(ask.limit))
         if isinstance(ask, link.AskTallies):
-            return link.Tallies(
-                [
-                    link.TallyView(class_, channel, one.final, one.delivered, one.within)
-                    for (class_, channel), one in sorted(pipeline.sla.tallies.items())
-                ]
-            )
+            return views.tallies(pipeline)
         return link.Done(self._reload())
-
-    def _view(self, lane: Lane) -> link.ChannelView:
-        tally = self._pipeline.sla.of_channel(lane.name)
-        channel = lane.channel
-        up = sum(bind.state == "bound" for bind in lane.binds)
-        errors = [bind.last_error for bind in lane.binds if bind.last_error]
-        state = "up" if up == len(lane.binds) else "partly up" if lane.up else "down"
-        return link.ChannelView(
-            lane.name,
-            f"{channel.host}:{channel.port}",
-            state,
-            [link.BindView(bind.number, bind.kind, bind.state, bind.last_error) for bind in lane.binds],
-            lane.in_flight,
-            channel.window * sum(bind.kind != "rx" for bind in lane.binds),
-            lane.queued,
-            channel.messages_per_second,
-            lane.submitted,
-            lane.refused,
-            tally.final,
-            tally.delivered,
-            tally.within,
-            errors[-1] if errors else "",
-        )
 
 
 async def _exactly(stream: trio.SocketStream, size: int) -> bytes:

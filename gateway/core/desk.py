@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from config.schema import Account
-from gateway.core.clock import Clock
+from gateway.clock import Clock
 from gateway.core.notices import spoken_state
 from gateway.core.storage import Storage
 from gateway.core.submission import moments, parts_of

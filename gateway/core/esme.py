@@ -14,16 +14,18 @@ from itertools import count
 import trio
 
 from config.schema import Account, Config, Smpp
-from gateway.core import log
+from gateway import log
+from gateway.clock import Clock
 from gateway.core.accounts import Authenticator, Denied
-from gateway.core.clock import Clock
 from gateway.core.connection import Connection
 from gateway.core.desk import Desk
 from gateway.core.notices import Notices
 from gateway.core.pipeline import Pipeline
+from gateway.core.rates import Rates
 from gateway.core.submission import Reader, Submission, response_of
 from gateway.core.tls import TlsWire, server_context
 from gateway.core.wire import Wire
+from gateway.store.base import RequestRecord
 from protocol.commands import Command
 from protocol.pdu import (
     BindRequest,
@@ -56,12 +58,22 @@ STRANGER_LINES = 20.0
 class EsmeFront:
     """All client connections. It is the pipeline's Front."""
 
-    def __init__(self, config: Config, pipeline: Pipeline, notices: Notices, reader: Reader, desk: Desk, clock: Clock) -> None:
+    def __init__(
+        self,
+        config: Config,
+        pipeline: Pipeline,
+        notices: Notices,
+        reader: Reader,
+        desk: Desk,
+        clock: Clock,
+        rates: Rates | None = None,
+    ) -> None:
         self.connections: dict[int, Connection] = {}
         self._pipeline = pipeline
         self._notices = notices
         self._desk = desk
         self._clock = clock
+        self._rates = rates or Rates()
         self._numbers = count(1)
         self._unbound = 0
         self._refused = 0
@@ -79,10 +91,7 @@ class EsmeFront:
         self._reader = reader
         self._tls = server_context(config.smpp.tls) if config.smpp.tls else None
         self._auth.configure({one.system_id: one for one in config.accounts}, config.smpp.bind_failures_per_minute)
-        self._buckets = {
-            name: TokenBucket(account.messages_per_second, account.messages_per_second)
-            for name, account in self._auth.accounts.items()
-        }
+        self._rates.configure(config.accounts)
         for connection in self.connections.values():
             if connection.account is not None:
                 self._reseat(connection, connection.account)
@@ -246,8 +255,7 @@ class EsmeFront:
         assert account is not None
         utc = self._clock.utc()
         price = sum([len(pdu.destinations) if isinstance(pdu, SubmitMulti) else 1 for pdu in pdus])
-        bucket = self._buckets.get(account.system_id)  # None: the account was taken away, the screen refuses
-        tokens = price if bucket is None else bucket.take(price, now)
+        tokens = self._rates.take(account.system_id, price, now)
         number, read, short_ids = connection.number, self._reader.read, not session.takes_tlvs
         handed: list[tuple[EsmeFront, Submission]] = []
         for pdu in pdus:
@@ -305,6 +313,10 @@ class EsmeFront:
         return False
 
     # -- what we answer
+
+    def remembered(self, submissions: Sequence[Submission]) -> Sequence[RequestRecord]:  # noqa: ARG002
+        """Nothing: SMPP knows no repeats of a request."""
+        return ()
 
     def answer(self, submissions: Sequence[Submission]) -> None:
         touched: dict[int, Connection] = {}

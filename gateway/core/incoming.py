@@ -1,26 +1,29 @@
 """What carriers deliver: receipts, and messages of subscribers (MO), as outcomes for the store."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from config.schema import Channel
-from gateway.core import log
-from gateway.core.clock import Clock
-from gateway.core.ids import IdMaker
+from gateway import log
+from gateway.clock import Clock
 from gateway.store.base import CarrierReceipt, MobileOriginated, Outcome
 from protocol import receipt
 from protocol.ids import canonical_id
 from protocol.pdu import DataSm, DeliverSm
 from protocol.tlv import Tag, get_int
 from protocol.validate import user_data
+from routing.ids import IdMaker
 from routing.records import Notice
 
 _USER_MESSAGE_REFERENCE = int(Tag.USER_MESSAGE_REFERENCE)
 
 
 class Incoming:
-    """Reads deliver_sm and data_sm of one channel, by its rules."""
+    """Reads deliver_sm and data_sm of one channel, by its rules. `to_webhook`: whether an account's messages go to one."""
 
-    def __init__(self, channel: Channel, clock: Clock, ids: IdMaker) -> None:
+    def __init__(
+        self, channel: Channel, clock: Clock, ids: IdMaker, to_webhook: Callable[[str], bool] = lambda _: False
+    ) -> None:
+        self._to_webhook = to_webhook
         self._channel = channel
         self._clock = clock
         self._ids = ids
@@ -73,5 +76,6 @@ class Incoming:
             data_coding=pdu.data_coding,
             esm_class=pdu.esm_class,
             is_mo=True,
+            door="http" if self._to_webhook(self._channel.mo_account) else "",
         )
         return (MobileOriginated(notice),)

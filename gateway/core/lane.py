@@ -12,9 +12,9 @@ from typing import Protocol
 import trio
 
 from config.schema import CLASSES, Channel
-from gateway.core import log
+from gateway import log
+from gateway.clock import Clock
 from gateway.core.bind import Bind, make_binds
-from gateway.core.clock import Clock
 from gateway.core.incoming import Incoming
 from gateway.core.mailbox import Signal
 from gateway.core.outgoing import Encoder, Part
@@ -80,6 +80,8 @@ class Lane:
         self._paused_until = 0.0
         self._beginning = 0
         self._leaving = False
+        self.held = ""
+        """By an operator: "pause" sends nothing, "drain" unbinds as well."""
         self._log = log.logger(channel=channel.name)
 
     # -- what planning needs
@@ -88,7 +90,7 @@ class Lane:
         """Up, and how many more messages it takes; `urgent` ones (codes) have as much room again, and go first here."""
         capacity = self._capacity * 2 if urgent else self._capacity
         room = 0 if self._paused_until > self._clock.now() else max(0, capacity - self.queued)
-        return Health(self.name, self.up and not self._leaving, room)
+        return Health(self.name, self.up and not self._leaving and not self.held, room)
 
     @property
     def up(self) -> bool:
@@ -319,6 +321,9 @@ class Lane:
             for bind in self.binds:
                 bind.tick(now)
             self._watch_codes(now)
+            if self.held == "drain" and not self.in_flight and not self._parts:
+                for bind in self.binds:
+                    bind.suspend()
             if 0 < self._paused_until <= now:
                 self._paused_until = 0.0
                 self._signal.set()
@@ -332,6 +337,17 @@ class Lane:
                 late.append(self._unclear(part, now))
         if late:
             self._owner.report(Report(late))
+
+    def hold(self, how: str) -> None:
+        """Send nothing new ("pause"), and unbind when all is answered ("drain"); "" ends it. What waits goes elsewhere."""
+        self.held = how
+        if how:
+            self._give_back()
+        if how != "drain":
+            for bind in self.binds:
+                bind.resume()
+        self._signal.set()
+        self._owner.lane_changed()
 
     def leave(self) -> None:
         """Give back what waits, finish nothing new; `run` ends when every bind has left."""

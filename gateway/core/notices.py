@@ -13,7 +13,7 @@ from typing import Protocol
 
 import trio
 
-from gateway.core.clock import Clock
+from gateway.clock import Clock
 from gateway.core.mailbox import Signal
 from gateway.core.report import Report
 from gateway.core.storage import Storage

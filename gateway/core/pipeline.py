@@ -23,14 +23,14 @@ from typing import Protocol
 import trio
 
 from config.schema import CLASSES, Config
-from gateway.core import log
-from gateway.core.clock import Clock
+from gateway import log
+from gateway.clock import Clock
 from gateway.core.lane import Lane
 from gateway.core.mailbox import Mailbox, Signal
 from gateway.core.report import Report
 from gateway.core.storage import NotStoredError, Storage
 from gateway.core.submission import Submission
-from gateway.store.base import Admission, Begun, Due, Finish, Outcome, Settled
+from gateway.store.base import Admission, Begun, Due, Final, Finish, Guard, Outcome, RequestRecord, Settled
 from gateway.store.recovery import Recovered
 from protocol.reassembly import Reassembler
 from protocol.status import Status
@@ -57,6 +57,9 @@ class Front(Protocol):
     def answer(self, submissions: Sequence[Submission]) -> None:
         """Tell the senders what became of their requests, one write per connection."""
 
+    def remembered(self, submissions: Sequence[Submission]) -> Sequence[RequestRecord]:
+        """Decided, and not stored yet: what is to be stored with their messages, for repeats and questions."""
+
 
 class Pipeline:
     """See the module. `deliver` takes notices for senders."""
@@ -70,6 +73,8 @@ class Pipeline:
         self.reports: Mailbox[Report] = Mailbox()
         self.accepting = True
         self.sending = True
+        self.on_finals: Callable[[Sequence[Final]], None] = lambda _: None
+        """Told what became final; for whoever watches."""
         self._deliver = deliver
         self._ready: dict[str, deque[Message]] = {name: deque() for name in CLASSES}
         self._aside: dict[str, dict[tuple[str, ...], deque[Message]]] = {name: {} for name in CLASSES}
@@ -106,11 +111,11 @@ class Pipeline:
         while True:
             handed = await self.submissions.take()
             submissions = [submission for _, submission in handed]
-            self._screen(submissions)
-            await self._admit(submissions)
             by_front: dict[Front, list[Submission]] = {}
             for front, submission in handed:
                 by_front.setdefault(front, []).append(submission)
+            self._screen(submissions)
+            await self._admit(submissions, by_front)
             for front, answered in by_front.items():
                 front.answer(answered)
 
@@ -132,12 +137,19 @@ class Pipeline:
                     statuses[at] = Status.RINVMSGLEN
             submission.statuses = statuses
 
-    async def _admit(self, submissions: list[Submission]) -> None:
+    async def _admit(self, submissions: list[Submission], by_front: dict[Front, list[Submission]]) -> None:
         """One step for everything that has come: after it, accepted means stored."""
         passed = [(submission, at) for submission in submissions for at, status in enumerate(submission.statuses) if not status]
         batch = [Admission(submission.messages[at]) for submission, at in passed]
+
+        def answered(refusals: Sequence[Guard | None]) -> Sequence[RequestRecord]:
+            for (submission, at), refusal in zip(passed, refusals, strict=True):
+                if refusal is not None:
+                    submission.statuses[at] = Status.RSUBMITFAIL
+            return [record for front, asked in by_front.items() for record in front.remembered(asked)]
+
         try:
-            refusals = await self.store.admit(batch)
+            refusals = await self.store.admit(batch, answered)
         except NotStoredError:
             for submission, at in passed:
                 submission.statuses[at] = Status.RSYSERR
@@ -148,8 +160,8 @@ class Pipeline:
         for (submission, at), refusal in zip(passed, refusals, strict=True):
             message = submission.messages[at]
             if refusal is not None:
-                submission.statuses[at] = Status.RSUBMITFAIL
-            elif message.part_of is not None:
+                continue
+            if message.part_of is not None:
                 complete += self._collect(message, now)
             elif message.state is _QUEUED:
                 queued.append(message)
@@ -283,6 +295,8 @@ class Pipeline:
         self._make_ready(settled.requeue)
         if settled.notices:
             self._deliver(settled.notices)
+        if settled.finals:
+            self.on_finals(settled.finals)
         if settled.parked:
             self._log.info("receipts for ids nobody knows yet", parked=settled.parked)
 

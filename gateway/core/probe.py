@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import trio
 
 from config.schema import Channel
+from gateway.clock import SystemClock
 from gateway.core.bind import Bind
-from gateway.core.clock import SystemClock
 from protocol.address import sender as parse_sender
 from protocol.errors import ContentError
 from protocol.pdu import DataSm, DeliverSm, SubmitSm, response_to

@@ -11,31 +11,38 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
+import msgspec
 import trio
 
 from config.loader import ConfigError, load, split_address
 from config.schema import Channel, Config
-from gateway import link
-from gateway.core import log
-from gateway.core.clock import Clock
+from gateway import link, log
+from gateway.calls import frames
+from gateway.calls.things import HELD, WEBHOOK, Webhook
+from gateway.clock import Clock
 from gateway.core.control import Control
 from gateway.core.desk import Desk
 from gateway.core.esme import EsmeFront
-from gateway.core.ids import IdMaker
 from gateway.core.incoming import Incoming
 from gateway.core.lane import Lane
 from gateway.core.notices import Notices
+from gateway.core.outbox import Outbox
 from gateway.core.pipeline import Pipeline
+from gateway.core.questions import Questions
+from gateway.core.rates import Rates
 from gateway.core.storage import Storage
 from gateway.core.submission import Reader
 from gateway.core.upkeep import keep_history
+from gateway.core.workers import Workers, batch_key
 from gateway.store.offline import lock
 from gateway.store.opening import Opened, open_parts
 from gateway.store.recovery import Recovered, recover
 from gateway.store.vault import VaultError
+from routing.ids import IdMaker
+from routing.records import Notice
 
 BACKLOG = 4096
 POLL_S = 0.05
@@ -58,6 +65,7 @@ class Service:
         self._ids = IdMaker(config.core.node, clock.utc)
         self._log = log.logger()
         self._lanes_nursery: trio.Nursery | None = None
+        self._ground: trio.Nursery | None = None
         self._retiring: list[Lane] = []
 
     def _assemble(self, opened: Opened, recovered: Recovered) -> None:
@@ -65,11 +73,33 @@ class Service:
         config, clock = self.config, self._clock
         self._storage = Storage(opened, clock)
         self._notices = Notices(self._storage, clock)
-        self.pipeline = Pipeline(config, self._storage, clock, self._notices.deliver)
-        desk = Desk(self._storage, clock, self.pipeline.spread)
-        self._front = EsmeFront(config, self.pipeline, self._notices, self._reader(config), desk, clock)
+        self.pipeline = Pipeline(config, self._storage, clock, self._deliver)
+        desk, rates = Desk(self._storage, clock, self.pipeline.spread), Rates()
+        self._front = EsmeFront(config, self.pipeline, self._notices, self._reader(config), desk, clock, rates)
         self._control = Control(self.pipeline, self.reload)
+        self._outbox = Outbox(self._storage, clock, self.pipeline.report, self._disable)
+        self._questions = Questions(self.pipeline, self._outbox, clock, batch_key)
+        self._workers = Workers(config, self.pipeline, self._outbox, self._questions, rates, self._ids, clock)
+        self._questions.readers = self._workers
+        self.pipeline.on_finals = self._workers.tell_finals
+        for name, value in self._storage.book.documents.of(WEBHOOK):
+            self._questions.take_over(WEBHOOK, name, value)
         self.pipeline.resume(recovered)
+
+    def _deliver(self, notices: Sequence[Notice]) -> None:
+        """Each to its door."""
+        events = [one for one in notices if one.door]
+        if events:
+            self._outbox.deliver(events)
+        if len(events) < len(notices):
+            self._notices.deliver([one for one in notices if not one.door] if events else notices)
+
+    def _disable(self, webhook: Webhook, why: str) -> None:
+        """A webhook said that it is gone."""
+        self._log.warning("webhook disabled", webhook=webhook.id, account=webhook.account, reason=why)
+        value = msgspec.json.encode(msgspec.structs.replace(webhook, enabled=False, why=why))
+        assert self._ground is not None
+        self._ground.start_soon(self._questions.put_document, WEBHOOK, webhook.id, value)
 
     def _reader(self, config: Config) -> Reader:
         return Reader(config, self._ids, self._clock.boot)
@@ -117,11 +147,14 @@ class Service:
         async with trio.open_nursery() as floor:  # under everything that stores
             await floor.start(self._storage.run)
             async with trio.open_nursery() as ground:
+                self._ground = ground
                 if self._storage.durable:
                     ground.start_soon(keep_history, Path(self.config.data_dir), self.config.store)
                 ground.start_soon(self.pipeline.run)
                 ground.start_soon(self._notices.run, self.pipeline)
+                ground.start_soon(self._outbox.run)
                 await ground.start(self._control.run, control)
+                await ground.start(self._workers.run, control.with_name(frames.SOCKET_NAME))
                 async with trio.open_nursery() as lanes:
                     self._lanes_nursery = lanes
                     self._start_lanes(self.config.channels)
@@ -187,6 +220,7 @@ class Service:
             return error.errors
         try:
             self._front.configure(config, self._reader(config))
+            self._workers.configure(config)
         except OSError as error:
             self._log.error("configuration not taken over", error=f"smpp.tls: {error}")
             return [f"{self._source}: smpp.tls: {error}"]
@@ -198,6 +232,7 @@ class Service:
                 ("core.node", self.config.core.node, config.core.node),
                 ("log", self.config.log, config.log),
                 ("store", self.config.store, config.store),
+                ("http", self.config.http, config.http),
             )
             if old != new
         ]
@@ -212,10 +247,12 @@ class Service:
     def _start_lanes(self, channels: list[Channel]) -> None:
         assert self._lanes_nursery is not None
         for channel in channels:
-            incoming = Incoming(channel, self._clock, self._ids)
+            incoming = Incoming(channel, self._clock, self._ids, self._outbox.wants_received)
             lane = Lane(channel, self.pipeline, self._clock, random.getrandbits(16), incoming)
             self.pipeline.lanes[channel.name] = lane
             self._lanes_nursery.start_soon(lane.run)
+        for name, value in self._storage.book.documents.of(HELD):
+            self._questions.take_over(HELD, name, value)
 
     def _change_lanes(self, channels: list[Channel]) -> None:
         """Channels that are gone or changed leave when their windows are empty; what they had waiting goes elsewhere."""

@@ -19,8 +19,8 @@ import outcome
 import trio
 
 from config.schema import MessageClass
-from gateway.core import log
-from gateway.core.clock import Clock
+from gateway import log
+from gateway.clock import Clock
 from gateway.core.mailbox import Signal
 from gateway.store import missing
 from gateway.store.base import (
@@ -335,6 +335,10 @@ class Storage:
 
     async def find(self, message_ids: Iterable[int]) -> dict[int, Message]:
         """Messages by id, ended ones too."""
+        return {number: record.message for number, record in (await self.records(message_ids)).items()}
+
+    async def records(self, message_ids: Iterable[int]) -> dict[int, Record]:
+        """The same with their attempts."""
         await self.settled()
         ids = list(message_ids)
         keeper, history = self.keeper, self._history
@@ -344,7 +348,7 @@ class Storage:
         absent = [one for one in ids if one not in found]
         if absent and history is not None:
             found.update(await self._call("reader", lambda: history.find(absent)))
-        return {number: record.message for number, record in found.items()}
+        return found
 
     async def resolve(self, account: str, public_id: str) -> list[Message]:
         """The account's messages that go by `public_id`: a decimal id, or for those that have not ended long ago an alias."""
@@ -364,10 +368,9 @@ class Storage:
         return self.book.matching(account, service_type, source, destination)
 
     async def answers(self, keys: Sequence[str]) -> dict[str, RequestRecord]:
-        """What was answered to those requests that were answered; only what a crash cannot take back."""
-        if self.keeper is not None:
+        """See Store.answers."""
+        if self.keeper is not None and keys:
             await self._bring(lambda: missing.of_requests(self.book, keys))
-            await self.settled()
         return self.book.answers(keys, self._clock.utc())
 
     async def put_document(self, kind: str, name: str, value: bytes) -> None:

@@ -6,7 +6,7 @@ from typing import TypeAlias
 import msgspec
 
 from config.schema import CLASSES, Account, Config, MetadataTlvs
-from gateway.core.ids import IdMaker, short_alias
+from gateway.core.blanks import Blanks
 from protocol import times, udh
 from protocol.commands import Command
 from protocol.errors import ContentError
@@ -16,6 +16,7 @@ from protocol.segment import split_octets
 from protocol.status import Status
 from protocol.tlv import Tag, Tlvs, get_int
 from protocol.validate import submit_status, user_data
+from routing.ids import IdMaker, short_alias
 from routing.records import Content, Message, MessageState, PartOf
 
 SubmitPdu: TypeAlias = SubmitSm | SubmitMulti | DataSm
@@ -34,10 +35,19 @@ _OURS = frozenset(
 """TLVs that are not passed on to carriers: read here, or set by us."""
 
 
+class AskedAs(msgspec.Struct, frozen=True, gc=False):
+    """What a request goes by: an idempotency key with the digest of its payload, the id of a batch, or both."""
+
+    key: str = ""
+    digest: str = ""
+    batch_id: str = ""
+
+
 class Submission(msgspec.Struct, gc=False):
     """One request of a client: its session number, what answers it, and its messages (several for submit_multi).
 
-    `statuses` has a command_status for each message; the intake fills it.
+    `statuses` has a command_status for each message; the intake fills it. `asked_as`: the request goes by a name, and its
+    answer is remembered (HTTP).
     """
 
     session: int
@@ -45,6 +55,7 @@ class Submission(msgspec.Struct, gc=False):
     command_id: int
     messages: list[Message]
     statuses: list[int] = []
+    asked_as: AskedAs | None = None
 
 
 class Reader:
@@ -52,12 +63,11 @@ class Reader:
 
     def __init__(self, config: Config, ids: IdMaker, boot: str) -> None:
         self._ids = ids
-        self._boot = boot
+        self._blanks = Blanks(boot)
         self._tags = config.smpp.tlvs
         self._tag_fields = _by_tag(config.smpp.tlvs)
         self._validity = {name: getattr(config.classes, name).validity_s for name in CLASSES}
         self._parts_timeout_s = config.core.parts_timeout_s
-        self._blanks: dict[str, Message] = {}
 
     def read(self, pdu: SubmitPdu, account: Account, now: float, utc: float, *, short_ids: bool) -> list[Message] | Status:
         """The messages of `pdu`, or the command_status that refuses all of it."""
@@ -101,7 +111,7 @@ class Reader:
         else:
             ton, npi, destination = pdu.dest_addr_ton, pdu.dest_addr_npi, pdu.destination_addr
         return msgspec.structs.replace(
-            self._blanks.get(account.system_id) or self._blank(account),
+            self._blanks.of(account),
             id=self._ids.make(destination),
             priority=priority,
             service_type=pdu.service_type,
@@ -116,20 +126,6 @@ class Reader:
             arrival=now,
             arrival_utc=utc,
         )
-
-    def _blank(self, account: Account) -> Message:
-        """What all messages of an account share. Copying it costs a fraction of naming each field for each message."""
-        blank = self._blanks[account.system_id] = Message(
-            id=0,
-            account=account.system_id,
-            class_=account.class_,
-            purpose=account.purpose,
-            business=account.business,
-            brand=account.brand,
-            industry=account.industry,
-            boot=self._boot,
-        )
-        return blank
 
     def _copy(self, first: Message, to: Destination) -> Message:
         """The same for another destination of a submit_multi; all go by the id of the first."""

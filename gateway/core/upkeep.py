@@ -8,7 +8,7 @@ from pathlib import Path
 import trio
 
 from config.schema import Store
-from gateway.core import log
+from gateway import log
 from gateway.store.embedded.sweep import sweep_guards
 from gateway.store.history import History
 from gateway.store.vault import VaultError

@@ -8,8 +8,8 @@ import trio
 from makers import channel
 
 from config.schema import ClientTls
+from gateway.clock import SystemClock
 from gateway.core.bind import Bind
-from gateway.core.clock import SystemClock
 
 
 class Owner:

@@ -5,12 +5,12 @@ from typing import Any
 from clock import START_UTC
 from makers import TO, channel
 
-from gateway.core.ids import IdMaker
 from gateway.core.incoming import Incoming
 from gateway.store.base import CarrierReceipt, MobileOriginated
 from protocol.pdu import DataSm, DeliverSm
 from protocol.receipt import MessageState
 from protocol.tlv import Tag
+from routing.ids import IdMaker
 
 
 class StillClock:

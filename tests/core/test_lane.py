@@ -12,7 +12,6 @@ from smsc import Smsc
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from gateway.core import bind
-from gateway.core.ids import IdMaker
 from gateway.core.incoming import Incoming
 from gateway.core.lane import Lane
 from gateway.core.report import Report
@@ -23,6 +22,7 @@ from protocol import udh
 from protocol.pdu import DeliverSm, SubmitSm
 from protocol.status import Status
 from protocol.tlv import Tag, get_int
+from routing.ids import IdMaker
 from routing.records import Attempt, Message, MessageState
 
 

@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
-from gateway.core.log import Repeated, mask
+from gateway.log import Repeated, mask
 
 CRASH = """
 from config.schema import Log
-from gateway.core import log
+from gateway import log
 log.configure(Log(format="{format}"))
 def deliver(text, number, password):
     raise RuntimeError("a bug")

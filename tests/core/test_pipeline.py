@@ -14,7 +14,7 @@ from gateway.core.pipeline import Pipeline
 from gateway.core.report import Report
 from gateway.core.storage import Storage
 from gateway.core.submission import Submission
-from gateway.store.base import CarrierReceipt, Refused, Sent, Unclear
+from gateway.store.base import CarrierReceipt, Refused, RequestRecord, Sent, Unclear
 from gateway.store.memory import MemoryStore
 from gateway.store.opening import Opened
 from protocol.commands import Command
@@ -65,6 +65,9 @@ class Ring:
         self.pipeline = Pipeline(made, Storage(Opened(self.store), VirtualClock()), VirtualClock(), self.told.extend)
         self.pipeline.lanes.update(lanes or {"a": FakeLane("a"), "b": FakeLane("b")})  # type: ignore[arg-type]
         self.lanes: dict[str, FakeLane] = self.pipeline.lanes  # type: ignore[assignment]
+
+    def remembered(self, submissions: Sequence[Submission]) -> Sequence[RequestRecord]:
+        return ()
 
     def answer(self, submissions: Sequence[Submission]) -> None:
         for submission in submissions:

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from makers import TO, account, config
 
 from config.schema import Account, Classes, Smpp
-from gateway.core.ids import IdMaker
 from gateway.core.submission import Reader, parts_of
 from protocol.fields import Destination
 from protocol.pdu import DataSm, SubmitMulti, SubmitSm
 from protocol.status import Status
 from protocol.tlv import Tag
+from routing.ids import IdMaker
 from routing.records import Message, MessageState
 
 TAGS = Smpp().tlvs

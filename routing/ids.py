@@ -51,3 +51,8 @@ def shard_of_id(message_id: int) -> int:
 def short_alias(message_id: int) -> str:
     """Eight hexadecimal digits for SMPP 3.3 peers, unique among the ids of about four hours on one node."""
     return f"{(message_id >> 22 & 0xFFFFFF) << 8 | message_id & 0xFF:08x}"
+
+
+def first_id_of(utc: float) -> int:
+    """The least id a message that came at `utc` (seconds since 1970) can have."""
+    return max(0, int(utc * 1000) - EPOCH_MS) << 22

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.ids import EPOCH_MS, SHARDS, IdMaker, shard_of, shard_of_id, short_alias
+from routing.ids import EPOCH_MS, SHARDS, IdMaker, shard_of, shard_of_id, short_alias
 
 START_MS = EPOCH_MS + 10_000_000
 numbers = st.lists(st.text("0123456789", min_size=5, max_size=15), min_size=1, max_size=5)

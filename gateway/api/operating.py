@@ -1,0 +1,89 @@
+"""For operators: channels, the ledger, the ten seconds. The whole gateway's, so they need the scope `ops`."""
+
+import msgspec
+
+from gateway.api.corelink import expect
+from gateway.api.operation import Asked, Said
+from gateway.api.problems import not_found
+from gateway.api.schemas import ChannelList, ChannelOut, LedgerOut, SlaOut, TallyOut
+from gateway.calls import messages as calls
+from gateway.link import ChannelView
+
+
+async def list_channels(asked: Asked) -> Said:
+    found = expect(await asked.services.core.ask(calls.AskChannels()), calls.ChannelList)
+    return Said(200, ChannelList(data=[_channel(one) for one in found.channels.channels]))
+
+
+def _channel(one: ChannelView) -> ChannelOut:
+    return ChannelOut(
+        name=one.name,
+        address=one.address,
+        state=one.state,
+        window_used=one.window_used,
+        window_size=one.window_size,
+        queued=one.queued,
+        rate_max=one.rate_max,
+        submitted=one.submitted,
+        refused=one.refused,
+        final=one.final,
+        delivered=one.delivered,
+        within_10s=one.within_10s,
+        share_10s=one.within_10s / one.final if one.final else None,
+        last_error=one.last_error,
+        binds=[
+            {"number": bind.number, "kind": bind.kind, "state": bind.state, "last_error": bind.last_error} for bind in one.binds
+        ],
+    )
+
+
+async def drain_channel(asked: Asked) -> Said:
+    """Send nothing new there, and unbind when all is answered."""
+    return await _steer(asked, "drain")
+
+
+async def pause_channel(asked: Asked) -> Said:
+    """Send nothing new there, and stay bound."""
+    return await _steer(asked, "pause")
+
+
+async def resume_channel(asked: Asked) -> Said:
+    """Use it again."""
+    return await _steer(asked, "resume")
+
+
+async def _steer(asked: Asked, action: str) -> Said:
+    name = asked.path["name"]
+    done = expect(await asked.services.core.ask(calls.Steer(name, action)), calls.Done)
+    if done.error:
+        not_found("channel")
+    found = expect(await asked.services.core.ask(calls.AskChannels()), calls.ChannelList)
+    view = next((one for one in found.channels.channels if one.name == name), None)
+    if view is None:
+        not_found("channel")
+    return Said(200, _channel(view))
+
+
+async def get_ledger(asked: Asked) -> Said:
+    """The sums."""
+    sums = expect(await asked.services.core.ask(calls.AskLedger()), calls.LedgerSums).sums
+    ledger = sums.ledger
+    return Said(
+        200,
+        LedgerOut(
+            accepted=ledger.accepted,
+            scheduled=ledger.scheduled,
+            queued=ledger.queued,
+            in_flight=ledger.in_flight,
+            final=ledger.final,
+            balanced=ledger.balanced,
+            waiting=sums.waiting,
+            dead_letters=sums.dead_letters,
+        ),
+    )
+
+
+async def get_sla(asked: Asked) -> Said:
+    """The ten seconds, by class and channel."""
+    found = expect(await asked.services.core.ask(calls.AskTallies()), calls.TallyList).tallies
+    return Said(200, SlaOut(data=[TallyOut(**msgspec.structs.asdict(one)) for one in found.tallies]))

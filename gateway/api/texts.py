@@ -1,0 +1,70 @@
+"""Texts to what SMPP carries: alphabet, octets, how many messages a handset gets; placeholders of a batch."""
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+from gateway.api.schemas import Encoding
+from protocol import gsm7
+from protocol.errors import ContentError
+from protocol.segment import split_octets
+from protocol.text import DEFAULT, UCS2, coding, decode_text, encode_text, encode_ucs2
+from routing.records import Content
+
+_HOLE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]{0,63})\s*(?:\|\s*default:\s*(?:'([^']*)'|\"([^\"]*)\")\s*)?\}\}")
+NAMES = {"gsm7": "gsm7", "utf-16-be": "ucs2", "default": "gsm7"}
+
+
+class Encoded(NamedTuple):
+    """A text ready to go."""
+
+    data: bytes
+    data_coding: int
+    parts: int
+
+    @property
+    def encoding(self) -> str:
+        """As the API names it."""
+        return encoding_of(self.data_coding)
+
+
+def encode(text: str, encoding: Encoding = "auto") -> Encoded:
+    """Raises ContentError with what the user can do."""
+    if encoding == "gsm7":
+        data_coding, data = DEFAULT, gsm7.encode(text)
+    elif encoding == "ucs2":
+        data_coding, data = UCS2, encode_ucs2(text)
+    else:
+        data_coding, data = encode_text(text)
+    parts = 1 if len(data) <= 140 else len(split_octets(data, data_coding))
+    return Encoded(data, data_coding, parts)
+
+
+@lru_cache(maxsize=256)
+def encoding_of(data_coding: int) -> str:
+    """gsm7, ucs2, or what else a data_coding says."""
+    alphabet = coding(data_coding).alphabet
+    return NAMES.get(alphabet, alphabet)
+
+
+def text_of(content: Content) -> str:
+    """What was said; of a part with a header, all that is not its header is not told apart."""
+    return decode_text(content.data, content.data_coding)
+
+
+def fill(template: str, params: Mapping[str, str]) -> str:
+    """The template with its holes filled. Raises ContentError for one that nothing fills."""
+
+    def value(hole: re.Match[str]) -> str:
+        name = hole[1]
+        if name in params:
+            return params[name]
+        default = hole[2] if hole[2] is not None else hole[3]
+        if default is None:
+            raise ContentError(
+                f"nothing fills {{{{ {name} }}}}: give params.{name}, or write {{{{ {name} | default: '...' }}}}"
+            )
+        return default
+
+    return _HOLE.sub(value, template)

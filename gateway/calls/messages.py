@@ -1,0 +1,314 @@
+"""What workers ask the core, and what it answers. Positional on the wire: add fields at the end only."""
+
+from typing import TypeAlias
+
+import msgspec
+
+from gateway.link import Channels, Sums, Tallies
+from gateway.store.record import Record
+from routing.records import MessageState
+
+
+class Draft(msgspec.Struct, array_like=True, gc=False):
+    """A message as a worker hands it in: validated, its text encoded. Times in UTC seconds, 0 where nothing was asked."""
+
+    to: str
+    data: bytes
+    data_coding: int
+    parts: int
+    source: str = ""
+    class_: str = ""
+    """Empty fields take the account's defaults."""
+    purpose: str = ""
+    business: str = ""
+    brand: str = ""
+    industry: str = ""
+    priority: int = 0
+    tags: tuple[str, ...] = ()
+    client_ref: str = ""
+    campaign_id: str = ""
+    variant: str = ""
+    template_id: str = ""
+    link_id: str = ""
+    due_utc: float = 0.0
+    expires_utc: float = 0.0
+
+
+class Submit(msgspec.Struct, array_like=True, tag=1, gc=False):
+    """Messages of one request. `arrival` (boot clock) and `arrival_utc`: when its last octet came.
+
+    `key` is the client's idempotency key, `digest` what the request says; both empty without one. `batch`: one that can be
+    asked about as a whole.
+    """
+
+    account: str
+    drafts: list[Draft]
+    arrival: float
+    arrival_utc: float
+    key: str = ""
+    digest: str = ""
+    batch: bool = False
+
+
+class Find(msgspec.Struct, array_like=True, tag=2):
+    """A message by id, with its attempts; `account` empty: anybody's."""
+
+    account: str
+    message_id: int
+
+
+class Search(msgspec.Struct, array_like=True, tag=3):
+    """Messages that live, or have just ended, newest first; the history is the worker's to read. Empty fields match all."""
+
+    account: str
+    to: str
+    client_ref: str
+    states: tuple[int, ...]
+    since_id: int
+    before_id: int
+    limit: int
+
+
+class Cancel(msgspec.Struct, array_like=True, tag=4):
+    """End a message that has not left."""
+
+    account: str
+    message_id: int
+
+
+class Reschedule(msgspec.Struct, array_like=True, tag=5):
+    """Send a message that has not left at another time; `due_utc` 0: at once. `expires_utc` 0: its validity moves along."""
+
+    account: str
+    message_id: int
+    due_utc: float
+    expires_utc: float = 0.0
+
+
+class AskBatch(msgspec.Struct, array_like=True, tag=6):
+    """How far a batch is."""
+
+    account: str
+    batch_id: str
+
+
+class PutDocument(msgspec.Struct, array_like=True, tag=7):
+    """Keep a document, on disk before it is answered; an empty value takes it away. Every worker is told."""
+
+    kind: str
+    name: str
+    value: bytes
+
+
+class Steer(msgspec.Struct, array_like=True, tag=8):
+    """Hold a channel back: "pause" sends nothing more there, "drain" unbinds too, "resume" ends both. Survives a restart."""
+
+    channel: str
+    action: str
+
+
+class AskLedger(msgspec.Struct, array_like=True, tag=9):
+    """The sums."""
+
+
+class AskChannels(msgspec.Struct, array_like=True, tag=10):
+    """The state of every channel."""
+
+
+class AskTallies(msgspec.Struct, array_like=True, tag=11):
+    """The ten seconds, by class and channel."""
+
+
+class AskHealth(msgspec.Struct, array_like=True, tag=12):
+    """Whether messages are accepted."""
+
+
+class Try(msgspec.Struct, array_like=True):
+    """What became of one attempt to hand an event to a webhook. `status` 0: no HTTP answer; `said` tells why."""
+
+    notice_id: int
+    webhook: str
+    status: int
+    said: str = ""
+    retry_after_s: float = 0.0
+    took_s: float = 0.0
+
+
+class Tried(msgspec.Struct, array_like=True, tag=13):
+    """Attempts that have ended."""
+
+    tries: list[Try]
+
+
+class Replay(msgspec.Struct, array_like=True, tag=14):
+    """Hand events to a webhook again: of these messages, or (`dead`) all that it never took."""
+
+    account: str
+    webhook: str
+    message_ids: tuple[int, ...] = ()
+    dead: bool = False
+
+
+class AskDeliveries(msgspec.Struct, array_like=True, tag=15):
+    """The latest attempts of a webhook, newest first."""
+
+    webhook: str
+    limit: int
+
+
+class Watch(msgspec.Struct, array_like=True, tag=16):
+    """Tell this worker what becomes of the account's messages ("*": everybody's), or (`on` false) no longer."""
+
+    account: str
+    on: bool
+
+
+class AskDocuments(msgspec.Struct, array_like=True, tag=17):
+    """Everything of a kind."""
+
+    kind: str
+
+
+Ask: TypeAlias = (
+    Submit
+    | Find
+    | Search
+    | Cancel
+    | Reschedule
+    | AskBatch
+    | PutDocument
+    | Steer
+    | AskLedger
+    | AskChannels
+    | AskTallies
+    | AskHealth
+    | Tried
+    | Replay
+    | AskDeliveries
+    | Watch
+    | AskDocuments
+)
+
+
+class Item(msgspec.Struct, array_like=True, gc=False):
+    """One message of a request: its id, the command_status that refused it (0: accepted), its number as E.164, its state."""
+
+    message_id: int
+    status: int
+    to: str
+    state: int = int(MessageState.QUEUED)
+
+
+class Taken(msgspec.Struct, array_like=True, tag=1, gc=False):
+    """What became of a Submit. `retry_after_s`: when a refused one may be tried again; `replayed`: it was answered before."""
+
+    items: list[Item]
+    batch_id: str = ""
+    retry_after_s: float = 0.0
+    replayed: bool = False
+
+
+class Conflict(msgspec.Struct, array_like=True, tag=2):
+    """The idempotency key is taken: by another payload, or (`running`) by a request that is not answered yet."""
+
+    running: bool
+
+
+class Records(msgspec.Struct, array_like=True, tag=3):
+    """Messages with their attempts, newest first; none where there is none."""
+
+    records: list[Record]
+
+
+class Changed(msgspec.Struct, array_like=True, tag=4):
+    """Whether a wish about a message came in time; no record: there is no such message."""
+
+    possible: bool
+    record: Record | None = None
+
+
+class Batch(msgspec.Struct, array_like=True, tag=5):
+    """How many of a batch are in each state; `size` 0: there is no such batch. `refused`: never accepted."""
+
+    batch_id: str
+    size: int
+    refused: int
+    states: dict[int, int]
+    created_utc: float = 0.0
+
+
+class Done(msgspec.Struct, array_like=True, tag=6):
+    """It was done; `error` when not."""
+
+    error: str = ""
+    count: int = 0
+
+
+class Health(msgspec.Struct, array_like=True, tag=7):
+    """`trouble`: why nothing can be stored; `up`: channels that can send; counts since the start, for metrics."""
+
+    accepting: bool
+    trouble: str
+    up: int
+    channels: int
+    webhook_backlog: int = 0
+
+
+class Deliveries(msgspec.Struct, array_like=True, tag=8):
+    """Attempts of a webhook, newest first; `waiting`: events it has not taken."""
+
+    tries: list["PastTry"]
+    waiting: int
+
+
+class PastTry(msgspec.Struct, array_like=True):
+    """An attempt that has ended; `next_utc` 0: there is none more."""
+
+    notice_id: int
+    status: int
+    said: str
+    at_utc: float
+    took_s: float
+    failures: int
+    next_utc: float
+
+
+class DocumentsOf(msgspec.Struct, array_like=True, tag=9):
+    """Documents by name."""
+
+    documents: dict[str, bytes]
+
+
+class ChannelList(msgspec.Struct, array_like=True, tag=10):
+    """Channels as an operator sees them."""
+
+    channels: Channels
+    held: dict[str, str]
+
+
+class LedgerSums(msgspec.Struct, array_like=True, tag=11):
+    """The ledger."""
+
+    sums: Sums
+
+
+class TallyList(msgspec.Struct, array_like=True, tag=12):
+    """The ten seconds."""
+
+    tallies: Tallies
+
+
+Answer: TypeAlias = (
+    Taken
+    | Conflict
+    | Records
+    | Changed
+    | Batch
+    | Done
+    | Health
+    | Deliveries
+    | DocumentsOf
+    | ChannelList
+    | LedgerSums
+    | TallyList
+)

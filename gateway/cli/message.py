@@ -1,0 +1,61 @@
+"""`tensec message`: what became of messages."""
+
+import sys
+
+import msgspec
+from cyclopts import App
+
+from gateway.api.render import attempt_out, message_out
+from gateway.calls.messages import Cancel, Changed, Find, Records
+from gateway.cli.common import DEFAULT_CONFIG, ConfigPath, Json, call, fail, read_config
+from gateway.store.record import Record
+
+app = App(name="message", help="What became of messages.")
+
+
+@app.command
+def get(message_id: int, *, config: ConfigPath = DEFAULT_CONFIG, json: Json = False) -> None:
+    """One message with its trail: every attempt, channel, answer and receipt."""
+    show(_found(config, message_id), json=json)
+
+
+@app.command
+def cancel(message_id: int, *, config: ConfigPath = DEFAULT_CONFIG) -> None:
+    """End a message that has not left (exit 1: it has)."""
+    answer = call(read_config(config), Cancel("", message_id))
+    assert isinstance(answer, Changed)
+    if answer.record is None:
+        fail(f"there is no message {message_id}")
+    if not answer.possible:
+        fail(f"too late: it is {message_out(answer.record).status}")
+    print("cancelled")
+
+
+def _found(config: ConfigPath, message_id: int) -> Record:
+    answer = call(read_config(config), Find("", message_id))
+    assert isinstance(answer, Records)
+    if not answer.records:
+        fail(f"there is no message {message_id}")
+    return answer.records[0]
+
+
+def show(record: Record, *, json: bool) -> None:
+    """Print a message and its trail."""
+    message = message_out(record, with_text=False)
+    attempts = [attempt_out(one) for one in record.attempts]
+    if json:
+        print(msgspec.json.encode({"message": message, "attempts": attempts}).decode())
+        return
+    what = f"{message.class_}, {message.segments} parts"
+    print(f"{message.created_at:%H:%M:%S.%f}  accepted   {message.id} to {message.to} ({what})")
+    for one in attempts:
+        answered = f"answered after {one.answer_ms} ms" if one.answer_ms is not None else "not answered"
+        said = f", {one.stat} {one.err}".rstrip() if one.stat else ""
+        which = f"attempt {one.number}  part {one.part}/{one.parts} by {one.channel}"
+        print(f"{one.at:%H:%M:%S.%f}  {which}: {one.state}, {answered}{said}")
+    if message.done_at is not None:
+        took = f" after {message.latency_ms} ms" if message.latency_ms is not None else ""
+        print(f"{message.done_at:%H:%M:%S.%f}  {message.status}{took} {message.reason}".rstrip())
+    else:
+        print(f"{'':15}  {message.status}")
+    sys.stdout.flush()

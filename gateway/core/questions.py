@@ -1,0 +1,200 @@
+"""What API workers and operators ask about messages, and wish: find, search, cancel, reschedule, hold a channel, documents."""
+
+import heapq
+from collections import Counter
+from collections.abc import Callable
+from itertools import islice
+from typing import Protocol
+
+import msgspec
+import trio
+
+from gateway.calls import messages as calls
+from gateway.calls.things import HELD, KEY, WEBHOOK, Webhook
+from gateway.clock import Clock
+from gateway.core import views
+from gateway.core.outbox import Outbox
+from gateway.core.pipeline import Pipeline
+from gateway.store.base import Change
+from gateway.store.record import Record
+from gateway.store.states import event_of
+from routing.ids import EPOCH_MS
+from routing.records import Message, Notice
+
+CHUNK = 2_000
+"""Records looked at before the others have their turn."""
+DEAD_MAX = 1_000
+ACTIONS = {"pause": "pause", "drain": "drain", "resume": ""}
+_TAKEN = msgspec.msgpack.Decoder(calls.Taken)
+_WEBHOOK = msgspec.json.Decoder(Webhook)
+
+
+class DocumentReaders(Protocol):
+    """Who is told when documents change: the workers."""
+
+    def tell_documents(self, put: list[tuple[str, str, bytes]]) -> None:
+        """Documents have changed."""
+
+
+class Questions:
+    """See the module. `batch_key` says where a batch is remembered."""
+
+    def __init__(self, pipeline: Pipeline, outbox: Outbox, clock: Clock, batch_key: Callable[[str, str], str]) -> None:
+        self._pipeline = pipeline
+        self._store = pipeline.store
+        self._outbox = outbox
+        self._clock = clock
+        self._batch_key = batch_key
+        self.readers: DocumentReaders | None = None
+
+    async def answer(self, ask: calls.Ask) -> calls.Answer:
+        """One question or wish."""
+        match ask:
+            case calls.Find():
+                return calls.Records(await self._own(ask.account, ask.message_id))
+            case calls.Search():
+                return calls.Records(await self._search(ask))
+            case calls.Cancel():
+                return await self._change(ask.account, ask.message_id, None)
+            case calls.Reschedule():
+                return await self._change(ask.account, ask.message_id, ask)
+            case calls.AskBatch():
+                return await self._batch(ask.account, ask.batch_id)
+            case calls.PutDocument():
+                await self.put_document(ask.kind, ask.name, ask.value)
+                return calls.Done()
+            case calls.AskDocuments():
+                return calls.DocumentsOf(dict(self._store.book.documents.of(ask.kind)))
+            case calls.Replay():
+                return await self._replay(ask)
+            case calls.AskDeliveries():
+                return calls.Deliveries(*self._outbox.past(ask.webhook, ask.limit))
+        return await self._about_the_gateway(ask)
+
+    async def _about_the_gateway(self, ask: calls.Ask) -> calls.Answer:
+        pipeline = self._pipeline
+        match ask:
+            case calls.AskHealth():
+                lanes = pipeline.lanes.values()
+                up = sum(lane.up for lane in lanes)
+                return calls.Health(pipeline.accepting, self._store.trouble, up, len(lanes), self._outbox.backlog)
+            case calls.AskLedger():
+                await self._store.settled()
+                return calls.LedgerSums(views.sums(pipeline))
+            case calls.AskChannels():
+                held = {name: value.decode() for name, value in self._store.book.documents.of(HELD)}
+                return calls.ChannelList(views.channels(pipeline), held)
+            case calls.AskTallies():
+                return calls.TallyList(views.tallies(pipeline))
+            case calls.Steer():
+                return await self._steer(ask)
+        return calls.Done(f"{type(ask).__name__} is not a question")
+
+    # -- messages
+
+    async def _own(self, account: str, message_id: int) -> list[Record]:
+        found = (await self._store.records([message_id])).get(message_id)
+        return [found] if found is not None and account in ("", found.message.account) else []
+
+    async def _search(self, ask: calls.Search) -> list[Record]:
+        """What is in memory. Thousands are looked at in pieces, so that nobody waits for it."""
+        await self._store.settled()
+        records = self._store.book.records
+        states = frozenset(ask.states)
+        best: list[int] = []
+        numbers = iter(list(records))
+        while chunk := list(islice(numbers, CHUNK)):
+            for number in chunk:
+                record = records.get(number)
+                if record is not None and ask.since_id <= number < ask.before_id and _fits(record.message, ask, states):
+                    heapq.heappush(best, number)
+                    if len(best) > ask.limit:
+                        heapq.heappop(best)
+            await trio.lowlevel.checkpoint()
+        return [records[number] for number in sorted(best, reverse=True) if number in records]
+
+    async def _change(self, account: str, message_id: int, wish: calls.Reschedule | None) -> calls.Changed:
+        found = await self._own(account, message_id)
+        if not found:
+            return calls.Changed(False)
+        fields = None if wish is None else _moved(found[0].message, wish, self._clock.utc())
+        done, settled = await self._store.change([Change(message_id, fields)])
+        self._pipeline.spread(settled)
+        found = await self._own(account, message_id)
+        return calls.Changed(done[0], found[0] if found else None)
+
+    async def _batch(self, account: str, batch_id: str) -> calls.Batch:
+        key = self._batch_key(account, batch_id)
+        record = (await self._store.answers([key])).get(key)
+        if record is None:
+            return calls.Batch(batch_id, 0, 0, {})
+        taken = _TAKEN.decode(record.answer)
+        ids = [item.message_id for item in taken.items if not item.status]
+        found = await self._store.records(ids)
+        states = Counter(int(one.message.state) for one in found.values())
+        created_utc = ((int(batch_id[1:]) >> 22) + EPOCH_MS) / 1000
+        return calls.Batch(batch_id, len(taken.items), len(taken.items) - len(ids), dict(states), created_utc)
+
+    # -- webhooks
+
+    async def _replay(self, ask: calls.Replay) -> calls.Done:
+        notices: list[Notice] = []
+        if ask.dead:
+            box = Notice(0, ask.account, door="http").box
+            notices += [one for one in await self._store.dead_letters(DEAD_MAX) if one.box == box]
+        utc = self._clock.utc()
+        for record in (await self._store.records(ask.message_ids)).values():
+            message = record.message
+            if message.account == ask.account and message.state.final:
+                notices.append(event_of(msgspec.structs.replace(message, door="http"), None, utc))
+        return calls.Done(count=self._outbox.replay(ask.webhook, notices))
+
+    # -- documents
+
+    def documents(self) -> list[tuple[str, str, bytes]]:
+        """Everything a worker needs to know."""
+        held = self._store.book.documents
+        return [(kind, name, value) for kind in (KEY, WEBHOOK) for name, value in held.of(kind)]
+
+    async def put_document(self, kind: str, name: str, value: bytes) -> None:
+        """Keep it, then tell those who go by it."""
+        await self._store.put_document(kind, name, value)
+        self.take_over(kind, name, value)
+        if self.readers is not None and kind in (KEY, WEBHOOK):
+            self.readers.tell_documents([(kind, name, value)])
+
+    def take_over(self, kind: str, name: str, value: bytes) -> None:
+        """What the core itself goes by."""
+        if kind == WEBHOOK:
+            self._outbox.put_webhook(name, _WEBHOOK.decode(value) if value else None)
+        elif kind == HELD and name in self._pipeline.lanes:
+            self._pipeline.lanes[name].hold(msgspec.json.decode(value) if value else "")
+
+    async def _steer(self, ask: calls.Steer) -> calls.Done:
+        if ask.channel not in self._pipeline.lanes:
+            return calls.Done(f"there is no channel {ask.channel}")
+        if ask.action not in ACTIONS:
+            return calls.Done(f"{ask.action} is none of {', '.join(ACTIONS)}")
+        held = ACTIONS[ask.action]
+        await self.put_document(HELD, ask.channel, msgspec.json.encode(held) if held else b"")
+        return calls.Done()
+
+
+def _fits(message: Message, ask: calls.Search, states: frozenset[int]) -> bool:
+    return (
+        (not ask.account or message.account == ask.account)
+        and (not ask.to or message.destination == ask.to)
+        and (not ask.client_ref or message.client_ref == ask.client_ref)
+        and (not states or message.state in states)
+    )
+
+
+def _moved(message: Message, wish: calls.Reschedule, utc: float) -> dict[str, object]:
+    """The fields of a message that is to go at another time; its validity is as long as before, unless it was given."""
+    due = max(wish.due_utc, utc)
+    before = message.due_utc or message.arrival_utc
+    return {
+        "not_before_utc": due,
+        "due_utc": due,
+        "expires_utc": wish.expires_utc or due + (message.expires_utc - before),
+    }

@@ -1,0 +1,304 @@
+"""The door for API workers: a Unix socket, a frame each way for whatever is there.
+
+A frame's submits go to the pipeline as one batch and its other questions to `questions.py`; answers go back by number, one
+write per worker. A request with an idempotency key is looked up first: one that was answered is answered again as then, one
+that is under way is a conflict. The answer is remembered in the step that admits the messages.
+"""
+
+import os
+import socket
+from collections.abc import Iterable, Sequence
+from itertools import count
+from pathlib import Path
+
+import msgspec
+import trio
+
+from config.schema import Account, Config
+from gateway import log
+from gateway.calls.frames import PUSHED, Call, FrameError, Reply, Splitter, calls_of, pack
+from gateway.calls.messages import Answer, Ask, Conflict, Item, Submit, Taken, Tried, Watch
+from gateway.calls.outbound import Documents, Events, Push
+from gateway.clock import Clock
+from gateway.core.drafts import Drafts
+from gateway.core.mailbox import Signal
+from gateway.core.outbox import Outbox
+from gateway.core.pipeline import Pipeline
+from gateway.core.questions import Questions
+from gateway.core.rates import Rates
+from gateway.core.submission import AskedAs, Submission
+from gateway.core.wire import Wire
+from gateway.store.base import Final, RequestRecord
+from gateway.store.states import event_of
+from protocol.status import Status
+from routing.ids import IdMaker
+
+REPEATS_S = 86_400.0
+"""How long a repeated request is recognised by its idempotency key."""
+FULL_RETRY_S = 5.0
+BUSY_RETRY_S = 1.0
+WRITE_BUFFER_MAX = 128_000_000
+EVERYBODY = "*"
+_TAKEN = msgspec.msgpack.Decoder(Taken)
+_ENCODER = msgspec.msgpack.Encoder()
+
+
+def request_key(account: str, key: str) -> str:
+    """Where the answer to a request with an idempotency key is remembered."""
+    return f"i\x1f{account}\x1f{key}"
+
+
+def batch_key(account: str, batch_id: str) -> str:
+    """Where a batch is remembered."""
+    return f"b\x1f{account}\x1f{batch_id}"
+
+
+class Worker:
+    """One API worker, or a command of an operator."""
+
+    def __init__(self, number: int, wire: Wire) -> None:
+        self.number = number
+        self.wire = wire
+        self.splitter = Splitter()
+        self.watched: set[str] = set()
+        self.can_deliver = False
+        self._replies: list[Reply] = []
+
+    def reply(self, number: int, answer: Answer | Push) -> None:
+        """Say it with the next `flush`."""
+        self._replies.append(Reply(number, answer))
+
+    def flush(self) -> None:
+        """One frame for everything."""
+        if self._replies:
+            self.wire.send(pack(self._replies))
+            self._replies = []
+            if self.wire.waiting > WRITE_BUFFER_MAX:
+                self.wire.close()  # it does not read; it will come back
+
+
+class Workers:
+    """All API workers. It is the pipeline's Front."""
+
+    def __init__(
+        self, config: Config, pipeline: Pipeline, outbox: Outbox, questions: Questions, rates: Rates, ids: IdMaker, clock: Clock
+    ) -> None:
+        self._pipeline = pipeline
+        self._outbox = outbox
+        self._questions = questions
+        self._rates = rates
+        self._ids = ids
+        self._clock = clock
+        self._workers: dict[int, Worker] = {}
+        self._numbers = count(1)
+        self._running: dict[str, str] = {}
+        self._nursery: trio.Nursery | None = None
+        self._gone = Signal()
+        self._log = log.logger()
+        self.configure(config)
+
+    def configure(self, config: Config) -> None:
+        """Take over accounts and defaults."""
+        self._accounts: dict[str, Account] = {one.system_id: one for one in config.accounts}
+        self._drafts = Drafts(config, self._ids, self._clock.boot)
+        self._batch_s = config.store.history_days * 86_400.0
+
+    # -- connections
+
+    async def run(self, path: Path, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve on `path` until cancelled."""
+        await trio.Path(path).unlink(missing_ok=True)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+            listener.setblocking(False)
+            before = os.umask(0o177)
+            try:
+                listener.bind(str(path))
+            finally:
+                os.umask(before)
+            listener.listen(64)
+            try:
+                async with trio.open_nursery() as nursery:
+                    self._nursery = nursery
+                    task_status.started()
+                    while True:
+                        await trio.lowlevel.wait_readable(listener)
+                        nursery.start_soon(self._serve, listener.accept()[0])
+            finally:
+                os.unlink(path)
+
+    async def _serve(self, sock: socket.socket) -> None:
+        assert self._nursery is not None
+        worker = Worker(next(self._numbers), Wire(sock, self._nursery, self._clock.now))
+        self._workers[worker.number] = worker
+        try:
+            while data := await worker.wire.receive():
+                for body in worker.splitter.feed(data):
+                    await self._handle(worker, calls_of(body))
+        except FrameError as error:
+            self._log.warning("not understood on the API's socket", reason=str(error))
+        except Exception:  # noqa: BLE001 - one worker's trouble must not end the others
+            self._log.exception("bug: worker's connection closed")
+        finally:
+            worker.wire.close()
+            del self._workers[worker.number]
+            if worker.can_deliver:
+                self._outbox.left(worker.number)
+
+    async def _handle(self, worker: Worker, calls: list[Call]) -> None:
+        """Submits in order, in one batch; whatever else is asked takes its own time."""
+        assert self._nursery is not None
+        submits: list[tuple[int, Submit]] = []
+        for call in calls:
+            ask = call.ask
+            if isinstance(ask, Submit):
+                submits.append((call.number, ask))
+            elif isinstance(ask, Tried):
+                self._outbox.tried(ask.tries)
+            elif isinstance(ask, Watch):
+                self._watch(worker, ask)
+            else:
+                self._nursery.start_soon(self._ask, worker, call.number, ask)
+        if submits:
+            plain = [one for one in submits if not one[1].key]
+            self._submit(worker, plain)
+            if len(plain) < len(submits):
+                await self._submit_once(worker, [one for one in submits if one[1].key])
+            worker.flush()
+
+    async def _ask(self, worker: Worker, number: int, ask: Ask) -> None:
+        answer = await self._questions.answer(ask)
+        worker.reply(number, answer)
+        worker.flush()
+
+    def _watch(self, worker: Worker, ask: Watch) -> None:
+        """Workers that watch their own documents ("" as account) also deliver to webhooks: they are API processes."""
+        if not ask.account:
+            worker.can_deliver = True
+            worker.reply(PUSHED, Documents(self._questions.documents(), all=True))
+            worker.flush()
+            self._outbox.joined(worker.number, lambda work: self._push((worker,), work))
+        elif ask.on:
+            worker.watched.add(ask.account)
+        else:
+            worker.watched.discard(ask.account)
+
+    def _push(self, workers: Iterable[Worker], what: Push) -> None:
+        for worker in workers:
+            worker.reply(PUSHED, what)
+            worker.flush()
+
+    def tell_documents(self, put: list[tuple[str, str, bytes]]) -> None:
+        """Documents have changed."""
+        self._push([one for one in self._workers.values() if one.can_deliver], Documents(put))
+
+    def tell_finals(self, finals: Sequence[Final]) -> None:
+        """What became of messages, for those that watch."""
+        watching = [one for one in self._workers.values() if one.watched]
+        utc = self._clock.utc()
+        for worker in watching:
+            seen = [
+                event_of(one.message, one.since_due, utc, correction=one.correction)
+                for one in finals
+                if one.message.account in worker.watched or EVERYBODY in worker.watched
+            ]
+            if seen:
+                self._push((worker,), Events(seen))
+
+    # -- submits
+
+    def _submit(self, worker: Worker, submits: Sequence[tuple[int, Submit]]) -> None:
+        handed: list[tuple[Workers, Submission]] = []
+        now = self._clock.now()
+        for number, submit in submits:
+            account = self._accounts.get(submit.account)
+            wait_s = self._rates.take_whole(submit.account, len(submit.drafts), now)
+            if account is None or wait_s:
+                worker.reply(number, _refused(submit, Status.RTHROTTLED if account else Status.RSUBMITFAIL, wait_s))
+                self._running.pop(request_key(submit.account, submit.key), None)
+                continue
+            batch_id = f"b{self._ids.make('')}" if submit.batch else ""
+            messages = self._drafts.messages(submit, account, batch_id, tell=self._outbox.wanted(account.system_id))
+            asked_as = AskedAs(submit.key, submit.digest, batch_id) if submit.key or batch_id else None
+            handed.append((self, Submission(worker.number, number, 0, messages, [], asked_as)))
+        if handed:
+            self._pipeline.submissions.put(handed)
+
+    async def _submit_once(self, worker: Worker, submits: Sequence[tuple[int, Submit]]) -> None:
+        """Requests that may be repeats."""
+        fresh: list[tuple[int, Submit]] = []
+        for number, submit in submits:
+            key = request_key(submit.account, submit.key)
+            running = self._running.get(key)
+            if running is None:
+                self._running[key] = submit.digest
+                fresh.append((number, submit))
+            else:
+                worker.reply(number, Conflict(running=running == submit.digest))
+        known = await self._pipeline.store.answers([request_key(one.account, one.key) for _, one in fresh])
+        elsewhere = await self._pipeline.store.answers([one.see for one in known.values() if one.see])
+        new: list[tuple[int, Submit]] = []
+        for number, submit in fresh:
+            key = request_key(submit.account, submit.key)
+            record = known.get(key)
+            if record is None:
+                new.append((number, submit))
+                continue
+            del self._running[key]
+            record = elsewhere.get(record.see, record)
+            if record.answer and known[key].digest == submit.digest:
+                taken = _TAKEN.decode(record.answer)
+                taken.replayed = True
+                worker.reply(number, taken)
+            else:
+                worker.reply(number, Conflict(running=False))
+        self._submit(worker, new)
+
+    def remembered(self, submissions: Sequence[Submission]) -> Sequence[RequestRecord]:
+        """Answers of requests that go by a name, if anything was accepted: what was not may be tried again as if new."""
+        utc = self._clock.utc()
+        records: list[RequestRecord] = []
+        for submission in submissions:
+            asked, account = submission.asked_as, submission.messages[0].account if submission.messages else ""
+            if asked is None or all(submission.statuses):
+                continue
+            answer = _ENCODER.encode(_taken(submission))
+            batch = batch_key(account, asked.batch_id) if asked.batch_id else ""
+            if batch:
+                records.append(RequestRecord(batch, utc + max(self._batch_s, REPEATS_S), answer=answer))
+            if asked.key:
+                until = utc + REPEATS_S
+                key = request_key(account, asked.key)
+                records.append(RequestRecord(key, until, asked.digest, b"" if batch else answer, batch))
+        return records
+
+    def answer(self, submissions: Sequence[Submission]) -> None:
+        touched: dict[int, Worker] = {}
+        for submission in submissions:
+            if submission.asked_as is not None and submission.asked_as.key and submission.messages:
+                self._running.pop(request_key(submission.messages[0].account, submission.asked_as.key), None)
+            worker = self._workers.get(submission.session)
+            if worker is None:
+                continue  # accepted is accepted: its client will ask again, with the same key
+            touched[worker.number] = worker
+            worker.reply(submission.sequence, _taken(submission))
+        for worker in touched.values():
+            worker.flush()
+
+
+def _taken(submission: Submission) -> Taken:
+    items = [
+        Item(0 if status else message.id, status, message.destination, int(message.state))
+        for message, status in zip(submission.messages, submission.statuses, strict=True)
+    ]
+    retry_after_s = 0.0
+    if Status.RMSGQFUL in submission.statuses:
+        retry_after_s = FULL_RETRY_S
+    elif Status.RSYSERR in submission.statuses:
+        retry_after_s = BUSY_RETRY_S
+    batch_id = submission.asked_as.batch_id if submission.asked_as is not None else ""
+    return Taken(items, batch_id, retry_after_s)
+
+
+def _refused(submit: Submit, status: int, wait_s: float) -> Taken:
+    """All of it, before any message was made."""
+    return Taken([Item(0, status, one.to) for one in submit.drafts], retry_after_s=wait_s)
