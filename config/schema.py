@@ -3,67 +3,29 @@
 `example.toml` beside this file shows every field with its default and a comment.
 """
 
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-MessageClass = Literal["verification", "notification", "marketing"]
-CLASSES: tuple[MessageClass, ...] = ("verification", "notification", "marketing")
-"""In the order in which they are served."""
+from config.policy import Policy
+from config.sections import (
+    CLASSES,
+    Count,
+    IdRule,
+    MessageClass,
+    Name,
+    Network,
+    Port,
+    Purpose,
+    Rate,
+    Seconds,
+    Secret,
+    Section,
+    TlvTag,
+)
 
-Port = Annotated[int, Meta(ge=1, le=65535)]
-Seconds = Annotated[float, Meta(gt=0, le=1e9)]
-Count = Annotated[int, Meta(ge=1)]
-Rate = Annotated[float, Meta(ge=0, le=1e6)]
-Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")]
-TlvTag = Annotated[int, Meta(ge=0x1400, le=0x3FFF)]
-IdRule = Literal["opaque", "opaque-nocase", "dec", "hex"]
-
-
-class Secret:
-    """A value that is never printed. In a file: the value itself, `env:NAME` or `file:PATH`."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        """The value, for the one place that sends or checks it."""
-        return self._value
-
-    def __repr__(self) -> str:
-        return "***"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and self._value == other._value
-
-    def __hash__(self) -> int:
-        return hash(self._value)
-
-
-class Network:
-    """An address block such as 10.0.0.0/8 or 2001:db8::/32."""
-
-    __slots__ = ("block",)
-
-    def __init__(self, text: str) -> None:
-        self.block: IPv4Network | IPv6Network = ip_network(text)
-
-    def __repr__(self) -> str:
-        return str(self.block)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Network) and self.block == other.block
-
-    def __hash__(self) -> int:
-        return hash(self.block)
-
-
-class Section(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """Base of every table in the file."""
+__all__ = ["CLASSES", "MessageClass", "Network", "Purpose", "Secret", "Section"]
 
 
 class ServerTls(Section, frozen=True, kw_only=True):
@@ -201,11 +163,12 @@ class Account(Section, frozen=True, kw_only=True):
     source_addresses: list[str] = []
     networks: list[Network] = []
     class_: MessageClass = msgspec.field(name="class", default="notification")
-    purpose: Literal["standard", "promotion", "urgent", "care"] = "standard"
+    purpose: Purpose = "standard"
     business: str = ""
     brand: str = ""
     industry: str = ""
     country_code: Annotated[str, Meta(pattern=r"^[0-9]{0,4}$")] = ""
+    policy: str = ""
 
 
 class Channel(Section, frozen=True, kw_only=True):
@@ -263,6 +226,7 @@ class Config(Section, frozen=True, kw_only=True):
     store: Store = Store()
     classes: Classes = Classes()
     log: Log = Log()
+    policies: list[Policy] = []
     accounts: list[Account] = []
     channels: list[Channel] = []
     routes: list[Route] = []

@@ -14,13 +14,14 @@ from queue import SimpleQueue
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from gateway.store import missing
-from gateway.store.base import Admission, CarrierReceipt, Guard, Member, Sent, Settled, Unique, Window
+from gateway.store.base import Admission, CarrierReceipt, Sent, Settled
 from gateway.store.fetch import Found, Wanted, fetch
 from gateway.store.history import rows_by_day
 from gateway.store.keeper import ARCHIVE_MAX
 from gateway.store.opening import Opened
 from gateway.store.worker import Worker
 from protocol.receipt import MessageState as CarrierState
+from routing.guards import Guard, Member, Unique, Window
 from routing.records import Attempt, AttemptKey, Content, Message
 
 AT_ONCE = 16

@@ -30,10 +30,11 @@ from gateway.core.mailbox import Mailbox, Signal
 from gateway.core.report import Report
 from gateway.core.storage import NotStoredError, Storage
 from gateway.core.submission import Submission
-from gateway.store.base import Admission, Begun, Due, Final, Finish, Guard, Outcome, RequestRecord, Settled
+from gateway.store.base import Admission, Begun, Due, Final, Finish, Outcome, RequestRecord, Settled
 from gateway.store.recovery import Recovered
 from protocol.reassembly import Reassembler
 from protocol.status import Status
+from routing.guards import Guard
 from routing.plan import WAIT, Health, RouteTable, plan
 from routing.policy import Screen, screen
 from routing.records import Attempt, Message, MessageState, Notice

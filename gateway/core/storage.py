@@ -30,7 +30,6 @@ from gateway.store.base import (
     Begun,
     Change,
     Due,
-    Guard,
     Ledger,
     NotSent,
     Outcome,
@@ -47,6 +46,7 @@ from gateway.store.record import Record, by_addresses, by_alias, decimal_id
 from gateway.store.requests import read_key
 from gateway.store.vault import LAST, NotWrittenError, UnreachableError, Write
 from gateway.store.worker import Worker
+from routing.guards import Guard
 from routing.records import Attempt, AttemptKey, Message, Notice
 
 LINGER_S = 0.001

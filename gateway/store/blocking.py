@@ -13,7 +13,6 @@ from gateway.store.base import (
     Begun,
     Change,
     Due,
-    Guard,
     Ledger,
     Outcome,
     RequestRecord,
@@ -28,6 +27,7 @@ from gateway.store.keeper import Keeper
 from gateway.store.record import Record, by_addresses, by_alias, decimal_id
 from gateway.store.recovery import Recovered, recover
 from gateway.store.vault import NotWrittenError, Vault
+from routing.guards import Guard
 from routing.records import Attempt, Message, Notice
 
 

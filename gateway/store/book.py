@@ -21,7 +21,6 @@ from gateway.store.base import (
     Due,
     Final,
     Finish,
-    Guard,
     MobileOriginated,
     NoticeDone,
     NoticeKept,
@@ -37,6 +36,7 @@ from gateway.store.evidence import is_about
 from gateway.store.holdings import Holdings
 from gateway.store.record import CORRELATION_S, Record, attempt_of, is_out, needs_evidence, settled
 from gateway.store.shelf import given_up_utc
+from routing.guards import Guard
 from routing.records import Attempt, AttemptKey, AttemptState, Message, MessageState, Notice
 
 

@@ -9,8 +9,8 @@ each was taken for windows, nothing in particular for members. An empty list say
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
-from gateway.store.base import Guard, Member, Spend, Unique, Window
 from gateway.store.changes import Changes
+from routing.guards import Guard, Member, Spend, Unique, Window
 
 Times: TypeAlias = list[float]
 _NONE: Times = []

@@ -6,7 +6,7 @@ from sys import intern
 import msgspec
 
 from gateway.store import states
-from gateway.store.base import Guard
+from routing.guards import Guard
 from routing.records import Attempt, AttemptKey, AttemptState, Message, MessageState
 
 CORRELATION_S = 72 * 3600.0

@@ -17,7 +17,7 @@ from makers import message
 from trio.testing import wait_all_tasks_blocked
 
 from gateway.core.storage import NotStoredError, Storage
-from gateway.store.base import Admission, Finish, MobileOriginated, NoticeDone, Sent, Unique
+from gateway.store.base import Admission, Finish, MobileOriginated, NoticeDone, Sent
 from gateway.store.book import Book
 from gateway.store.embedded.vault import EmbeddedVault
 from gateway.store.history import History
@@ -25,6 +25,7 @@ from gateway.store.keeper import Keeper
 from gateway.store.opening import Opened
 from gateway.store.recovery import recover
 from gateway.store.vault import NotWrittenError, UnreachableError, Write
+from routing.guards import Unique
 from routing.records import Attempt, AttemptKey, MessageState, Notice
 
 FORGETFUL: dict[str, Any] = {

@@ -3,7 +3,8 @@
 import pytest
 from story import START_UTC, Story
 
-from gateway.store.base import Admission, Guard, Member, Spend, Store, Unique, Window
+from gateway.store.base import Admission, Store
+from routing.guards import Guard, Member, Spend, Unique, Window
 from routing.records import MessageState
 
 

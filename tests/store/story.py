@@ -3,20 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from gateway.store.base import (
-    Admission,
-    Begun,
-    CarrierReceipt,
-    Due,
-    Guard,
-    Refused,
-    RequestRecord,
-    Sent,
-    Settled,
-    Store,
-    Unclear,
-)
+from gateway.store.base import Admission, Begun, CarrierReceipt, Due, Refused, RequestRecord, Sent, Settled, Store, Unclear
 from protocol.receipt import MessageState as CarrierState
+from routing.guards import Guard
 from routing.records import Attempt, AttemptKey, AttemptState, Message, MessageState
 
 START_UTC = 1_800_000_000.0

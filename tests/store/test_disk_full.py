@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from story import BOOT, START_UTC, Story
 
-from gateway.store.base import Admission, Change, Finish, Guard, Spend, Unique, Window
+from gateway.store.base import Admission, Change, Finish
 from gateway.store.blocking import BlockingStore
 from gateway.store.embedded.store import open_store
 from gateway.store.vault import NotWrittenError
+from routing.guards import Guard, Spend, Unique, Window
 from routing.records import Message, MessageState
 
 LONG = "r" * 40_000

@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 from story import BOOT, START_UTC, TO, Story
 
-from gateway.store.base import Admission, RequestRecord, Unique
+from gateway.store.base import Admission, RequestRecord
 from gateway.store.blocking import BlockingStore
 from gateway.store.embedded.schema import APPLICATION_ID, HISTORY, STORE, connect
 from gateway.store.embedded.store import open_store
 from gateway.store.embedded.vault import FILE
 from gateway.store.vault import KEYED, SORTED, VaultError
+from routing.guards import Unique
 from routing.records import MessageState
 
 SCHEMAS = Path(__file__).parent / "schemas"

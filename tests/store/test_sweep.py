@@ -4,9 +4,9 @@ from pathlib import Path
 
 from story import BOOT, START_UTC, Story
 
-from gateway.store.base import Unique, Window
 from gateway.store.embedded.store import open_store
 from gateway.store.embedded.sweep import sweep_guards
+from routing.guards import Unique, Window
 
 
 def test_only_what_is_over_is_swept(tmp_path: Path) -> None:
