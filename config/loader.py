@@ -10,6 +10,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from config.policy_checks import policy_errors
 from config.schema import Channel, Config, Network, Secret, Section
 
 PREFIX = "TENSEC_"
@@ -36,6 +37,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
     config = reader.read(raw, Config, "")
     errors += reader.errors
     if not errors and isinstance(config, Config):
+        config = _beside(config, path.parent)
         errors += _contradictions(config)
     if errors or not isinstance(config, Config):
         raise ConfigError([f"{path}: {error}" for error in errors])
@@ -164,15 +166,37 @@ def _shown(key: str, value: Any) -> str:
     return repr(value)
 
 
+def read_words(path: str) -> list[str]:
+    """Keywords of a file, one a line; lines that begin with # say nothing. Raises OSError."""
+    if not path:
+        return []
+    lines = (line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def _beside(config: Config, folder: Path) -> Config:
+    """Files a policy names are beside the configuration."""
+    policies = [
+        msgspec.structs.replace(
+            one, keywords=msgspec.structs.replace(one.keywords, words_file=str(folder / one.keywords.words_file))
+        )
+        if one.keywords.words_file
+        else one
+        for one in config.policies
+    ]
+    return msgspec.structs.replace(config, policies=policies)
+
+
 def _contradictions(config: Config) -> list[str]:
     """What no single field shows."""
-    return [*_doubled(config), *_dangling(config), *_limits(config)]
+    return [*_doubled(config), *_dangling(config), *_limits(config), *policy_errors(config.policies, config.accounts)]
 
 
 def _doubled(config: Config) -> Iterator[str]:
     for what, names in (
         ("channels", [channel.name for channel in config.channels]),
         ("accounts", [account.system_id for account in config.accounts]),
+        ("policies", [policy.name for policy in config.policies]),
     ):
         for at, name in enumerate(names):
             if name in names[:at]:

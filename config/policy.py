@@ -133,23 +133,8 @@ class OptOut(Section, frozen=True, kw_only=True):
     """Opting out by reply. Words are compared whole, after normalisation; `confirmation` is sent once, empty: nothing."""
 
     enabled: bool = True
-    stop: list[str] = [
-        "TD",
-        "T",
-        "N",
-        "R",
-        "退订",
-        "拒收",
-        "STOP",
-        "STOPALL",
-        "UNSUBSCRIBE",
-        "CANCEL",
-        "END",
-        "QUIT",
-        "BAJA",
-        "ALTO",
-    ]
-    start: list[str] = ["START", "UNSTOP", "恢复", "订阅"]
+    stop: list[str] = field(default_factory=lambda: list(STOP))
+    start: list[str] = field(default_factory=lambda: ["START", "UNSTOP", "恢复", "订阅"])
     confirmation: str = ""
     classes: list[MessageClass] = field(default_factory=lambda: ["marketing"])
     """Classes that an opt-out stops."""

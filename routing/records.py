@@ -121,6 +121,8 @@ class Message(msgspec.Struct, gc=False, omit_defaults=True):
     """0, or the moment the sender asked for."""
     expires_utc: float = 0.0
     final_utc: float = 0.0
+    window_end_utc: float = 0.0
+    """0, or when the send window it is to leave in closes."""
     # money
     price: int = 0
     cost: int = 0

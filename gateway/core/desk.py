@@ -18,7 +18,7 @@ from protocol.pdu import CancelSm, CancelSmResp, Pdu, QuerySm, QuerySmResp, Repl
 from protocol.status import Status
 from protocol.times import absolute
 from protocol.validate import submit_status, user_data
-from routing.policy import normal_number
+from routing.policy.numbers import normal_number
 from routing.records import Message
 
 

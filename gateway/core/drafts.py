@@ -8,7 +8,7 @@ from gateway.core.blanks import Blanks
 from protocol.address import TON_INTERNATIONAL, Address, sender
 from protocol.errors import ContentError
 from routing.ids import IdMaker
-from routing.policy import normal_number
+from routing.policy.numbers import normal_number
 from routing.records import Content, Message, MessageState
 
 OWN = ("class_", "purpose", "business", "brand", "industry")

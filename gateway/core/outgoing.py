@@ -103,7 +103,7 @@ class Encoder:
             content.protocol_id,
             message.priority,
             "",
-            relative(message.expires_utc - utc) if self._send_validity else "",
+            relative(_last_moment(message) - utc) if self._send_validity else "",
             ALWAYS_RECEIPT,
             0,
             content.data_coding,
@@ -121,3 +121,8 @@ class Encoder:
             return part.data, esm_class, (*tlvs, *sar)
         header = udh.concat_header(udh.Concat(part.concat_reference, part.total, part.number, self._bits))
         return header + part.data, esm_class | udh.UDHI, tlvs
+
+
+def _last_moment(message: Message) -> float:
+    """Until when a carrier may try: the validity, and never beyond the send window."""
+    return min(message.expires_utc, message.window_end_utc or message.expires_utc)

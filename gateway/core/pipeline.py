@@ -22,6 +22,7 @@ from typing import Protocol
 
 import trio
 
+from config.loader import read_words
 from config.schema import CLASSES, Config
 from gateway import log
 from gateway.clock import Clock
@@ -36,10 +37,13 @@ from protocol.reassembly import Reassembler
 from protocol.status import Status
 from routing.guards import Guard
 from routing.plan import WAIT, Health, RouteTable, plan
-from routing.policy import Screen, screen
+from routing.policy.caps import refusal_of
+from routing.policy.screen import Screen, policy_of, screen
+from routing.policy.verdict import Refusal
 from routing.records import Attempt, Message, MessageState, Notice
 from routing.sla import SlaBook
 
+_OK = Status.ROK
 _QUEUED, _SCHEDULED = MessageState.QUEUED, MessageState.SCHEDULED
 PINS_MAX = 10_000
 SCAN_MAX = 2_000
@@ -72,6 +76,8 @@ class Pipeline:
         self.sla = SlaBook()
         self.submissions: Mailbox[tuple[Front, Submission]] = Mailbox()
         self.reports: Mailbox[Report] = Mailbox()
+        self.refused: Counter[tuple[str, str]] = Counter()
+        """By class and reason, since the start."""
         self.accepting = True
         self.sending = True
         self.on_finals: Callable[[Sequence[Final]], None] = lambda _: None
@@ -92,7 +98,12 @@ class Pipeline:
         """Take over rules, routes and limits; lanes are the service's to change."""
         self._config = config
         self._routes = RouteTable(config.routes)
-        self._screens = {account.system_id: Screen(account) for account in config.accounts}
+        policies = {policy.name: policy for policy in config.policies}
+        words = {name: read_words(policy.keywords.words_file) for name, policy in policies.items()}
+        self.screens = {
+            account.system_id: Screen(account, policy := policy_of(account, policies), words[policy.name] if policy else ())
+            for account in config.accounts
+        }
         self._attempts_max = {name: getattr(config.classes, name).attempts_max for name in CLASSES}
         for class_, aside in self._aside.items():  # their routes, and the channels these name, may be others now
             for queue in reversed(aside.values()):
@@ -127,26 +138,40 @@ class Pipeline:
         full = {class_ for class_, share in SHARE_OF_QUEUE.items() if queued >= core.queue_size_max * share}
         no_more_scheduled = self.store.scheduled() >= core.scheduled_size_max
         closed = not self.accepting or bool(self.store.trouble)
+        utc = self.clock.utc()
         for submission in submissions:
-            statuses = screen(submission.messages, self._screens)
-            for at, message in enumerate(submission.messages):
+            statuses: list[int] = []
+            for at, refusal in enumerate(screen(submission.messages, self.screens, utc)):
+                message = submission.messages[at]
+                status: int = _OK
                 if closed:
-                    statuses[at] = Status.RSYSERR
+                    status = Status.RSYSERR
+                elif refusal is not None:
+                    status = self._refuse(submission, at, refusal)
                 elif message.class_ in full or (no_more_scheduled and message.state is _SCHEDULED):
-                    statuses[at] = Status.RMSGQFUL
+                    status = Status.RMSGQFUL
                 elif message.content.parts == 0:
-                    statuses[at] = Status.RINVMSGLEN
+                    status = Status.RINVMSGLEN
+                statuses.append(status)
             submission.statuses = statuses
+
+    def _refuse(self, submission: Submission, at: int, refusal: Refusal) -> Status:
+        """Remember which rule refused a message, for its answer and for the counts."""
+        message = submission.messages[at]
+        self.refused[message.class_, refusal.reason] += 1
+        submission.refusals = {**submission.refusals, at: refusal}
+        return refusal.status
 
     async def _admit(self, submissions: list[Submission], by_front: dict[Front, list[Submission]]) -> None:
         """One step for everything that has come: after it, accepted means stored."""
         passed = [(submission, at) for submission in submissions for at, status in enumerate(submission.statuses) if not status]
-        batch = [Admission(submission.messages[at]) for submission, at in passed]
+        utc = self.clock.utc()
+        batch = [self._admission(submission.messages[at], utc) for submission, at in passed]
 
         def answered(refusals: Sequence[Guard | None]) -> Sequence[RequestRecord]:
             for (submission, at), refusal in zip(passed, refusals, strict=True):
                 if refusal is not None:
-                    submission.statuses[at] = Status.RSUBMITFAIL
+                    submission.statuses[at] = self._refuse(submission, at, refusal_of(refusal))
             return [record for front, asked in by_front.items() for record in front.remembered(asked)]
 
         try:
@@ -169,6 +194,15 @@ class Pipeline:
         if complete:
             queued += await self.store.release(complete)
         self._make_ready(self.store.ready(queued))
+
+    def _admission(self, message: Message, utc: float) -> Admission:
+        """A message with what must hold for it."""
+        rules = self.screens[message.account]
+        guards = rules.guards(message, utc)
+        if message.price:
+            for purse, amount in rules.purses(message.account, message.not_before_utc or utc).items():
+                self.store.open_purse(purse, amount)
+        return Admission(message, guards)
 
     def _collect(self, message: Message, now: float) -> list[int]:
         """Parts that the sender cut leave together: the ids of the group when this part made it whole."""

@@ -415,6 +415,11 @@ class Storage:
         await self._surely()
         return held
 
+    def open_purse(self, purse: str, amount: int) -> None:
+        """Make a purse with `amount` in it, unless there is one; stored with whatever is stored next."""
+        if not self.book.has_purse(purse):
+            self.book.fund(purse, amount)
+
     def queued(self) -> int:
         """How many messages are queued."""
         return self.book.queued()

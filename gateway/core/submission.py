@@ -17,6 +17,7 @@ from protocol.status import Status
 from protocol.tlv import Tag, Tlvs, get_int
 from protocol.validate import submit_status, user_data
 from routing.ids import IdMaker, short_alias
+from routing.policy.verdict import Refusal
 from routing.records import Content, Message, MessageState, PartOf
 
 SubmitPdu: TypeAlias = SubmitSm | SubmitMulti | DataSm
@@ -55,6 +56,8 @@ class Submission(msgspec.Struct, gc=False):
     command_id: int
     messages: list[Message]
     statuses: list[int] = []
+    refusals: dict[int, Refusal] = {}
+    """Which rule refused a message, by its place."""
     asked_as: AskedAs | None = None
 
 

@@ -219,7 +219,7 @@ class Workers:
             batch_id = f"b{self._ids.make('')}" if submit.batch else ""
             messages = self._drafts.messages(submit, account, batch_id, tell=self._outbox.wanted(account.system_id))
             asked_as = AskedAs(submit.key, submit.digest, batch_id) if submit.key or batch_id else None
-            handed.append((self, Submission(worker.number, number, 0, messages, [], asked_as)))
+            handed.append((self, Submission(worker.number, number, 0, messages, asked_as=asked_as)))
         if handed:
             self._pipeline.submissions.put(handed)
 

@@ -37,6 +37,7 @@ from gateway.store.holdings import Holdings
 from gateway.store.record import CORRELATION_S, Record, attempt_of, is_out, needs_evidence, settled
 from gateway.store.shelf import given_up_utc
 from routing.guards import Guard
+from routing.policy.caps import refusal_of
 from routing.records import Attempt, AttemptKey, AttemptState, Message, MessageState, Notice
 
 
@@ -145,11 +146,24 @@ class Book(Holdings):
         if utc >= message.expires_utc:
             self._expired(record, attempt.key.number, done, utc)
             return False
+        if first and not self._may_still_leave(record, done, utc):
+            return False
         message.tries = attempt.key.number
         message.channel = attempt.channel
         self._move(record, states.IN_FLIGHT)
         attempt.begun, attempt.begun_utc, attempt.boot = now, utc, self.boot
         record.attempts.append(attempt)
+        return True
+
+    def _may_still_leave(self, record: Record, done: Settled, utc: float) -> bool:
+        """Recipients may have opted out while it waited, and its send window closed."""
+        message = record.message
+        if record.guards and (guard := self.guards.still(record.guards)) is not None:
+            self._end(record, MessageState.BLOCKED, str(refusal_of(guard)), done, utc)
+            return False
+        if message.window_end_utc and utc >= message.window_end_utc:
+            done.requeue.append(message)  # whoever plans it sees that it must wait
+            return False
         return True
 
     # -- settling

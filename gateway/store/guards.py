@@ -143,6 +143,14 @@ class GuardBook:
             self.changes.sums.add("n" + set_name)
         return size
 
+    def has_purse(self, purse: str) -> bool:
+        """Whether anything was ever put into it."""
+        return "p" + purse in self.sums
+
+    def purse(self, purse: str) -> int:
+        """What it holds."""
+        return self.sums.get("p" + purse, 0)
+
     def fund(self, purse: str, amount: int) -> int:
         """Add to a purse; what it holds afterwards."""
         held = self.sums.get("p" + purse, 0) + amount
@@ -152,6 +160,13 @@ class GuardBook:
         return held
 
     # -- over a durable map
+
+    def still(self, guards: Iterable[Guard]) -> Guard | None:
+        """The first membership that has changed since the guards were taken: an opt-out, a block. None: nothing has."""
+        for guard in guards:
+            if isinstance(guard, Member) and bool(self.held.get(member_key(guard.set_name, guard.key))) != guard.must_be:
+                return guard
+        return None
 
     def missing(self, guards: Iterable[Guard]) -> list[str]:
         """Keys of `guards` that must be brought first."""
@@ -163,6 +178,8 @@ class GuardBook:
             if isinstance(guard, Spend):
                 continue
             if isinstance(guard, Member):
+                if not self.sums.get("n" + guard.set_name):
+                    continue  # nobody is in it
                 key = member_key(guard.set_name, guard.key)
             else:
                 key = "u" + guard.key if isinstance(guard, Unique) else window_key(guard)

@@ -133,6 +133,10 @@ class Holdings:
     def members(self, set_name: str, add: Sequence[str] = (), remove: Sequence[str] = ()) -> int:
         return self.guards.members(set_name, add, remove)
 
+    def has_purse(self, purse: str) -> bool:
+        """Whether anything was ever put into it."""
+        return self.guards.has_purse(purse)
+
     def fund(self, purse: str, amount: int) -> int:
         return self.guards.fund(purse, amount)
 

@@ -36,6 +36,7 @@ PROGRESS = (
     "expires_utc",
     "cost",
     "money",
+    "window_end_utc",
 )
 """Fields of a message that change after it was admitted. Only ever add at the end."""
 

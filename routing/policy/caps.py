@@ -1,0 +1,185 @@
+"""What must hold when a message is stored, as guards: duplicates, frequency, velocity, opt-outs, money.
+
+A guard's key begins with the kind of its rule, so that a refusal can be told from the guard alone. Times of a message that
+waits are those of the moment it comes due.
+"""
+
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from zoneinfo import ZoneInfo
+
+from config.policy import Cap, Policy
+from config.presets import caps as cap_presets
+from routing.guards import Guard, Member, Spend, Unique, Window
+from routing.policy.numbers import country_code_of, zone_of
+from routing.policy.verdict import Reason, Refusal
+from routing.records import Message
+
+SEPARATOR = "\x1f"
+OPTED_OUT, BLOCKED = "optout", "blocked"
+"""Member sets of an account: those who want no campaigns, those who get nothing at all."""
+EVERYBODY = "*"
+"""The account whose sets count for all."""
+LAST_DIGITS = 4
+MONTH_S, WEEK_S, DAY_S = 32 * 86_400.0, 8 * 86_400.0, 2 * 86_400.0
+"""Longer than the calendar's: the key names the month, week or day."""
+UNITS = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
+CALENDAR = {"day": DAY_S, "week": WEEK_S, "month": MONTH_S}
+REASONS: dict[str, Reason] = {
+    "dedupe": "duplicate",
+    "cap": "frequency_cap",
+    "velocity": "velocity",
+    OPTED_OUT: "opted_out",
+    BLOCKED: "blacklisted",
+    "balance": "quota",
+    "daily": "quota",
+    "monthly": "quota",
+}
+WORDS = {
+    "dedupe": "the same text went to this recipient already",
+    "cap": "enough in this period",
+    "velocity": "too many codes in a short time",
+    OPTED_OUT: "the recipient wants no more of these",
+    BLOCKED: "the recipient is on the account's list",
+    "balance": "the balance does not pay for it",
+    "daily": "the day's budget is spent",
+    "monthly": "the month's budget is spent",
+}
+
+
+def optout_set(account: str) -> str:
+    """Recipients that opted out of an account's campaigns."""
+    return f"{OPTED_OUT}{SEPARATOR}{account}"
+
+
+def blocked_set(account: str) -> str:
+    """Recipients that an account sends nothing to."""
+    return f"{BLOCKED}{SEPARATOR}{account}"
+
+
+def balance_purse(account: str) -> str:
+    """What a prepaid account has."""
+    return f"balance{SEPARATOR}{account}"
+
+
+def refusal_of(guard: Guard) -> Refusal:
+    """What a guard that refused means."""
+    key = guard.set_name if isinstance(guard, Member) else guard.purse if isinstance(guard, Spend) else guard.key
+    kind, _, rest = key.partition(SEPARATOR)
+    rule = rest.split(SEPARATOR, 1)[0] if kind == "cap" else kind
+    return Refusal(REASONS.get(kind, "account"), rule, WORDS.get(kind, ""))
+
+
+class CapRule:
+    """One frequency cap, compiled."""
+
+    def __init__(self, cap: Cap) -> None:
+        self.cap = cap
+        self.classes = frozenset(cap.classes)
+        self.purposes = frozenset(cap.purposes)
+        self._calendar = cap.period if cap.period in CALENDAR else ""
+        self._period_s = CALENDAR[cap.period] if self._calendar else float(cap.period[:-1]) * UNITS[cap.period[-1]]
+        self._zone = None if cap.timezone == "recipient" else ZoneInfo(cap.timezone)
+        self._start = f"cap{SEPARATOR}{cap.name}{SEPARATOR}"
+
+    def applies(self, message: Message) -> bool:
+        """Whether it counts."""
+        return (not self.classes or message.class_ in self.classes) and (not self.purposes or message.purpose in self.purposes)
+
+    def guard(self, message: Message, utc: float) -> Window:
+        """What must hold for a message that counts at `utc`."""
+        key = f"{self._start}{self._whose(message)}{SEPARATOR}{message.destination}"
+        if self._calendar:
+            key = f"{key}{SEPARATOR}{self._bucket(message.destination, utc)}"
+        return Window(key, self.cap.limit, self._period_s, message.not_before_utc)
+
+    def _whose(self, message: Message) -> str:
+        per = self.cap.per
+        if per == "account":
+            return message.account
+        if per == "brand":
+            return f"{message.account}/{message.brand}"
+        return message.business or message.account if per == "business" else EVERYBODY
+
+    def _bucket(self, number: str, utc: float) -> str:
+        zone = self._zone or zone_of(country_code_of(number)) or UTC
+        here = datetime.fromtimestamp(utc, UTC).astimezone(zone)
+        if self._calendar == "day":
+            return f"{here:%Y-%m-%d}"
+        if self._calendar == "month":
+            return f"{here:%Y-%m}"
+        monday = here.date() - timedelta(days=here.weekday())
+        return f"{monday:%Y-%m-%d}"
+
+
+class GuardMaker:
+    """All guards of one policy."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self.caps = [CapRule(one) for one in policy.caps]
+        self.caps += [CapRule(one) for name in policy.cap_presets for one in cap_presets()[name]]
+        self._dedupe_s = policy.dedupe.window_s
+        self._dedupe_classes = frozenset(policy.dedupe.classes)
+        self._velocity = policy.velocity
+        self._velocity_classes = frozenset(policy.velocity.classes)
+        self._safe = tuple(policy.velocity.safe)
+        self._stopped = frozenset(policy.opt_out.classes) if policy.opt_out.enabled else frozenset()
+        self._zone = ZoneInfo(policy.budget.timezone)
+
+    def guards(self, message: Message, utc: float) -> tuple[Guard, ...]:
+        """What must hold for this message, in the order in which refusals are told."""
+        at = message.not_before_utc or utc
+        account, number = message.account, message.destination
+        found: list[Guard] = [Member(blocked_set(account), number), Member(blocked_set(EVERYBODY), number)]
+        if message.class_ in self._stopped:
+            found.append(Member(optout_set(account), number))
+        if self._dedupe_s and (not self._dedupe_classes or message.class_ in self._dedupe_classes):
+            said = blake2b(message.content.data, digest_size=9).hexdigest()
+            found.append(
+                Unique(
+                    f"dedupe{SEPARATOR}{account}{SEPARATOR}{message.source}{SEPARATOR}{number}{SEPARATOR}{said}",
+                    at + self._dedupe_s,
+                )
+            )
+        found += [rule.guard(message, at) for rule in self.caps if rule.applies(message)]
+        found += self._speed(message)
+        found += self._money(message, at)
+        return tuple(found)
+
+    def _speed(self, message: Message) -> list[Guard]:
+        rule, number = self._velocity, message.destination
+        if message.class_ not in self._velocity_classes or (self._safe and number.startswith(self._safe)):
+            return []
+        found: list[Guard] = []
+        if rule.prefix_limit:
+            key = f"velocity{SEPARATOR}{message.account}{SEPARATOR}{number[:-LAST_DIGITS]}"
+            found.append(Window(key, rule.prefix_limit, rule.period_s))
+        if rule.account_limit:
+            found.append(Window(f"velocity{SEPARATOR}{message.account}", rule.account_limit, rule.period_s))
+        return found
+
+    def _money(self, message: Message, at: float) -> list[Guard]:
+        budget = self._policy.budget
+        message.price = budget.price * message.content.parts
+        if not message.price:
+            return []
+        message.currency = budget.currency
+        found: list[Guard] = []
+        if budget.prepaid:
+            found.append(Spend(balance_purse(message.account), message.price))
+        found += [Spend(purse, message.price) for purse in self.purses(message.account, at)]
+        return found
+
+    def purses(self, account: str, at: float) -> dict[str, int]:
+        """Budgets of the day and the month, with what is in them at first."""
+        budget = self._policy.budget
+        if not (budget.daily_max or budget.monthly_max):
+            return {}
+        here = datetime.fromtimestamp(at, UTC).astimezone(self._zone)
+        found = {}
+        if budget.daily_max:
+            found[f"daily{SEPARATOR}{account}{SEPARATOR}{here:%Y-%m-%d}"] = budget.daily_max
+        if budget.monthly_max:
+            found[f"monthly{SEPARATOR}{account}{SEPARATOR}{here:%Y-%m}"] = budget.monthly_max
+        return found

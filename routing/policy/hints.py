@@ -1,0 +1,29 @@
+"""How a recipient opts out, said in the text of a campaign."""
+
+from config.policy import OptOutHint
+from routing.policy.verdict import Refusal
+from routing.policy.words import plain
+
+
+class HintRule:
+    """Compiled for one policy."""
+
+    def __init__(self, rule: OptOutHint) -> None:
+        self._rule = rule
+        self._classes = frozenset(rule.classes)
+        self._words = tuple(plain(one) for one in rule.words)
+        tail = rule.text
+        self._tail = tail if not tail or tail[0] in " ,，。;；" or not tail[0].isascii() else f" {tail}"
+
+    def applies(self, class_: str) -> bool:
+        """Whether texts of this class must say it."""
+        return self._rule.mode != "off" and (not self._classes or class_ in self._classes)
+
+    def apply(self, text: str) -> str | Refusal:
+        """The text with the hint; or why it may not be sent."""
+        said = plain(text)
+        if any(word in said for word in self._words):
+            return text
+        if self._rule.mode == "add":
+            return text + self._tail
+        return Refusal("opt_out_hint", "opt_out_hint", f"say how to opt out, such as {self._rule.text!r}")

@@ -1,0 +1,296 @@
+"""All rules of an account, in order: what they decide about a message before it is stored.
+
+    number -> sender -> country, blacklist -> links, keywords -> signature -> opt-out hint -> length -> send window
+                                                        then, with the write: guards (`caps`)
+
+A rule refuses, lets pass, or changes the message (its number, its text, when it may go). `check` stops at the first refusal;
+`explain` tells every rule's verdict, by the same list, so the two cannot differ. Parts that a sender cut itself are judged by
+number and sender one by one, and by their whole text once all are there (`check_whole`).
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple, TypeAlias
+
+import msgspec
+
+from config.policy import Policy
+from config.schema import Account
+from protocol.address import TON_INTERNATIONAL
+from protocol.errors import ContentError
+from protocol.segment import split_octets
+from protocol.text import UCS2, decode_text, encode_text
+from protocol.udh import UDHI
+from routing.guards import Guard
+from routing.policy.caps import GuardMaker
+from routing.policy.hints import HintRule
+from routing.policy.links import LinkRule
+from routing.policy.lists import Lists
+from routing.policy.numbers import normal_number, possible
+from routing.policy.replies import Replies
+from routing.policy.signature import SignatureRule
+from routing.policy.verdict import Refusal
+from routing.policy.windows import WindowRule
+from routing.policy.words import Words
+from routing.records import Message, MessageState
+
+DEFAULT_POLICY = "default"
+
+
+class Look:
+    """A message that is being judged, with its text once somebody asks for it."""
+
+    __slots__ = ("_text", "changed", "message", "utc")
+
+    def __init__(self, message: Message, utc: float) -> None:
+        self.message = message
+        self.utc = utc
+        self._text: str | None = None
+        self.changed = False
+
+    @property
+    def text(self) -> str:
+        """What it says."""
+        if self._text is None:
+            content = self.message.content
+            self._text = decode_text(content.data, content.data_coding)
+        return self._text
+
+    def say(self, text: str) -> None:
+        """It says something else now."""
+        if text != self._text:
+            self._text = text
+            self.changed = True
+
+    def encode(self) -> None:
+        """Write a changed text back. Raises ContentError when it is too long for 255 parts."""
+        content = self.message.content
+        if content.data_coding == UCS2:
+            data_coding, data = UCS2, self.text.encode("utf-16-be")
+        else:
+            data_coding, data = encode_text(self.text)
+        parts = 1 if len(data) <= 140 else len(split_octets(data, data_coding))
+        self.message.content = msgspec.structs.replace(content, data=data, data_coding=data_coding, parts=parts)
+        self.changed = False
+
+
+Rule: TypeAlias = Callable[[Look], Refusal | None]
+
+
+class Step(NamedTuple):
+    """One rule and what it said, for `explain`."""
+
+    rule: str
+    verdict: str
+    refusal: Refusal | None
+
+
+class Screen:
+    """The rules of one account, compiled. `words`: those of keywords.words_file. Raises BadPatternError, KeyError, and what
+    ZoneInfo raises for a zone there is not.
+    """
+
+    def __init__(self, account: Account, policy: Policy | None = None, words: Iterable[str] = ()) -> None:
+        self._country_code = account.country_code
+        self._any_source = not account.source_addresses
+        self._sources = frozenset(one for one in account.source_addresses if not one.endswith("*"))
+        self._source_prefixes = tuple(one[:-1] for one in account.source_addresses if one.endswith("*"))
+        self.policy = policy
+        self._rules: list[tuple[str, Rule]] = []
+        self._of_text: list[tuple[str, Rule]] = []
+        self._windows: list[WindowRule] = []
+        self._guards: GuardMaker | None = None
+        self.replies = Replies(policy.opt_out) if policy is not None else None
+        if policy is not None:
+            self._compile(policy, words)
+
+    def _compile(self, policy: Policy, words: Iterable[str]) -> None:
+        """What the configuration asks for, and nothing else: rules that are off cost nothing."""
+        self._lists = Lists(policy.countries, policy.blacklist)
+        self._links = LinkRule(policy.links)
+        self._words = Words(policy.keywords, words)
+        self._signature = SignatureRule(policy.signature)
+        self._hint = HintRule(policy.opt_out_hint)
+        self._windows = [WindowRule(one) for one in policy.windows]
+        limits = policy.segments_max
+        self._segments = {name: getattr(limits, name) for name in ("verification", "notification", "marketing")}
+        self._guards = GuardMaker(policy)
+        self._rules = [("possible number", self._possible)]
+        if policy.countries or policy.blacklist:
+            self._rules.append(("countries and blacklist", self._listed))
+        if policy.links.check or policy.links.domains:
+            self._of_text.append(("links", self._linked))
+        if self._words:
+            self._of_text.append(("keywords", self._worded))
+        if policy.signature.mode != "off":
+            self._of_text.append(("signature", self._signed))
+        if policy.opt_out_hint.mode != "off":
+            self._of_text.append(("opt_out_hint", self._hinted))
+        if min(self._segments.values()) < 255:
+            self._of_text.append(("segments_max", self._short))
+
+    # -- judging
+
+    def check(self, message: Message, utc: float = 0.0) -> Refusal | None:
+        """None with the message as it is to be stored, or why not."""
+        refusal = self._sender(message) or self._number(message)
+        if refusal is not None or self.policy is None:
+            return refusal
+        look = Look(message, utc)
+        rules = self._rules if message.part_of is not None or message.content.esm_class & UDHI else self._rules + self._of_text
+        for _, rule in rules:
+            refusal = rule(look)
+            if refusal is not None:
+                return refusal
+        if look.changed and (refusal := _encoded(look)) is not None:
+            return refusal
+        return self._timed(look) if self._windows else None
+
+    def check_whole(self, parts: list[Message], text: str, utc: float) -> Refusal | None:
+        """A message the sender cut itself, now that all of it is here. Nothing can be added to it any more."""
+        look = Look(parts[0], utc)
+        look._text = text
+        for _, rule in self._of_text:
+            refusal = rule(look)
+            if refusal is not None:
+                return refusal
+        if look.changed:
+            return Refusal("signature", "signature", "a text in parts must be signed, and say how to opt out, by its sender")
+        return None
+
+    def guards(self, message: Message, utc: float) -> tuple[Guard, ...]:
+        """What must hold when it is stored. Of parts the first stands for all."""
+        if self._guards is None or (message.part_of is not None and message.part_of.seq != 1):
+            return ()
+        return self._guards.guards(message, utc)
+
+    def purses(self, account: str, at: float) -> dict[str, int]:
+        """Budgets that must exist before the guards are checked."""
+        return {} if self._guards is None else self._guards.purses(account, at)
+
+    def explain(self, message: Message, utc: float) -> list[Step]:
+        """Every rule in order with its verdict; the message changes as `check` would change it."""
+        steps = [_step("sender", self._sender(message)), _step("number", self._number(message))]
+        if self.policy is None:
+            return steps
+        look = Look(message, utc)
+        for name, rule in self._rules + self._of_text:
+            before = look.text
+            refusal = rule(look)
+            steps.append(_step(name, refusal, "" if look.text == before else f"the text is now {look.text!r}"))
+        if look.changed:
+            _encoded(look)
+        if self._windows:
+            refusal = self._timed(look)
+            held = message.state is MessageState.SCHEDULED
+            steps.append(_step("windows", refusal, "it waits until the window opens" if held else ""))
+        return steps
+
+    def opening_after(self, message: Message, utc: float) -> tuple[float, float] | None:
+        """(from, until) of the next window of a message whose window has closed; None when none of its windows opens."""
+        rule = self._window_of(message)
+        opening = None if rule is None else rule.opening(message.destination, utc)
+        return None if opening is None else (max(opening.start_utc, utc), opening.end_utc)
+
+    # -- the rules
+
+    def _sender(self, message: Message) -> Refusal | None:
+        if self._any_source or message.source in self._sources or message.source.startswith(self._source_prefixes or ("\0",)):
+            return None
+        return Refusal("sender_not_allowed", "source_addresses", "the account may not use this sender")
+
+    def _number(self, message: Message) -> Refusal | None:
+        number = normal_number(message.destination, self._country_code)
+        if not number:
+            return Refusal("invalid_number", "number", "not a number that can be written as E.164")
+        message.destination = number
+        message.dest_ton, message.dest_npi = TON_INTERNATIONAL, 1
+        return None
+
+    def _possible(self, look: Look) -> Refusal | None:
+        if possible(look.message.destination):
+            return None
+        return Refusal("invalid_number", "number", "its country has no numbers of this length")
+
+    def _listed(self, look: Look) -> Refusal | None:
+        return self._lists.check(look.message.destination)
+
+    def _linked(self, look: Look) -> Refusal | None:
+        return self._links.check(look.text) if self._links.applies(look.message.class_) else None
+
+    def _worded(self, look: Look) -> Refusal | None:
+        return self._words.check(look.text) if self._words.applies(look.message.class_) else None
+
+    def _signed(self, look: Look) -> Refusal | None:
+        message = look.message
+        if not self._signature.applies(message.class_):
+            return None
+        return _said(look, self._signature.apply(look.text, message.brand))
+
+    def _hinted(self, look: Look) -> Refusal | None:
+        return _said(look, self._hint.apply(look.text)) if self._hint.applies(look.message.class_) else None
+
+    def _short(self, look: Look) -> Refusal | None:
+        if look.changed and (refusal := _encoded(look)) is not None:
+            return refusal
+        message = look.message
+        most = self._segments[message.class_]
+        if message.content.parts <= most:
+            return None
+        return Refusal("too_long", "segments_max", f"{message.content.parts} segments, {most} are allowed")
+
+    def _window_of(self, message: Message) -> WindowRule | None:
+        class_, purpose, industry = message.class_, message.purpose, message.industry
+        return next((one for one in self._windows if one.matches(class_, purpose, industry)), None)
+
+    def _timed(self, look: Look) -> Refusal | None:
+        """Wait for the window, or be refused; what a carrier may do is bounded by its end."""
+        message = look.message
+        rule = self._window_of(message)
+        if rule is None:
+            return None
+        at = message.not_before_utc if message.state is MessageState.SCHEDULED and message.part_of is None else look.utc
+        opening = rule.opening(message.destination, at)
+        if opening is None:
+            return Refusal("quiet_hours", "windows", "its window does not open within forty days")
+        if opening.start_utc > at:
+            if not rule.holds:
+                return Refusal("quiet_hours", "windows", "the window is closed")
+            delay = opening.start_utc - (message.due_utc or message.arrival_utc or look.utc)
+            message.expires_utc += max(0.0, delay)
+            message.not_before_utc = message.due_utc = opening.start_utc
+            message.state = MessageState.SCHEDULED
+        message.window_end_utc = opening.end_utc
+        return None
+
+
+def _said(look: Look, answer: str | Refusal) -> Refusal | None:
+    if isinstance(answer, str):
+        look.say(answer)
+        return None
+    return answer
+
+
+def _encoded(look: Look) -> Refusal | None:
+    try:
+        look.encode()
+    except ContentError as error:
+        return Refusal("too_long", "segments_max", str(error))
+    return None
+
+
+def _step(name: str, refusal: Refusal | None, note: str = "") -> Step:
+    return Step(name, "refused" if refusal is not None else note or "passed", refusal)
+
+
+def screen(messages: Iterable[Message], screens: Mapping[str, Screen], utc: float = 0.0) -> list[Refusal | None]:
+    """For each message None, or what refuses it; those of an account that was taken away meanwhile too."""
+    found: list[Refusal | None] = []
+    for message in messages:
+        rules = screens.get(message.account)
+        found.append(Refusal("account", "accounts", "the account is gone") if rules is None else rules.check(message, utc))
+    return found
+
+
+def policy_of(account: Account, policies: Mapping[str, Policy]) -> Policy | None:
+    """The policy an account goes by; None when there is none for it."""
+    return policies.get(account.policy or DEFAULT_POLICY)
