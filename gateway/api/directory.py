@@ -7,11 +7,12 @@ import msgspec
 
 from gateway.calls.making import hashed
 from gateway.calls.outbound import Documents
-from gateway.calls.things import KEY, WEBHOOK, ApiKey, Webhook
+from gateway.calls.things import KEY, TEMPLATE, WEBHOOK, ApiKey, Template, Webhook
 
 _KEY = msgspec.json.Decoder(ApiKey)
+_TEMPLATE = msgspec.json.Decoder(Template)
 _WEBHOOK = msgspec.json.Decoder(Webhook)
-ThingT = TypeVar("ThingT", ApiKey, Webhook)
+ThingT = TypeVar("ThingT", ApiKey, Webhook, Template)
 
 
 class Directory:
@@ -21,6 +22,7 @@ class Directory:
         self._keys: dict[str, ApiKey] = {}
         self._by_hash: dict[str, ApiKey] = {}
         self._webhooks: dict[str, Webhook] = {}
+        self._templates: dict[str, Template] = {}
 
     def take(self, documents: Documents) -> None:
         """What has changed, or everything."""
@@ -33,6 +35,10 @@ class Directory:
                 self._webhooks[name] = _WEBHOOK.decode(value)
             elif kind == WEBHOOK:
                 self._webhooks.pop(name, None)
+            elif kind == TEMPLATE and value:
+                self._templates[name] = _TEMPLATE.decode(value)
+            elif kind == TEMPLATE:
+                self._templates.pop(name, None)
 
     def _put_key(self, name: str, key: ApiKey | None) -> None:
         before = self._keys.pop(name, None)
@@ -53,6 +59,14 @@ class Directory:
     def webhook(self, account: str, name: str) -> Webhook | None:
         """One of the account's; of any with an empty account."""
         return _own(self._webhooks, account, name)
+
+    def template(self, account: str, name: str) -> Template | None:
+        """One of the account's."""
+        return _own(self._templates, account, f"{account}/{name}")
+
+    def templates(self, account: str) -> Iterator[Template]:
+        """Those of an account, oldest first."""
+        return (one for one in self._templates.values() if one.account == account)
 
     def keys(self, account: str) -> Iterator[ApiKey]:
         """Those of an account, oldest first."""

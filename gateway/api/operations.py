@@ -1,10 +1,12 @@
 """Every endpoint, in one table. Routes, scopes, checks and OpenAPI all come from here."""
 
-from gateway.api import events, keys, messages, operating, submits, webhooks
+from gateway.api import events, keys, messages, operating, rules, submits, templates, webhooks
+from gateway.api import rule_schemas as r
 from gateway.api import schemas as s
 from gateway.api.operation import Operation
 
-MESSAGES, BATCHES, WEBHOOKS, KEYS, GATEWAY = "Messages", "Batches", "Webhooks", "Keys", "Gateway"
+MESSAGES, BATCHES, RULES, WEBHOOKS = "Messages", "Batches", "Rules and templates", "Webhooks"
+KEYS, GATEWAY = "Keys", "Gateway"
 
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
@@ -101,6 +103,106 @@ OPERATIONS: tuple[Operation, ...] = (
         handler=events.stream_events,
         query=s.EventQuery,
         answers={200: "text/event-stream"},
+    ),
+    Operation(
+        method="POST",
+        path="/v1/preview",
+        scope="send",
+        tag=RULES,
+        summary="What would become of a message",
+        handler=rules.preview_message,
+        body=s.MessageIn,
+        answers={200: r.PreviewOut},
+    ),
+    Operation(
+        method="GET",
+        path="/v1/opt-outs",
+        scope="read",
+        tag=RULES,
+        summary="Recipients that get no campaigns, or nothing",
+        handler=rules.list_optouts,
+        query=r.OptOutQuery,
+        answers={200: r.OptOutPage},
+    ),
+    Operation(
+        method="POST",
+        path="/v1/opt-outs",
+        scope="send",
+        tag=RULES,
+        summary="Put recipients on a list",
+        handler=rules.add_optouts,
+        body=r.OptOutIn,
+        answers={200: r.OptOutDone},
+    ),
+    Operation(
+        method="DELETE",
+        path="/v1/opt-outs/{number}",
+        scope="admin",
+        tag=RULES,
+        summary="Take a recipient off a list",
+        handler=rules.remove_optout,
+        query=r.OptOutQuery,
+        answers={204: None},
+        problems=(404,),
+    ),
+    Operation(
+        method="GET",
+        path="/v1/templates",
+        scope="read",
+        tag=RULES,
+        summary="List templates",
+        handler=templates.list_templates,
+        answers={200: r.TemplateList},
+    ),
+    Operation(
+        method="POST",
+        path="/v1/templates",
+        scope="admin",
+        tag=RULES,
+        summary="Make a template, or give one another text",
+        handler=templates.put_template,
+        body=r.TemplateIn,
+        answers={201: r.TemplateOut},
+    ),
+    Operation(
+        method="GET",
+        path="/v1/templates/{id}",
+        scope="read",
+        tag=RULES,
+        summary="One template",
+        handler=templates.get_template,
+        answers={200: r.TemplateOut},
+        problems=(404,),
+    ),
+    Operation(
+        method="DELETE",
+        path="/v1/templates/{id}",
+        scope="admin",
+        tag=RULES,
+        summary="Take a template away",
+        handler=templates.delete_template,
+        answers={204: None},
+        problems=(404,),
+    ),
+    Operation(
+        method="POST",
+        path="/v1/feedback",
+        scope="send",
+        tag=MESSAGES,
+        summary="A recipient did something with a message",
+        handler=rules.give_feedback,
+        body=r.FeedbackIn,
+        answers={204: None},
+    ),
+    Operation(
+        method="POST",
+        path="/v1/complaints",
+        scope="send",
+        tag=MESSAGES,
+        summary="A recipient complained",
+        handler=rules.complain,
+        body=r.ComplaintIn,
+        answers={204: None},
     ),
     Operation(
         method="GET",

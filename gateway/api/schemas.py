@@ -19,6 +19,7 @@ Tags: TypeAlias = Annotated[list[Annotated[str, Meta(min_length=1, max_length=64
 MessageId: TypeAlias = Annotated[str, Meta(pattern="^[0-9]{1,19}$")]
 Purpose: TypeAlias = Literal["standard", "promotion", "urgent", "care"]
 Encoding: TypeAlias = Literal["auto", "gsm7", "ucs2"]
+ListName: TypeAlias = Literal["optout", "blocked"]
 StatusWord: TypeAlias = Literal[
     "scheduled",
     "queued",
@@ -73,11 +74,15 @@ class Meaning(Body, frozen=True, kw_only=True):
     expire_at: Moment | None = None
 
 
+Params: TypeAlias = dict[Annotated[str, Meta(max_length=64)], Annotated[str, Meta(max_length=1_000)]]
+
+
 class MessageIn(Meaning, frozen=True, kw_only=True):
-    """One message to one recipient."""
+    """One message to one recipient. `text`, or `template_id` with `params`."""
 
     to: Number
-    text: Text
+    text: Annotated[str, Meta(max_length=40_000)] = ""
+    params: Params = {}
     from_: Annotated[str, Meta(max_length=21)] = msgspec.field(name="from", default="")
     client_ref: Ref = ""
 
@@ -86,15 +91,17 @@ class Recipient(Body, frozen=True, kw_only=True):
     """One of a batch; `params` fill the placeholders of its text."""
 
     number: Number
-    params: dict[Annotated[str, Meta(max_length=64)], Annotated[str, Meta(max_length=1_000)]] = {}
+    params: Params = {}
     client_ref: Ref = ""
 
 
 class BatchIn(Meaning, frozen=True, kw_only=True):
-    """The same to many. `{{ name }}` and `{{ name | default: 'friend' }}` in the text are replaced from `params`."""
+    """The same to many: `text`, or `template_id`. `{{ name }}` and `{{ name | default: 'friend' }}` are replaced from each
+    one's `params`.
+    """
 
     to: Annotated[list[Number | Recipient], Meta(min_length=1, max_length=1_000)]
-    text: Text
+    text: Annotated[str, Meta(max_length=40_000)] = ""
     from_: Annotated[str, Meta(max_length=21)] = msgspec.field(name="from", default="")
 
 

@@ -7,9 +7,10 @@ from typing import NoReturn
 from gateway.api.corelink import expect
 from gateway.api.operation import Asked, Said
 from gateway.api.problems import FieldError, ProblemError, invalid, unavailable
-from gateway.api.refusals import REFUSALS
+from gateway.api.refusals import refusal
 from gateway.api.render import number
 from gateway.api.schemas import BatchAccepted, BatchIn, ItemError, Meaning, MessageAccepted, MessageIn, Recipient
+from gateway.api.templates import text_for
 from gateway.api.texts import Encoded, encode, encoding_of, fill
 from gateway.calls.messages import Conflict, Draft, Item, Submit, Taken
 from protocol.address import TON_INTERNATIONAL
@@ -24,7 +25,11 @@ SCHEDULE_MAX_S = 366 * 86_400.0
 async def send_message(asked: Asked) -> Said:
     """One message."""
     body: MessageIn = asked.body
-    draft = _draft(asked, body, body.to, _encoded(body.text, body), body.client_ref)
+    try:
+        text = text_for(asked, body.text, body.template_id, body.params)
+    except ContentError as error:
+        invalid("/params", "invalid_text", str(error))
+    draft = draft_of(asked, body, body.to, encoded(text, body), body.client_ref)
     taken = await _submitted(asked, [draft], batch=False)
     (item,) = taken.items
     if item.status:
@@ -39,12 +44,12 @@ async def send_batch(asked: Asked) -> Said:
     drafts: list[Draft] = []
     places: list[int] = []
     errors: dict[int, ItemError] = {}
-    shared = None if "{{" in body.text else _encoded(body.text, body)
+    shared = encoded(body.text, body) if body.text and "{{" not in body.text else None
     for at, one in enumerate(body.to):
         recipient = one if isinstance(one, Recipient) else Recipient(number=one)
         try:
-            encoded = shared or encode(fill(body.text, recipient.params), body.encoding)
-            drafts.append(_draft(asked, body, recipient.number, encoded, recipient.client_ref))
+            ready = shared or encode(_filled(asked, body, recipient), body.encoding)
+            drafts.append(draft_of(asked, body, recipient.number, ready, recipient.client_ref))
             places.append(at)
         except ContentError as error:
             errors[at] = ItemError(pointer=f"/to/{at}/params", code="invalid_text", detail=str(error))
@@ -54,14 +59,14 @@ async def send_batch(asked: Asked) -> Said:
     accepted: list[MessageAccepted] = []
     for at, item, draft in zip(places, taken.items, drafts, strict=True):
         if item.status:
-            field, code, detail = REFUSALS.get(item.status, ("", "not_accepted", status_name(item.status)))
+            field, code, detail = refusal(item) or ("", "not_accepted", status_name(item.status))
             pointer = f"/to/{at}" if field in ("to", "") else f"/{field}"
             errors[at] = ItemError(pointer=pointer, code=code, detail=detail)
         else:
             accepted.append(_accepted(item, draft, replayed=False))
     if not accepted:
         first = next(item for item in taken.items if item.status)
-        if first.status not in REFUSALS:
+        if refusal(first) is None:
             _refuse(first, taken)
         raise ProblemError(422, "invalid_request", "no recipient can be sent to", _field_errors(errors))
     listed = [errors[at] for at in sorted(errors)]
@@ -76,18 +81,25 @@ async def send_batch(asked: Asked) -> Said:
     return Said(202, answer, (("Location", f"/v1/batches/{taken.batch_id}"),))
 
 
+def _filled(asked: Asked, body: BatchIn, recipient: Recipient) -> str:
+    """The text for one recipient."""
+    if body.text:
+        return fill(body.text, recipient.params)
+    return text_for(asked, "", body.template_id, recipient.params)
+
+
 def _field_errors(errors: dict[int, ItemError]) -> tuple[FieldError, ...]:
     return tuple(FieldError(one.pointer, one.code, one.detail) for _, one in sorted(errors.items()))
 
 
-def _encoded(text: str, body: Meaning) -> Encoded:
+def encoded(text: str, body: Meaning) -> Encoded:
     try:
         return encode(text, body.encoding)
     except ContentError as error:
         invalid("/text", "invalid_text", str(error))
 
 
-def _draft(asked: Asked, body: MessageIn | BatchIn, to: str, encoded: Encoded, client_ref: str) -> Draft:
+def draft_of(asked: Asked, body: MessageIn | BatchIn, to: str, encoded: Encoded, client_ref: str) -> Draft:
     utc = asked.arrival_utc
     due, expires = _time(body.send_at), _time(body.expire_at)
     if due > utc + SCHEDULE_MAX_S:
@@ -150,7 +162,7 @@ def _accepted(item: Item, draft: Draft, replayed: bool) -> MessageAccepted:
         id=str(item.message_id),
         status="scheduled" if item.state == MessageState.SCHEDULED else "accepted",
         to=number(TON_INTERNATIONAL, item.to),
-        segments=draft.parts,
+        segments=item.parts or draft.parts,
         encoding=encoding_of(draft.data_coding),
         client_ref=draft.client_ref,
         replayed=replayed,
@@ -159,6 +171,10 @@ def _accepted(item: Item, draft: Draft, replayed: bool) -> MessageAccepted:
 
 def _refuse(item: Item, taken: Taken) -> NoReturn:
     """Nothing of the request was accepted."""
+    refused = refusal(item)
+    if refused is not None:
+        field, code, detail = refused
+        invalid(f"/{field}" if field else "", code, detail)
     if item.status == Status.RTHROTTLED:
         raise ProblemError(
             429,
@@ -169,7 +185,4 @@ def _refuse(item: Item, taken: Taken) -> NoReturn:
         )
     if item.status == Status.RMSGQFUL:
         raise unavailable("the queue is full", taken.retry_after_s)
-    if item.status in REFUSALS:
-        field, code, detail = REFUSALS[item.status]
-        invalid(f"/{field}" if field else "", code, detail)
     raise unavailable("nothing can be stored now", taken.retry_after_s)

@@ -9,7 +9,8 @@ from gateway.api.schemas import Encoding
 from protocol import gsm7
 from protocol.errors import ContentError
 from protocol.segment import split_octets
-from protocol.text import DEFAULT, UCS2, coding, decode_text, encode_text, encode_ucs2
+from protocol.spoken import spoken_text
+from protocol.text import DEFAULT, UCS2, coding, encode_text, encode_ucs2
 from routing.records import Content
 
 _HOLE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]{0,63})\s*(?:\|\s*default:\s*(?:'([^']*)'|\"([^\"]*)\")\s*)?\}\}")
@@ -49,8 +50,8 @@ def encoding_of(data_coding: int) -> str:
 
 
 def text_of(content: Content) -> str:
-    """What was said; of a part with a header, all that is not its header is not told apart."""
-    return decode_text(content.data, content.data_coding)
+    """What was said."""
+    return spoken_text(content.data, content.data_coding, content.esm_class)
 
 
 def fill(template: str, params: Mapping[str, str]) -> str:

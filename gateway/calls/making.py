@@ -6,7 +6,7 @@ import secrets
 
 import msgspec
 
-from gateway.calls.things import ApiKey, Scope, Webhook
+from gateway.calls.things import ApiKey, Scope, Template, Webhook
 
 KEY_PREFIX = "sk_"
 SECRET_PREFIX = "whsec_"
@@ -63,6 +63,6 @@ def make_webhook(account: str, url: str, utc: float, events: tuple[str, ...] = (
     )
 
 
-def stored(thing: ApiKey | Webhook) -> bytes:
+def stored(thing: ApiKey | Webhook | Template) -> bytes:
     """As the core keeps it."""
     return _JSON.encode(thing)

@@ -169,6 +169,53 @@ class AskDocuments(msgspec.Struct, array_like=True, tag=17):
     kind: str
 
 
+class ChangeMembers(msgspec.Struct, array_like=True, tag=18):
+    """Recipients that join or leave a list of an account: "optout" (no campaigns) or "blocked" (nothing at all). `by` and `why`
+    are for the audit.
+    """
+
+    kind: str
+    account: str
+    add: list[str]
+    remove: list[str]
+    by: str
+    why: str = ""
+
+
+class ListMembers(msgspec.Struct, array_like=True, tag=19):
+    """Recipients on a list, in order, after `after`."""
+
+    kind: str
+    account: str
+    after: str
+    limit: int
+
+
+class Explain(msgspec.Struct, array_like=True, tag=20):
+    """What would become of a message: every rule's verdict, nothing sent and nothing counted."""
+
+    account: str
+    draft: Draft
+
+
+class Fund(msgspec.Struct, array_like=True, tag=21):
+    """Put money (micro-units) into an account's balance; 0 asks what is in it."""
+
+    account: str
+    amount: int
+    by: str
+
+
+class Note(msgspec.Struct, array_like=True, tag=22):
+    """Something that was told about a message or a campaign: a complaint, a conversion. Kept in the audit."""
+
+    what: str
+    account: str
+    message_id: int = 0
+    campaign_id: str = ""
+    fields: dict[str, str] = {}
+
+
 Ask: TypeAlias = (
     Submit
     | Find
@@ -187,6 +234,11 @@ Ask: TypeAlias = (
     | AskDeliveries
     | Watch
     | AskDocuments
+    | ChangeMembers
+    | ListMembers
+    | Explain
+    | Fund
+    | Note
 )
 
 
@@ -197,6 +249,12 @@ class Item(msgspec.Struct, array_like=True, gc=False):
     status: int
     to: str
     state: int = int(MessageState.QUEUED)
+    reason: str = ""
+    """Of the rule that refused it, with its name and what can be done."""
+    rule: str = ""
+    detail: str = ""
+    parts: int = 0
+    """Messages a handset gets; rules may have changed the text."""
 
 
 class Taken(msgspec.Struct, array_like=True, tag=1, gc=False):
@@ -298,6 +356,23 @@ class TallyList(msgspec.Struct, array_like=True, tag=12):
     tallies: Tallies
 
 
+class MemberPage(msgspec.Struct, array_like=True, tag=13):
+    """Recipients on a list, and how many there are in all."""
+
+    numbers: list[str]
+    total: int
+
+
+class Explained(msgspec.Struct, array_like=True, tag=14):
+    """`steps`: (rule, verdict, whether it refused). The message as it would be stored, and the channels of its route."""
+
+    steps: list[tuple[str, str, bool]]
+    record: Record
+    channels: list[tuple[str, int, str]]
+    """(name, weight, state), in the order of the route."""
+    next_send_utc: float = 0.0
+
+
 Answer: TypeAlias = (
     Taken
     | Conflict
@@ -311,4 +386,6 @@ Answer: TypeAlias = (
     | ChannelList
     | LedgerSums
     | TallyList
+    | MemberPage
+    | Explained
 )

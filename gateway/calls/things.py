@@ -6,7 +6,7 @@ import msgspec
 
 from routing.records import Notice
 
-KEY, WEBHOOK, HELD = "key", "webhook", "held"
+KEY, WEBHOOK, HELD, TEMPLATE = "key", "webhook", "held", "template"
 """Kinds of documents."""
 
 Scope: TypeAlias = Literal["send", "read", "ops", "admin"]
@@ -54,6 +54,16 @@ class Webhook(msgspec.Struct, frozen=True, omit_defaults=True):
     def signing(self, utc: float) -> tuple[str, ...]:
         """The secrets a delivery is signed with now."""
         return self.secrets if utc < self.old_secret_until_utc else self.secrets[:1]
+
+
+class Template(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A Liquid text of an account. `required`: variables that must be given."""
+
+    id: str
+    account: str
+    text: str
+    required: tuple[str, ...] = ()
+    created_utc: float = 0.0
 
 
 def event_name(notice: Notice) -> str:

@@ -5,7 +5,7 @@ import sys
 
 from cyclopts import App
 
-from gateway.cli.common import fail
+from gateway.cli.common import DEFAULT_CONFIG, ConfigPath, call, fail, read_config
 
 app = App(name="account", help="Clients that may bind.")
 PASSWORD_MAX = 8
@@ -22,3 +22,26 @@ def hash_() -> None:
     if len(password) > PASSWORD_MAX:
         fail(f"{len(password)} characters: SMPP 3.4 passwords have at most {PASSWORD_MAX}", 2)
     print(PasswordHasher().hash(password))
+
+
+@app.command
+def topup(account: str, amount: float, *, config: ConfigPath = DEFAULT_CONFIG) -> None:
+    """Put money into a prepaid account's balance (negative takes away), in units of its currency."""
+    print(f"{_fund(config, account, round(amount * 1e6)) / 1e6:g}")
+
+
+@app.command
+def show(account: str, *, config: ConfigPath = DEFAULT_CONFIG) -> None:
+    """What is in an account's balance."""
+    print(f"{_fund(config, account, 0) / 1e6:g}")
+
+
+def _fund(config: ConfigPath, account: str, amount: int) -> int:
+    from gateway.calls.messages import Done, Fund
+
+    settings = read_config(config)
+    if account not in {one.system_id for one in settings.accounts}:
+        fail(f"no account is called {account}", 2)
+    answer = call(settings, Fund(account, amount, f"command line, {getpass.getuser()}"))
+    assert isinstance(answer, Done)
+    return answer.count

@@ -5,7 +5,23 @@ from importlib.metadata import version
 
 from cyclopts import App
 
-from gateway.cli import account, bench, channel, config, doctor, key, message, send, serve, sim, status, store, webhook
+from gateway.cli import (
+    account,
+    bench,
+    channel,
+    config,
+    doctor,
+    explain,
+    key,
+    message,
+    optout,
+    send,
+    serve,
+    sim,
+    status,
+    store,
+    webhook,
+)
 
 app = App(
     name="tensec",
@@ -18,6 +34,8 @@ app.command(account.app)
 app.command(key.app)
 app.command(send.send)
 app.command(message.app)
+app.command(optout.app)
+app.command(explain.explain)
 app.command(webhook.app)
 app.command(channel.app)
 app.command(doctor.app)

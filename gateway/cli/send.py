@@ -8,7 +8,7 @@ import msgspec
 from cyclopts import Parameter
 
 from config.schema import MessageClass
-from gateway.api.refusals import REFUSALS
+from gateway.api.refusals import refusal
 from gateway.api.texts import encode
 from gateway.calls.messages import Draft, Find, Records, Submit, Taken
 from gateway.cli.common import DEFAULT_CONFIG, ConfigPath, Json, call, fail, read_config
@@ -47,7 +47,8 @@ def send(
     assert isinstance(answer, Taken)
     (item,) = answer.items
     if item.status:
-        fail(REFUSALS.get(item.status, ("", "", status_name(item.status)))[2])
+        refused = refusal(item)
+        fail(f"{refused[1]}: {refused[2]}" if refused is not None else status_name(item.status))
     if not wait:
         print(msgspec.json.encode({"id": str(item.message_id), "to": f"+{item.to}"}).decode() if json else item.message_id)
         return

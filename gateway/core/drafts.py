@@ -21,7 +21,12 @@ class Drafts:
     def __init__(self, config: Config, ids: IdMaker, boot: str) -> None:
         self._ids = ids
         self._blanks = Blanks(boot)
+        self._accounts = {one.system_id: one for one in config.accounts}
         self._validity = {name: getattr(config.classes, name).validity_s for name in CLASSES}
+
+    def account(self, name: str) -> Account | None:
+        """An account of the configuration."""
+        return self._accounts.get(name)
 
     def messages(self, submit: Submit, account: Account, batch_id: str, *, tell: bool) -> list[Message]:
         """A message for each draft. `tell`: somebody wants to hear what becomes of them."""

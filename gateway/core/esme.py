@@ -22,7 +22,7 @@ from gateway.core.desk import Desk
 from gateway.core.notices import Notices
 from gateway.core.pipeline import Pipeline
 from gateway.core.rates import Rates
-from gateway.core.submission import Reader, Submission, response_of
+from gateway.core.submission import Reader, Submission, refused_submit, response_of
 from gateway.core.tls import TlsWire, server_context
 from gateway.core.wire import Wire
 from gateway.store.base import RequestRecord
@@ -327,6 +327,9 @@ class EsmeFront:
             touched[submission.session] = connection
             if submission.command_id == _SUBMIT_SM:
                 status = submission.statuses[0]
+                if submission.refusals and connection.session.takes_tlvs:
+                    connection.session.respond(refused_submit(submission.sequence, submission.refusals[0]))
+                    continue
                 public_id = "" if status else submission.messages[0].public_id
                 connection.session.respond_submit(submission.sequence, status, public_id)
             else:

@@ -1,6 +1,7 @@
 """What carriers deliver: receipts, and messages of subscribers (MO), as outcomes for the store."""
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
 
 from config.schema import Channel
 from gateway import log
@@ -9,6 +10,7 @@ from gateway.store.base import CarrierReceipt, MobileOriginated, Outcome
 from protocol import receipt
 from protocol.ids import canonical_id
 from protocol.pdu import DataSm, DeliverSm
+from protocol.spoken import spoken_text
 from protocol.tlv import Tag, get_int
 from protocol.validate import user_data
 from routing.ids import IdMaker
@@ -17,13 +19,29 @@ from routing.records import Notice
 _USER_MESSAGE_REFERENCE = int(Tag.USER_MESSAGE_REFERENCE)
 
 
+class Hearing(Protocol):
+    """Who listens to what subscribers reply."""
+
+    def account_of(self, destination: str) -> str:
+        """The account whose number a subscriber wrote to; empty when it is nobody's."""
+
+    def hear(self, account: str, subscriber: str, destination: str, text: str) -> Sequence[Outcome]:
+        """What the reply changes."""
+
+
 class Incoming:
     """Reads deliver_sm and data_sm of one channel, by its rules. `to_webhook`: whether an account's messages go to one."""
 
     def __init__(
-        self, channel: Channel, clock: Clock, ids: IdMaker, to_webhook: Callable[[str], bool] = lambda _: False
+        self,
+        channel: Channel,
+        clock: Clock,
+        ids: IdMaker,
+        replies: "Hearing | None" = None,
+        to_webhook: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._to_webhook = to_webhook
+        self._replies = replies
         self._channel = channel
         self._clock = clock
         self._ids = ids
@@ -57,14 +75,20 @@ class Incoming:
         return outcomes
 
     def _mobile_originated(self, pdu: DeliverSm | DataSm, utc: float) -> Sequence[Outcome]:
-        if not self._channel.mo_account:
+        account = self._channel.mo_account
+        heard: Sequence[Outcome] = ()
+        if self._replies is not None:
+            account = self._replies.account_of(pdu.destination_addr) or account
+            text = spoken_text(user_data(pdu), pdu.data_coding, pdu.esm_class)
+            heard = self._replies.hear(account, pdu.source_addr, pdu.destination_addr, text)
+        if not account:
             self._log.warning(
                 "a subscriber's message has no taker: set mo_account for the channel", source=log.mask(pdu.source_addr)
             )
             return ()
         notice = Notice(
             id=self._ids.make(pdu.source_addr),
-            account=self._channel.mo_account,
+            account=account,
             source_ton=pdu.source_addr_ton,
             source_npi=pdu.source_addr_npi,
             source=pdu.source_addr,
@@ -76,6 +100,6 @@ class Incoming:
             data_coding=pdu.data_coding,
             esm_class=pdu.esm_class,
             is_mo=True,
-            door="http" if self._to_webhook(self._channel.mo_account) else "",
+            door="http" if self._to_webhook(account) else "",
         )
-        return (MobileOriginated(notice),)
+        return (*heard, MobileOriginated(notice))

@@ -31,9 +31,10 @@ from gateway.core.mailbox import Mailbox, Signal
 from gateway.core.report import Report
 from gateway.core.storage import NotStoredError, Storage
 from gateway.core.submission import Submission
-from gateway.store.base import Admission, Begun, Due, Final, Finish, Outcome, RequestRecord, Settled
+from gateway.store.base import Admission, Begun, Change, Due, Final, Finish, Outcome, RequestRecord, Settled
 from gateway.store.recovery import Recovered
 from protocol.reassembly import Reassembler
+from protocol.spoken import spoken_text
 from protocol.status import Status
 from routing.guards import Guard
 from routing.plan import WAIT, Health, RouteTable, plan
@@ -78,6 +79,8 @@ class Pipeline:
         self.reports: Mailbox[Report] = Mailbox()
         self.refused: Counter[tuple[str, str]] = Counter()
         """By class and reason, since the start."""
+        self.delivered: Counter[str] = Counter()
+        """By account, since the start."""
         self.accepting = True
         self.sending = True
         self.on_finals: Callable[[Sequence[Final]], None] = lambda _: None
@@ -88,6 +91,7 @@ class Pipeline:
         self._planned: set[str] = set()
         self._plan_again = Signal()
         self._to_release: list[int] = []
+        self._too_late: list[Message] = []
         self._settling = 0
         self._pins: OrderedDict[str, str] = OrderedDict()
         self._groups: Reassembler[Message] = Reassembler(timeout_s=config.core.parts_timeout_s, groups_max=100_000)
@@ -97,7 +101,7 @@ class Pipeline:
     def configure(self, config: Config) -> None:
         """Take over rules, routes and limits; lanes are the service's to change."""
         self._config = config
-        self._routes = RouteTable(config.routes)
+        self.routes = RouteTable(config.routes)
         policies = {policy.name: policy for policy in config.policies}
         words = {name: read_words(policy.keywords.words_file) for name, policy in policies.items()}
         self.screens = {
@@ -212,7 +216,21 @@ class Pipeline:
         if group is None:
             return []
         self._pins.pop(key, None)  # references are few and come again: an earlier group's channel is not this one's
-        return [one.id for one in group.in_order()]
+        parts = group.in_order()
+        return [] if self._refused_whole(parts) else [one.id for one in parts]
+
+    def _refused_whole(self, parts: list[Message]) -> bool:
+        """Rules about texts see a message that its sender cut only when all of it is there; refused, all of it ends."""
+        rules = self.screens.get(parts[0].account)
+        if rules is None or rules.policy is None:
+            return False
+        text = "".join(spoken_text(one.content.data, one.content.data_coding, one.content.esm_class) for one in parts)
+        refusal = rules.check_whole(parts, text, self.clock.utc())
+        if refusal is None:
+            return False
+        self.refused[parts[0].class_, refusal.reason] += 1
+        self.report(Report([Finish(one.id, MessageState.BLOCKED, str(refusal)) for one in parts]))
+        return True
 
     # -- 2. dispatch: plan onto the lanes
 
@@ -251,7 +269,8 @@ class Pipeline:
                 break
             batch = [queue.popleft() for _ in range(min(unseen, room))]
             unseen -= len(batch)
-            for message, name in zip(batch, plan(batch, self._routes, health, self._pins), strict=True):
+            batch = [one for one in batch if not one.window_end_utc or self._in_window(one)]
+            for message, name in zip(batch, plan(batch, self.routes, health, self._pins), strict=True):
                 if name is None:
                     reason = "every channel of its route refused it" if message.tried else "no route"
                     ended.append(Finish(message.id, MessageState.REJECTED, reason))
@@ -263,9 +282,16 @@ class Pipeline:
         if ended:
             self.report(Report(ended))
 
+    def _in_window(self, message: Message) -> bool:
+        """Whether its send window is still open; else it waits for the next one."""
+        if self.clock.utc() < message.window_end_utc:
+            return True
+        self._too_late.append(message)
+        return False
+
     def _stand_aside(self, class_: str, message: Message) -> None:
         """Wait for the channels of its route without holding up messages of other routes."""
-        names = tuple(name for name, _ in self._routes.left(message, self._pins) if name in self.lanes)
+        names = tuple(name for name, _ in self.routes.left(message, self._pins) if name in self.lanes)
         self._aside[class_].setdefault(names, deque()).append(message)
 
     def lane_changed(self) -> None:
@@ -275,7 +301,7 @@ class Pipeline:
 
     def alternatives(self, message: Message, channel: str) -> bool:
         """Whether another channel of its route is left for it."""
-        return self._routes.alternatives(message, channel)
+        return self.routes.alternatives(message, channel)
 
     def attempts_max(self, message: Message) -> int:
         """How many charged attempts a message of its class has."""
@@ -327,6 +353,8 @@ class Pipeline:
         add = self.sla.add
         for final in settled.finals:
             add(final.message.class_, final.channel, final.since_due, final.since_written, correction=final.correction)
+            if final.since_due is not None:
+                self.delivered[final.message.account] += 1
         self._make_ready(settled.requeue)
         if settled.notices:
             self._deliver(settled.notices)
@@ -352,6 +380,8 @@ class Pipeline:
             due = await self.store.take_due()
             if due is not None:
                 self._come_due(due)
+            if self._too_late:
+                await self._wait_for_window()
             await self._page_in()
 
     def _come_due(self, due: Due) -> None:
@@ -363,6 +393,28 @@ class Pipeline:
             self._log.warning("notices nobody took are dead letters now", notices=len(due.dead), accounts=accounts)
         self.spread(due.settled)
         self._make_ready(self.store.ready(due.queued))
+
+    async def _wait_for_window(self) -> None:
+        """Messages whose send window closed before they left go back to waiting; those with none to come end."""
+        late, self._too_late = self._too_late, []
+        utc = self.clock.utc()
+        changes: list[Change] = []
+        ended: list[Outcome] = []
+        for message in late:
+            rules = self.screens.get(message.account)
+            opening = None if rules is None else rules.opening_after(message, utc)
+            if opening is None:
+                ended.append(Finish(message.id, MessageState.BLOCKED, "quiet_hours: its send window does not open again"))
+                continue
+            start, end = opening
+            validity = message.expires_utc - (message.due_utc or message.arrival_utc)
+            fields: dict[str, object] = {"not_before_utc": start, "due_utc": start, "window_end_utc": end}
+            changes.append(Change(message.id, {**fields, "expires_utc": start + validity}))
+        if ended:
+            self.report(Report(ended))
+        if changes:
+            _, settled = await self.store.change(changes)
+            self.spread(settled)
 
     async def _page_in(self) -> None:
         """Queued messages beyond the working set come from the store as those before them have left."""
@@ -378,6 +430,10 @@ class Pipeline:
         self._make_ready(recovered.queued)
 
     # -- for drain and monitoring
+
+    def alert(self, what: str, **values: object) -> None:
+        """Something an operator should see."""
+        self._log.warning(f"alert: {what}", **values)
 
     @property
     def busy(self) -> int:

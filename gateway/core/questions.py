@@ -10,11 +10,12 @@ import msgspec
 import trio
 
 from gateway.calls import messages as calls
-from gateway.calls.things import HELD, KEY, WEBHOOK, Webhook
+from gateway.calls.things import HELD, KEY, TEMPLATE, WEBHOOK, Webhook
 from gateway.clock import Clock
 from gateway.core import views
 from gateway.core.outbox import Outbox
 from gateway.core.pipeline import Pipeline
+from gateway.core.rules import Rules
 from gateway.store.base import Change
 from gateway.store.record import Record
 from gateway.store.states import event_of
@@ -39,7 +40,10 @@ class DocumentReaders(Protocol):
 class Questions:
     """See the module. `batch_key` says where a batch is remembered."""
 
-    def __init__(self, pipeline: Pipeline, outbox: Outbox, clock: Clock, batch_key: Callable[[str, str], str]) -> None:
+    def __init__(
+        self, pipeline: Pipeline, outbox: Outbox, rules: Rules, clock: Clock, batch_key: Callable[[str, str], str]
+    ) -> None:
+        self.rules = rules
         self._pipeline = pipeline
         self._store = pipeline.store
         self._outbox = outbox
@@ -88,7 +92,7 @@ class Questions:
                 return calls.TallyList(views.tallies(pipeline))
             case calls.Steer():
                 return await self._steer(ask)
-        return calls.Done(f"{type(ask).__name__} is not a question")
+        return await self.rules.answer(ask) or calls.Done(f"{type(ask).__name__} is not a question")
 
     # -- messages
 
@@ -154,13 +158,13 @@ class Questions:
     def documents(self) -> list[tuple[str, str, bytes]]:
         """Everything a worker needs to know."""
         held = self._store.book.documents
-        return [(kind, name, value) for kind in (KEY, WEBHOOK) for name, value in held.of(kind)]
+        return [(kind, name, value) for kind in (KEY, WEBHOOK, TEMPLATE) for name, value in held.of(kind)]
 
     async def put_document(self, kind: str, name: str, value: bytes) -> None:
         """Keep it, then tell those who go by it."""
         await self._store.put_document(kind, name, value)
         self.take_over(kind, name, value)
-        if self.readers is not None and kind in (KEY, WEBHOOK):
+        if self.readers is not None and kind in (KEY, WEBHOOK, TEMPLATE):
             self.readers.tell_documents([(kind, name, value)])
 
     def take_over(self, kind: str, name: str, value: bytes) -> None:

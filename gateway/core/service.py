@@ -23,8 +23,10 @@ from gateway import link, log
 from gateway.calls import frames
 from gateway.calls.things import HELD, WEBHOOK, Webhook
 from gateway.clock import Clock
+from gateway.core.audit import Audit
 from gateway.core.control import Control
 from gateway.core.desk import Desk
+from gateway.core.drafts import Drafts
 from gateway.core.esme import EsmeFront
 from gateway.core.incoming import Incoming
 from gateway.core.lane import Lane
@@ -33,6 +35,8 @@ from gateway.core.outbox import Outbox
 from gateway.core.pipeline import Pipeline
 from gateway.core.questions import Questions
 from gateway.core.rates import Rates
+from gateway.core.replies import Replies
+from gateway.core.rules import Rules
 from gateway.core.storage import Storage
 from gateway.core.submission import Reader
 from gateway.core.upkeep import keep_history
@@ -78,9 +82,15 @@ class Service:
         self._front = EsmeFront(config, self.pipeline, self._notices, self._reader(config), desk, clock, rates)
         self._control = Control(self.pipeline, self.reload)
         self._outbox = Outbox(self._storage, clock, self.pipeline.report, self._disable)
-        self._questions = Questions(self.pipeline, self._outbox, clock, batch_key)
+        self._audit = Audit(Path(config.data_dir), clock)
+        rules = Rules(self.pipeline, clock, Drafts(config, self._ids, clock.boot), self._audit)
+        self._questions = Questions(self.pipeline, self._outbox, rules, clock, batch_key)
         self._workers = Workers(config, self.pipeline, self._outbox, self._questions, rates, self._ids, clock)
         self._questions.readers = self._workers
+        guards = self._storage.book.guards
+        self._replies = Replies(
+            config, clock, lambda: self.pipeline.screens, guards.is_member, self._workers.send_own, self._audit
+        )
         self.pipeline.on_finals = self._workers.tell_finals
         for name, value in self._storage.book.documents.of(WEBHOOK):
             self._questions.take_over(WEBHOOK, name, value)
@@ -221,6 +231,7 @@ class Service:
         try:
             self._front.configure(config, self._reader(config))
             self._workers.configure(config)
+            self._replies.configure(config)
         except OSError as error:
             self._log.error("configuration not taken over", error=f"smpp.tls: {error}")
             return [f"{self._source}: smpp.tls: {error}"]
@@ -247,7 +258,7 @@ class Service:
     def _start_lanes(self, channels: list[Channel]) -> None:
         assert self._lanes_nursery is not None
         for channel in channels:
-            incoming = Incoming(channel, self._clock, self._ids, self._outbox.wants_received)
+            incoming = Incoming(channel, self._clock, self._ids, self._replies, self._outbox.wants_received)
             lane = Lane(channel, self.pipeline, self._clock, random.getrandbits(16), incoming)
             self.pipeline.lanes[channel.name] = lane
             self._lanes_nursery.start_soon(lane.run)

@@ -274,6 +274,8 @@ class Storage:
 
     async def begin(self, attempts: Sequence[Attempt]) -> Begun:
         """See Store.begin. When it cannot be stored nothing may leave, and the messages are queued again."""
+        if self.keeper is not None:
+            await self._bring(lambda: missing.of_attempts(self.book, attempts))
         begun = self.book.begin(attempts, self._clock.now(), self._clock.utc())
         if await self._durable():
             return begun
@@ -408,6 +410,24 @@ class Storage:
         size = self.book.members(set_name, add, remove)
         await self._surely()
         return size
+
+    async def list_members(self, set_name: str, after: str, limit: int) -> tuple[list[str], int]:
+        """Members of a set in order, after `after`, and how many there are."""
+        here = self.book.guards.members_here(set_name)
+        found = {key for key, member in here.items() if member and key > after}
+        vault = self._vault
+        if vault is not None:
+            start = member_key(set_name, "")
+            rows = await self._call("reader", lambda: vault.scan("guard", start + after, start + LAST, limit + len(here)))
+            stored = {key[len(start) :] for key, value in rows if value != b"[]"}
+            found |= {key for key in stored if key not in here}
+        return sorted(found)[:limit], self.book.members(set_name)
+
+    async def would_pass(self, guards: Sequence[Guard]) -> list[bool]:
+        """For each guard whether it would let pass now; nothing is taken."""
+        if self.keeper is not None:
+            await self._bring(lambda: missing.of_guards(self.book, guards))
+        return [self.book.guards.would_pass(one, self._clock.utc()) for one in guards]
 
     async def fund(self, purse: str, amount: int) -> int:
         """See Store.fund."""

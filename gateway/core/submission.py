@@ -11,7 +11,7 @@ from protocol import times, udh
 from protocol.commands import Command
 from protocol.errors import ContentError
 from protocol.fields import Destination, Unsuccess
-from protocol.pdu import DataSm, DataSmResp, Pdu, SubmitMulti, SubmitMultiResp, SubmitSm
+from protocol.pdu import DataSm, DataSmResp, Pdu, SubmitMulti, SubmitMultiResp, SubmitSm, SubmitSmResp
 from protocol.segment import split_octets
 from protocol.status import Status
 from protocol.tlv import Tag, Tlvs, get_int
@@ -22,6 +22,7 @@ from routing.records import Content, Message, MessageState, PartOf
 
 SubmitPdu: TypeAlias = SubmitSm | SubmitMulti | DataSm
 
+INFO_MAX = 255
 _SCHEDULED = MessageState.SCHEDULED
 _OURS = frozenset(
     {
@@ -228,3 +229,9 @@ def response_of(submission: Submission) -> Pdu:
     if len(failed) == len(submission.messages):
         return SubmitMultiResp(submission.sequence, failed[0].status)
     return SubmitMultiResp(submission.sequence, message_id=first.public_id, unsuccess=tuple(failed))
+
+
+def refused_submit(sequence: int, refusal: Refusal) -> SubmitSmResp:
+    """The answer to a submit_sm that a rule refused; the rule is named in additional_status_info_text (5.0 section 4.8.4.1)."""
+    words = str(refusal).encode("ascii", "replace")[:INFO_MAX] + b"\0"
+    return SubmitSmResp(sequence, refusal.status, ((int(Tag.ADDITIONAL_STATUS_INFO_TEXT), words),))

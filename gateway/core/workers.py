@@ -17,7 +17,7 @@ import trio
 from config.schema import Account, Config
 from gateway import log
 from gateway.calls.frames import PUSHED, Call, FrameError, Reply, Splitter, calls_of, pack
-from gateway.calls.messages import Answer, Ask, Conflict, Item, Submit, Taken, Tried, Watch
+from gateway.calls.messages import Answer, Ask, Conflict, Draft, Item, Submit, Taken, Tried, Watch
 from gateway.calls.outbound import Documents, Events, Push
 from gateway.clock import Clock
 from gateway.core.drafts import Drafts
@@ -26,11 +26,12 @@ from gateway.core.outbox import Outbox
 from gateway.core.pipeline import Pipeline
 from gateway.core.questions import Questions
 from gateway.core.rates import Rates
-from gateway.core.submission import AskedAs, Submission
+from gateway.core.submission import AskedAs, Submission, parts_of
 from gateway.core.wire import Wire
 from gateway.store.base import Final, RequestRecord
 from gateway.store.states import event_of
 from protocol.status import Status
+from protocol.text import encode_text
 from routing.ids import IdMaker
 
 REPEATS_S = 86_400.0
@@ -101,6 +102,7 @@ class Workers:
         """Take over accounts and defaults."""
         self._accounts: dict[str, Account] = {one.system_id: one for one in config.accounts}
         self._drafts = Drafts(config, self._ids, self._clock.boot)
+        self._questions.rules.drafts = self._drafts
         self._batch_s = config.store.history_days * 86_400.0
 
     # -- connections
@@ -223,6 +225,16 @@ class Workers:
         if handed:
             self._pipeline.submissions.put(handed)
 
+    def send_own(self, account: str, to: str, source: str, text: str) -> None:
+        """A message of our own in the account's name; nobody waits for its answer."""
+        found = self._accounts.get(account)
+        if found is None:
+            return
+        data_coding, data = encode_text(text)
+        draft = Draft(to, data, data_coding, parts_of(data, data_coding, 0), source, "notification")
+        submit = Submit(account, [draft], self._clock.now(), self._clock.utc())
+        self._pipeline.submissions.put([(self, Submission(0, 0, 0, self._drafts.messages(submit, found, "", tell=False)))])
+
     async def _submit_once(self, worker: Worker, submits: Sequence[tuple[int, Submit]]) -> None:
         """Requests that may be repeats."""
         fresh: list[tuple[int, Submit]] = []
@@ -287,9 +299,11 @@ class Workers:
 
 def _taken(submission: Submission) -> Taken:
     items = [
-        Item(0 if status else message.id, status, message.destination, int(message.state))
+        Item(0 if status else message.id, status, message.destination, int(message.state), parts=message.content.parts)
         for message, status in zip(submission.messages, submission.statuses, strict=True)
     ]
+    for at, refusal in submission.refusals.items():
+        items[at].reason, items[at].rule, items[at].detail = refusal.reason, refusal.rule, refusal.detail
     retry_after_s = 0.0
     if Status.RMSGQFUL in submission.statuses:
         retry_after_s = FULL_RETRY_S

@@ -138,6 +138,14 @@ class NoticeDone(msgspec.Struct, gc=False):
     box: str
 
 
+class Membership(msgspec.Struct, gc=False):
+    """A recipient joins or leaves a member set: an opt-out by reply."""
+
+    set_name: str
+    key: str
+    member: bool
+
+
 class NoticeKept(msgspec.Struct, gc=False):
     """A webhook did not take the notice: how far it is, and when to try again, outlives a restart."""
 
@@ -145,7 +153,17 @@ class NoticeKept(msgspec.Struct, gc=False):
 
 
 Outcome: TypeAlias = (
-    Sent | Refused | NotSent | Unclear | Abandoned | CarrierReceipt | MobileOriginated | Finish | NoticeDone | NoticeKept
+    Sent
+    | Refused
+    | NotSent
+    | Unclear
+    | Abandoned
+    | CarrierReceipt
+    | MobileOriginated
+    | Finish
+    | NoticeDone
+    | NoticeKept
+    | Membership
 )
 
 

@@ -83,6 +83,7 @@ class BlockingStore:
 
     def begin(self, attempts: Sequence[Attempt], now: float, utc: float) -> Begun:
         self._bring(lambda: missing.of_messages(self.book, (one.key.message_id for one in attempts)))
+        self._bring(lambda: missing.of_attempts(self.book, attempts))
         begun = self.book.begin(attempts, now, utc)
         self.commit(utc)
         return begun

@@ -21,6 +21,7 @@ from gateway.store.base import (
     Due,
     Final,
     Finish,
+    Membership,
     MobileOriginated,
     NoticeDone,
     NoticeKept,
@@ -33,15 +34,14 @@ from gateway.store.base import (
     nothing_to_remember,
 )
 from gateway.store.evidence import is_about
-from gateway.store.holdings import Holdings
+from gateway.store.recheck import WINDOW_CLOSED, recheck
 from gateway.store.record import CORRELATION_S, Record, attempt_of, is_out, needs_evidence, settled
-from gateway.store.shelf import given_up_utc
+from gateway.store.telling import Telling
 from routing.guards import Guard
-from routing.policy.caps import refusal_of
-from routing.records import Attempt, AttemptKey, AttemptState, Message, MessageState, Notice
+from routing.records import Attempt, AttemptKey, AttemptState, Message, MessageState
 
 
-class Book(Holdings):
+class Book(Telling):
     """See the module. `receipt_grace_s`: how long after its validity a message in a carrier's hands is waited for.
 
     `alone`: nothing else holds what is not here, so what has ended may be forgotten without asking.
@@ -70,6 +70,7 @@ class Book(Holdings):
             Finish: self._finish,
             NoticeDone: self._notice_done,
             NoticeKept: self._notice_kept,
+            Membership: self._membership,
         }
 
     # -- accepting
@@ -146,24 +147,17 @@ class Book(Holdings):
         if utc >= message.expires_utc:
             self._expired(record, attempt.key.number, done, utc)
             return False
-        if first and not self._may_still_leave(record, done, utc):
+        if first and (why := recheck(record, self.guards, utc)):
+            if why is WINDOW_CLOSED:
+                done.requeue.append(message)
+            else:
+                self._end(record, MessageState.BLOCKED, why, done, utc)
             return False
         message.tries = attempt.key.number
         message.channel = attempt.channel
         self._move(record, states.IN_FLIGHT)
         attempt.begun, attempt.begun_utc, attempt.boot = now, utc, self.boot
         record.attempts.append(attempt)
-        return True
-
-    def _may_still_leave(self, record: Record, done: Settled, utc: float) -> bool:
-        """Recipients may have opted out while it waited, and its send window closed."""
-        message = record.message
-        if record.guards and (guard := self.guards.still(record.guards)) is not None:
-            self._end(record, MessageState.BLOCKED, str(refusal_of(guard)), done, utc)
-            return False
-        if message.window_end_utc and utc >= message.window_end_utc:
-            done.requeue.append(message)  # whoever plans it sees that it must wait
-            return False
         return True
 
     # -- settling
@@ -338,39 +332,6 @@ class Book(Holdings):
         record = self.records.get(outcome.message_id)
         if record is not None and record.message.state not in states.FINAL:
             self._end(record, outcome.state, outcome.reason, done, utc)
-
-    # -- notices
-
-    def _mobile_originated(self, outcome: MobileOriginated, done: Settled, utc: float) -> None:
-        outcome.notice.created_utc = utc
-        self._add_notice(outcome.notice, done)
-
-    def _add_notice(self, notice: Notice, done: Settled) -> None:
-        self.hold(notice)
-        self.changes.notices[notice.id] = notice
-        done.notices.append(notice)
-
-    def _notice_done(self, outcome: NoticeDone, _done: Settled, _utc: float) -> None:
-        self.unhold(outcome.notice_id)
-        self.changes.notices.pop(outcome.notice_id, None)
-        self.changes.told[outcome.notice_id] = outcome.box
-
-    def _notice_kept(self, outcome: NoticeKept, _done: Settled, utc: float) -> None:
-        notice = outcome.notice
-        if notice.id in self.changes.told or given_up_utc(notice) <= utc:
-            return
-        self.unhold(notice.id)
-        self.hold(notice)
-        self.changes.notices[notice.id] = notice
-
-    def _give_up(self, notice_id: int, due: Due) -> None:
-        notice = self.shelf.take(notice_id)
-        if notice is not None:
-            self.dead_letters += 1
-            self.changes.notices.pop(notice_id, None)
-            self.changes.told[notice_id] = notice.box
-            self.changes.dead[notice_id] = notice
-            due.dead.append(notice)
 
     # -- states
 

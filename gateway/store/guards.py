@@ -143,6 +143,22 @@ class GuardBook:
             self.changes.sums.add("n" + set_name)
         return size
 
+    def is_member(self, set_name: str, key: str) -> bool:
+        """Whether it is known to be one."""
+        return bool(self.held.get(member_key(set_name, key)))
+
+    def members_here(self, set_name: str) -> dict[str, bool]:
+        """What is held of a set: key to whether it is a member."""
+        start = member_key(set_name, "")
+        return {key[len(start) :]: bool(value) for key, value in self.held.items() if key.startswith(start)}
+
+    def would_pass(self, guard: Guard, utc: float) -> bool:
+        """Whether it lets pass; what it took is given back at once."""
+        if not self._pass(guard, utc):
+            return False
+        self._return(guard, utc)
+        return True
+
     def has_purse(self, purse: str) -> bool:
         """Whether anything was ever put into it."""
         return "p" + purse in self.sums

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from gateway.store.base import (
     Admission,
     CarrierReceipt,
+    Membership,
     MobileOriginated,
     NoticeDone,
     NoticeKept,
@@ -16,8 +17,10 @@ from gateway.store.base import (
 )
 from gateway.store.book import Book
 from gateway.store.fetch import Wanted
+from gateway.store.guards import member_key
 from gateway.store.record import attempt_of, by_carrier, by_place
-from routing.records import AttemptKey
+from routing.guards import Guard, Member
+from routing.records import Attempt, AttemptKey
 
 
 def for_admission(book: Book, batch: Sequence[Admission]) -> Wanted | None:
@@ -34,6 +37,19 @@ def of_requests(book: Book, keys: Iterable[str]) -> Wanted | None:
     return Wanted(requests=wanted) if wanted else None
 
 
+def of_attempts(book: Book, attempts: Sequence[Attempt]) -> Wanted | None:
+    """Memberships that are asked again before a message leaves; they are here unless it has waited for long."""
+    found = (book.records.get(one.key.message_id) for one in attempts)
+    members = (guard for record in found if record is not None and record.guards for guard in record.guards)
+    return of_guards(book, [one for one in members if isinstance(one, Member)])
+
+
+def of_guards(book: Book, guards: Sequence[Guard]) -> Wanted | None:
+    """Keys of guards that are not held."""
+    wanted = book.guards.missing(guards)
+    return Wanted(guards=wanted) if wanted else None
+
+
 def of_members(book: Book, member_keys: Sequence[str]) -> Wanted | None:
     """Members of sets, by their spelled keys."""
     wanted = [key for key in member_keys if key not in book.guards.held]
@@ -48,7 +64,7 @@ def of_messages(book: Book, ids: Iterable[int]) -> Wanted | None:
 
 def for_outcomes(book: Book, outcomes: Sequence[Outcome]) -> Wanted | None:
     """Messages the outcomes are about, or may be about."""
-    wanted = Wanted(finds=[])
+    wanted = Wanted(finds=[], guards=[])
     unknown: list[CarrierReceipt] = []
     known, records = book.indexes.by_carrier, book.records
     for outcome in outcomes:  # the commonest first: whether it is here is asked for every one
@@ -61,6 +77,10 @@ def for_outcomes(book: Book, outcomes: Sequence[Outcome]) -> Wanted | None:
                 unknown.append(outcome)
         elif isinstance(outcome, (NoticeDone, NoticeKept)):
             continue
+        elif isinstance(outcome, Membership):
+            member = member_key(outcome.set_name, outcome.key)
+            if member not in book.guards.held:
+                wanted.guards.append(member)
         elif isinstance(outcome, Sent):
             if not outcome.carrier_id or outcome.key.message_id not in records:
                 _for_attempt(book, outcome.key, wanted, about_place=not outcome.carrier_id)

@@ -83,6 +83,11 @@ class Step(NamedTuple):
     verdict: str
     refusal: Refusal | None
 
+    @property
+    def told(self) -> str:
+        """In words."""
+        return self.verdict if self.refusal is None else str(self.refusal)
+
 
 class Screen:
     """The rules of one account, compiled. `words`: those of keywords.words_file. Raises BadPatternError, KeyError, and what
@@ -90,7 +95,7 @@ class Screen:
     """
 
     def __init__(self, account: Account, policy: Policy | None = None, words: Iterable[str] = ()) -> None:
-        self._country_code = account.country_code
+        self.country_code = account.country_code
         self._any_source = not account.source_addresses
         self._sources = frozenset(one for one in account.source_addresses if not one.endswith("*"))
         self._source_prefixes = tuple(one[:-1] for one in account.source_addresses if one.endswith("*"))
@@ -125,6 +130,8 @@ class Screen:
             self._of_text.append(("signature", self._signed))
         if policy.opt_out_hint.mode != "off":
             self._of_text.append(("opt_out_hint", self._hinted))
+        if any(rule.cap.mark for rule in self._guards.caps):
+            self._of_text.append(("caps", self._marked))
         if min(self._segments.values()) < 255:
             self._of_text.append(("segments_max", self._short))
 
@@ -199,7 +206,7 @@ class Screen:
         return Refusal("sender_not_allowed", "source_addresses", "the account may not use this sender")
 
     def _number(self, message: Message) -> Refusal | None:
-        number = normal_number(message.destination, self._country_code)
+        number = normal_number(message.destination, self.country_code)
         if not number:
             return Refusal("invalid_number", "number", "not a number that can be written as E.164")
         message.destination = number
@@ -228,6 +235,14 @@ class Screen:
 
     def _hinted(self, look: Look) -> Refusal | None:
         return _said(look, self._hint.apply(look.text)) if self._hint.applies(look.message.class_) else None
+
+    def _marked(self, look: Look) -> Refusal | None:
+        """A message that counts as urgent must say so."""
+        assert self._guards is not None
+        for rule in self._guards.caps:
+            if rule.cap.mark and rule.applies(look.message) and rule.cap.mark not in look.text:
+                return Refusal("mark", rule.cap.name, f"the text must carry {rule.cap.mark!r}")
+        return None
 
     def _short(self, look: Look) -> Refusal | None:
         if look.changed and (refusal := _encoded(look)) is not None:

@@ -19,6 +19,7 @@ Reason: TypeAlias = Literal[
     "quiet_hours",
     "duplicate",
     "frequency_cap",
+    "mark",
     "velocity",
     "quota",
 ]
@@ -44,6 +45,7 @@ FIELDS: dict[Reason, str] = {
     "signature": "text",
     "opt_out_hint": "text",
     "link": "text",
+    "mark": "text",
     "too_long": "text",
     "quiet_hours": "send_at",
     "duplicate": "text",

@@ -5,16 +5,27 @@ from pathlib import Path
 import pytest
 from argon2 import PasswordHasher
 
-from config import schema
+from config import presets, schema
 from config.loader import load
 from config.schema import CLASSES
 
 FOLDER = Path(schema.__file__).parent
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.toml")), ids=lambda path: path.name)
+PRESETS = {"windows.toml", "caps.toml"}
+CONFIGURATIONS = [path for path in sorted(FOLDER.glob("*.toml")) if path.name not in PRESETS]
+
+
+@pytest.mark.parametrize("path", CONFIGURATIONS, ids=lambda path: path.name)
 def test_every_shipped_file_loads(path: Path) -> None:
     load(path, {})
+
+
+def test_every_preset_is_complete() -> None:
+    assert all(window.intervals for window in presets.windows().values())
+    assert {cap.name for cap in presets.caps()["three-three"]} == {"promotions", "urgent", "care"}
+    named = [cap.name for several in presets.caps().values() for cap in several]
+    assert len(set(named)) == len(named), "caps of one name would count each other's messages"
 
 
 def test_the_file_for_load_tools_is_what_they_rely_on() -> None:

@@ -1,0 +1,56 @@
+"""`tensec explain`: what would become of a message, rule by rule; nothing is sent and nothing is counted."""
+
+import sys
+from datetime import UTC, datetime
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+
+from config.schema import MessageClass
+from gateway.api.texts import encode, encoding_of, text_of
+from gateway.calls.messages import Draft, Explain, Explained
+from gateway.cli.common import DEFAULT_CONFIG, ConfigPath, Json, call, fail, read_config
+from protocol.errors import ContentError
+
+
+def explain(
+    *,
+    account: str,
+    to: str,
+    text: str,
+    source: Annotated[str, Parameter(name="--from", help="The sender.")] = "",
+    class_: Annotated[MessageClass | None, Parameter(name="--class", help="Instead of the account's.")] = None,
+    purpose: str = "",
+    brand: str = "",
+    industry: str = "",
+    config: ConfigPath = DEFAULT_CONFIG,
+    json: Json = False,
+) -> None:
+    """Say each rule's verdict, the text as it would leave, its parts and cost, and its channels (exit 1: it would be refused)."""
+    try:
+        encoded = encode(text)
+    except ContentError as error:
+        fail(str(error), 2)
+    draft = Draft(to, encoded.data, encoded.data_coding, encoded.parts, source, class_ or "", purpose, "", brand, industry)
+    answer = call(read_config(config), Explain(account, draft))
+    if not isinstance(answer, Explained):
+        fail(getattr(answer, "error", "no answer"), 2)
+    message = answer.record.message
+    allowed = not any(refused for _, _, refused in answer.steps)
+    said = text_of(message.content)
+    if json:
+        steps = [{"rule": rule, "verdict": verdict, "refused": refused} for rule, verdict, refused in answer.steps]
+        shown = {"allowed": allowed, "steps": steps, "to": message.destination, "text": said, "segments": message.content.parts}
+        print(msgspec.json.encode(shown | {"cost": message.price, "channels": answer.channels}).decode())
+    else:
+        for rule, verdict, refused in answer.steps:
+            print(f"{'REFUSED' if refused else 'ok':<8} {rule:<28} {verdict}")
+        print(f"text     {said!r}: {message.content.parts} segments, {encoding_of(message.content.data_coding)}")
+        if message.price:
+            print(f"cost     {message.price / 1e6:g} {message.currency}")
+        channels = ", ".join(f"{name} (weight {weight}, {state})" for name, weight, state in answer.channels)
+        print(f"route    {channels or 'no route'}")
+        if answer.next_send_utc:
+            print(f"goes     {datetime.fromtimestamp(answer.next_send_utc, UTC):%Y-%m-%d %H:%M:%S}Z")
+    sys.exit(0 if allowed else 1)

@@ -1,0 +1,69 @@
+"""Opting out by reply: a subscriber's word puts the number on the account's list, in the step that stores the message.
+
+The account is the one whose sender address was written to, else that of the channel. A confirmation, where configured, goes out
+as a notification of the account, once for each change.
+"""
+
+from collections.abc import Callable, Sequence
+
+from config.schema import Config
+from gateway import log
+from gateway.clock import Clock
+from gateway.core.audit import Audit
+from gateway.store.base import Membership, Outcome
+from routing.policy.caps import optout_set
+from routing.policy.numbers import normal_number
+from routing.policy.screen import Screen
+
+
+class Replies:
+    """See the module. `screens` are the rules of accounts as they are now; `confirm(account, to, source, text)` sends."""
+
+    def __init__(
+        self,
+        config: Config,
+        clock: Clock,
+        screens: Callable[[], dict[str, Screen]],
+        is_out: Callable[[str, str], bool],
+        confirm: Callable[[str, str, str, str], None],
+        audit: Audit,
+    ) -> None:
+        self._clock = clock
+        self._screens = screens
+        self._is_out = is_out
+        self._confirm = confirm
+        self._audit = audit
+        self._log = log.logger()
+        self.configure(config)
+
+    def configure(self, config: Config) -> None:
+        """Take over whose numbers are whose."""
+        listed = [(address, account.system_id) for account in config.accounts for address in account.source_addresses]
+        self._numbers = {address: name for address, name in listed if not address.endswith("*")}
+        self._prefixes = sorted(
+            ((address[:-1], name) for address, name in listed if address.endswith("*") and len(address) > 1),
+            key=lambda one: -len(one[0]),
+        )
+
+    def account_of(self, destination: str) -> str:
+        """The account whose number a subscriber wrote to; empty when it is nobody's."""
+        number = destination.removeprefix("+")
+        found = self._numbers.get(number, "")
+        return found or next((name for prefix, name in self._prefixes if number.startswith(prefix)), "")
+
+    def hear(self, account: str, subscriber: str, destination: str, text: str) -> Sequence[Outcome]:
+        """What the reply changes."""
+        rules = self._screens().get(account)
+        if rules is None or rules.replies is None:
+            return ()
+        wish = rules.replies.wish(text)
+        number = normal_number(subscriber, rules.country_code)
+        if not wish or not number:
+            return ()
+        out = wish == "stop"
+        name = optout_set(account)
+        if out and not self._is_out(name, number) and rules.replies.confirmation:
+            self._confirm(account, number, destination, rules.replies.confirmation)
+        self._audit.note("opted out" if out else "opted in", by="reply", account=account, number=number, word=text.strip()[:40])
+        self._log.info("opted out by reply" if out else "opted in by reply", account=account, number=log.mask(number))
+        return (Membership(name, number, out),)

@@ -1,0 +1,118 @@
+"""What is asked of policy, and the lists it goes by: opt-outs, blocks, balances, and what would become of a message."""
+
+from gateway.calls import messages as calls
+from gateway.clock import Clock
+from gateway.core.audit import Audit
+from gateway.core.drafts import Drafts
+from gateway.core.pipeline import Pipeline
+from gateway.store.record import Record
+from routing.policy.caps import BLOCKED, OPTED_OUT, balance_purse, blocked_set, optout_set, refusal_of
+from routing.policy.numbers import normal_number
+from routing.records import MessageState
+
+SETS = {OPTED_OUT: optout_set, BLOCKED: blocked_set}
+COMPLAINTS_SHARE = 0.002
+COMPLAINTS_MIN = 5
+"""So few say nothing about a share."""
+
+
+class Rules:
+    """See the module."""
+
+    def __init__(self, pipeline: Pipeline, clock: Clock, drafts: Drafts, audit: Audit) -> None:
+        self._pipeline = pipeline
+        self._store = pipeline.store
+        self._clock = clock
+        self._audit = audit
+        self.drafts = drafts
+        self._complaints: dict[tuple[str, str], int] = {}
+
+    async def answer(self, ask: calls.Ask) -> calls.Answer | None:
+        """One question; None when it is not about rules."""
+        match ask:
+            case calls.ChangeMembers():
+                return await self._change_members(ask)
+            case calls.ListMembers():
+                return await self._list_members(ask)
+            case calls.Explain():
+                return await self._explain(ask)
+            case calls.Fund():
+                return await self._fund(ask)
+            case calls.Note():
+                return self._note(ask)
+        return None
+
+    # -- lists
+
+    async def _change_members(self, ask: calls.ChangeMembers) -> calls.Answer:
+        rules = self._pipeline.screens.get(ask.account)
+        if ask.kind not in SETS or rules is None:
+            return calls.Done(f"no list {ask.kind} of {ask.account}")
+        code = rules.country_code
+        add = [number for number in (normal_number(one, code) for one in ask.add) if number]
+        remove = [number for number in (normal_number(one, code) for one in ask.remove) if number]
+        await self._store.members(SETS[ask.kind](ask.account), add, remove)
+        for what, numbers in (("added", add), ("removed", remove)):
+            if numbers:
+                fields = {"by": ask.by, "account": ask.account, "numbers": numbers, "why": ask.why}
+                self._audit.note(f"{ask.kind} {what}", **fields)
+        bad = len(ask.add) + len(ask.remove) - len(add) - len(remove)
+        return calls.Done(f"{bad} are no numbers" if bad else "", len(add) + len(remove))
+
+    async def _list_members(self, ask: calls.ListMembers) -> calls.Answer:
+        if ask.kind not in SETS:
+            return calls.Done(f"there is no list {ask.kind}")
+        numbers, total = await self._store.list_members(SETS[ask.kind](ask.account), ask.after, ask.limit)
+        return calls.MemberPage(numbers, total)
+
+    # -- money
+
+    async def _fund(self, ask: calls.Fund) -> calls.Answer:
+        held = await self._store.fund(balance_purse(ask.account), ask.amount)
+        if ask.amount:
+            self._audit.note("funded", by=ask.by, account=ask.account, amount=ask.amount, balance=held)
+        return calls.Done(count=held)
+
+    # -- what would become of a message
+
+    async def _explain(self, ask: calls.Explain) -> calls.Answer:
+        pipeline, utc = self._pipeline, self._clock.utc()
+        rules = pipeline.screens.get(ask.account)
+        account = self.drafts.account(ask.account)
+        if rules is None or account is None:
+            return calls.Done(f"there is no account {ask.account}")
+        submit = calls.Submit(ask.account, [ask.draft], self._clock.now(), utc)
+        (message,) = self.drafts.messages(submit, account, "", tell=False)
+        steps = [(one.rule, one.told, one.refusal is not None) for one in rules.explain(message, utc)]
+        if not any(refused for _, _, refused in steps):
+            guards = rules.guards(message, utc)
+            for purse, amount in rules.purses(message.account, message.not_before_utc or utc).items():
+                self._store.open_purse(purse, amount)
+            for guard, passes in zip(guards, await self._store.would_pass(guards), strict=True):
+                refusal = refusal_of(guard)
+                steps.append((f"{refusal.reason} ({refusal.rule})", "passed" if passes else str(refusal), not passes))
+        channels = [
+            (name, weight, "up" if (lane := pipeline.lanes.get(name)) is not None and lane.up and not lane.held else "down")
+            for name, weight in pipeline.routes.candidates(message)
+        ]
+        next_utc = message.not_before_utc if message.state is MessageState.SCHEDULED else utc
+        return calls.Explained(steps, Record(message), channels, next_utc)
+
+    # -- what is told about messages
+
+    def _note(self, ask: calls.Note) -> calls.Answer:
+        self._audit.note(
+            ask.what, account=ask.account, message_id=str(ask.message_id or ""), campaign_id=ask.campaign_id, **ask.fields
+        )
+        if ask.what == "complaint":
+            self._count_complaint(ask)
+        return calls.Done()
+
+    def _count_complaint(self, ask: calls.Note) -> None:
+        """An alert when complaints are more than two in a thousand of what the account had delivered since the start."""
+        key = (ask.account, ask.campaign_id)
+        count = self._complaints[key] = self._complaints.get(key, 0) + 1
+        delivered = self._pipeline.delivered[ask.account]
+        if count >= COMPLAINTS_MIN and count > COMPLAINTS_SHARE * delivered:
+            campaign = ask.campaign_id
+            self._pipeline.alert("complaints", account=ask.account, campaign=campaign, complaints=count, delivered=delivered)

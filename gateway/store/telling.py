@@ -1,0 +1,45 @@
+"""What senders are to be told, and what subscribers told us: rules that are about neither messages nor attempts."""
+
+from gateway.store.base import Due, Membership, MobileOriginated, NoticeDone, NoticeKept, Settled
+from gateway.store.holdings import Holdings
+from gateway.store.shelf import given_up_utc
+from routing.records import Notice
+
+
+class Telling(Holdings):
+    """Notices are held until they are taken or their time is over; memberships change with the reply that asked for it."""
+
+    def _mobile_originated(self, outcome: MobileOriginated, done: Settled, utc: float) -> None:
+        outcome.notice.created_utc = utc
+        self._add_notice(outcome.notice, done)
+
+    def _membership(self, outcome: Membership, _done: Settled, _utc: float) -> None:
+        keys = [outcome.key]
+        self.guards.members(outcome.set_name, keys if outcome.member else (), () if outcome.member else keys)
+
+    def _add_notice(self, notice: Notice, done: Settled) -> None:
+        self.hold(notice)
+        self.changes.notices[notice.id] = notice
+        done.notices.append(notice)
+
+    def _notice_done(self, outcome: NoticeDone, _done: Settled, _utc: float) -> None:
+        self.unhold(outcome.notice_id)
+        self.changes.notices.pop(outcome.notice_id, None)
+        self.changes.told[outcome.notice_id] = outcome.box
+
+    def _notice_kept(self, outcome: NoticeKept, _done: Settled, utc: float) -> None:
+        notice = outcome.notice
+        if notice.id in self.changes.told or given_up_utc(notice) <= utc:
+            return
+        self.unhold(notice.id)
+        self.hold(notice)
+        self.changes.notices[notice.id] = notice
+
+    def _give_up(self, notice_id: int, due: Due) -> None:
+        notice = self.shelf.take(notice_id)
+        if notice is not None:
+            self.dead_letters += 1
+            self.changes.notices.pop(notice_id, None)
+            self.changes.told[notice_id] = notice.box
+            self.changes.dead[notice_id] = notice
+            due.dead.append(notice)
