@@ -1,11 +1,13 @@
 """What JSON looks like outside: lists, previews, templates, and what is told about messages (see `schemas`)."""
 
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import msgspec
 from msgspec import Meta
 
 from gateway.api.schemas import Body, ListName, MessageId, Moment, Number, Out, Text, Word
+
+VariableName: TypeAlias = Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$", max_length=64)]
 
 
 class OptOutIn(Body, frozen=True, kw_only=True):
@@ -76,7 +78,7 @@ class TemplateIn(Body, frozen=True, kw_only=True):
 
     id: Annotated[str, Meta(pattern="^[A-Za-z0-9_.-]{1,64}$")]
     text: Text
-    required: Annotated[list[Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$", max_length=64)]], Meta(max_length=50)] = []
+    required: Annotated[list[VariableName], Meta(max_length=50)] = []
 
 
 class TemplateOut(Out, frozen=True, kw_only=True):

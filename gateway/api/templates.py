@@ -28,7 +28,7 @@ class _Bounded(liquid.Environment):
     local_namespace_limit = 100_000
 
 
-_LIQUID = _Bounded(undefined=liquid.StrictUndefined)
+_LIQUID = _Bounded(undefined=liquid.StrictDefaultUndefined)
 
 
 @lru_cache(maxsize=1_024)
@@ -41,18 +41,23 @@ def variables(text: str) -> list[str]:
     try:
         return sorted(str(one) for one in _parsed(text).global_variables())
     except LiquidError as error:
-        raise ContentError(f"not a Liquid template: {error}") from None
+        raise ContentError(f"not a Liquid template: {_first_line(error)}") from None
 
 
 def rendered(template: Template, params: Mapping[str, str]) -> str:
     """The text. Raises ContentError for a variable that is missing."""
     missing = [name for name in template.required if not params.get(name)]
     if missing:
-        raise ContentError(f"params.{missing[0]} is required by template {template.id}")
+        raise ContentError(f"params.{missing[0]} is required by template {template.id.partition('/')[2]}")
     try:
         return _parsed(template.text).render(**params)
     except LiquidError as error:
-        raise ContentError(f"template {template.id}: {error}") from None
+        raise ContentError(f"template {template.id.partition('/')[2]}: {_first_line(error)}") from None
+
+
+def _first_line(error: LiquidError) -> str:
+    """Without the picture of the place."""
+    return str(error).partition("\n")[0]
 
 
 def text_for(asked: Asked, text: str, template_id: str, params: Mapping[str, str]) -> str:

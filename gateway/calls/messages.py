@@ -310,6 +310,8 @@ class Health(msgspec.Struct, array_like=True, tag=7):
     up: int
     channels: int
     webhook_backlog: int = 0
+    refused: list[tuple[str, str, int]] = []
+    """Messages that rules refused: class, reason, how many."""
 
 
 class Deliveries(msgspec.Struct, array_like=True, tag=8):

@@ -27,7 +27,7 @@ def explain(
     config: ConfigPath = DEFAULT_CONFIG,
     json: Json = False,
 ) -> None:
-    """Say each rule's verdict, the text as it would leave, its parts and cost, and its channels (exit 1: it would be refused)."""
+    """Say each rule's verdict, the text as it would leave, its parts, cost and channels (exit 1: it would be refused)."""
     try:
         encoded = encode(text)
     except ContentError as error:

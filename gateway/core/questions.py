@@ -81,7 +81,9 @@ class Questions:
             case calls.AskHealth():
                 lanes = pipeline.lanes.values()
                 up = sum(lane.up for lane in lanes)
-                return calls.Health(pipeline.accepting, self._store.trouble, up, len(lanes), self._outbox.backlog)
+                refused = [(class_, reason, count) for (class_, reason), count in pipeline.refused.items()]
+                trouble, backlog = self._store.trouble, self._outbox.backlog
+                return calls.Health(pipeline.accepting, trouble, up, len(lanes), backlog, refused)
             case calls.AskLedger():
                 await self._store.settled()
                 return calls.LedgerSums(views.sums(pipeline))
