@@ -58,6 +58,14 @@ class MetadataTlvs(Section, frozen=True, kw_only=True):
     campaign_id: TlvTag = 0x3E07
 
 
+class ServiceTypes(Section, frozen=True, kw_only=True):
+    """service_type values that make a message's class, instead of the account's."""
+
+    verification: list[Annotated[str, Meta(max_length=5)]] = []
+    notification: list[Annotated[str, Meta(max_length=5)]] = []
+    marketing: list[Annotated[str, Meta(max_length=5)]] = []
+
+
 class Smpp(Section, frozen=True, kw_only=True):
     """The door for clients (ESMEs)."""
 
@@ -77,6 +85,7 @@ class Smpp(Section, frozen=True, kw_only=True):
     bind_failure_delay_s: Rate = 0.5
     bind_failures_per_minute: Count = 5
     tlvs: MetadataTlvs = MetadataTlvs()
+    service_types: ServiceTypes = ServiceTypes()
 
 
 class Webhooks(Section, frozen=True, kw_only=True):

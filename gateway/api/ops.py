@@ -76,6 +76,10 @@ class Ops:
         families += _of_classes(tallies)
         families += _of_channels(channels)
         families.append(GaugeMetricFamily("tensec_store_trouble", "Nothing can be stored", value=bool(health.trouble)))
+        refused = CounterMetricFamily("tensec_messages_blocked", "Messages that rules refused", labels=["class", "reason"])
+        for class_, reason, count in health.refused:
+            refused.add_metric([class_, reason], count)
+        families.append(refused)
         families.append(
             GaugeMetricFamily("tensec_webhook_backlog", "Events a webhook has not taken", value=health.webhook_backlog)
         )

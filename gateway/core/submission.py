@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from config.schema import CLASSES, Account, Config, MetadataTlvs
+from config.schema import CLASSES, Account, Config, MessageClass, MetadataTlvs
 from gateway.core.blanks import Blanks
 from protocol import times, udh
 from protocol.commands import Command
@@ -71,6 +71,8 @@ class Reader:
         self._tags = config.smpp.tlvs
         self._tag_fields = _by_tag(config.smpp.tlvs)
         self._validity = {name: getattr(config.classes, name).validity_s for name in CLASSES}
+        types = config.smpp.service_types
+        self._classes: dict[str, MessageClass] = {one: name for name in CLASSES for one in getattr(types, name)}
         self._parts_timeout_s = config.core.parts_timeout_s
 
     def read(self, pdu: SubmitPdu, account: Account, now: float, utc: float, *, short_ids: bool) -> list[Message] | Status:
@@ -93,6 +95,8 @@ class Reader:
         if not_before:
             first.not_before_utc = first.due_utc = not_before
             first.state = _SCHEDULED
+        if pdu.service_type and (class_ := self._classes.get(pdu.service_type)) is not None:
+            first.class_ = class_
         if pdu.tlvs and not self._override(first, pdu.tlvs):
             return Status.RINVOPTPARAMVAL
         first.expires_utc = expires or (not_before or utc) + self._validity[first.class_]

@@ -19,9 +19,8 @@ class HintRule:
         """Whether texts of this class must say it."""
         return self._rule.mode != "off" and (not self._classes or class_ in self._classes)
 
-    def apply(self, text: str) -> str | Refusal:
-        """The text with the hint; or why it may not be sent."""
-        said = plain(text)
+    def apply(self, text: str, said: str) -> str | Refusal:
+        """The text with the hint; or why it may not be sent. `said`: its plain form."""
         if any(word in said for word in self._words):
             return text
         if self._rule.mode == "add":

@@ -30,7 +30,7 @@ from routing.policy.replies import Replies
 from routing.policy.signature import SignatureRule
 from routing.policy.verdict import Refusal
 from routing.policy.windows import WindowRule
-from routing.policy.words import Words
+from routing.policy.words import Words, plain
 from routing.records import Message, MessageState
 
 DEFAULT_POLICY = "default"
@@ -39,12 +39,13 @@ DEFAULT_POLICY = "default"
 class Look:
     """A message that is being judged, with its text once somebody asks for it."""
 
-    __slots__ = ("_text", "changed", "message", "utc")
+    __slots__ = ("_plain", "_text", "changed", "message", "utc")
 
     def __init__(self, message: Message, utc: float) -> None:
         self.message = message
         self.utc = utc
         self._text: str | None = None
+        self._plain: str | None = None
         self.changed = False
 
     @property
@@ -55,10 +56,17 @@ class Look:
             self._text = decode_text(content.data, content.data_coding)
         return self._text
 
+    @property
+    def plain(self) -> str:
+        """Without what only changes how it looks; see `words`."""
+        if self._plain is None:
+            self._plain = plain(self.text)
+        return self._plain
+
     def say(self, text: str) -> None:
         """It says something else now."""
-        if text != self._text:
-            self._text = text
+        if text is not self._text and text != self._text:
+            self._text, self._plain = text, None
             self.changed = True
 
     def encode(self) -> None:
@@ -107,6 +115,7 @@ class Screen:
         self.replies = Replies(policy.opt_out) if policy is not None else None
         if policy is not None:
             self._compile(policy, words)
+        self._all = self._rules + self._of_text
 
     def _compile(self, policy: Policy, words: Iterable[str]) -> None:
         """What the configuration asks for, and nothing else: rules that are off cost nothing."""
@@ -143,8 +152,8 @@ class Screen:
         if refusal is not None or self.policy is None:
             return refusal
         look = Look(message, utc)
-        rules = self._rules if message.part_of is not None or message.content.esm_class & UDHI else self._rules + self._of_text
-        for _, rule in rules:
+        in_parts = message.part_of is not None or message.content.esm_class & UDHI
+        for _, rule in self._rules if in_parts else self._all:
             refusal = rule(look)
             if refusal is not None:
                 return refusal
@@ -155,7 +164,8 @@ class Screen:
     def check_whole(self, parts: list[Message], text: str, utc: float) -> Refusal | None:
         """A message the sender cut itself, now that all of it is here. Nothing can be added to it any more."""
         look = Look(parts[0], utc)
-        look._text = text
+        look.say(text)
+        look.changed = False
         for _, rule in self._of_text:
             refusal = rule(look)
             if refusal is not None:
@@ -180,7 +190,7 @@ class Screen:
         if self.policy is None:
             return steps
         look = Look(message, utc)
-        for name, rule in self._rules + self._of_text:
+        for name, rule in self._all:
             before = look.text
             refusal = rule(look)
             steps.append(_step(name, refusal, "" if look.text == before else f"the text is now {look.text!r}"))
@@ -225,7 +235,7 @@ class Screen:
         return self._links.check(look.text) if self._links.applies(look.message.class_) else None
 
     def _worded(self, look: Look) -> Refusal | None:
-        return self._words.check(look.text) if self._words.applies(look.message.class_) else None
+        return self._words.check(look.plain) if self._words.applies(look.message.class_) else None
 
     def _signed(self, look: Look) -> Refusal | None:
         message = look.message
@@ -234,7 +244,7 @@ class Screen:
         return _said(look, self._signature.apply(look.text, message.brand))
 
     def _hinted(self, look: Look) -> Refusal | None:
-        return _said(look, self._hint.apply(look.text)) if self._hint.applies(look.message.class_) else None
+        return _said(look, self._hint.apply(look.text, look.plain)) if self._hint.applies(look.message.class_) else None
 
     def _marked(self, look: Look) -> Refusal | None:
         """A message that counts as urgent must say so."""

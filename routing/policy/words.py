@@ -53,9 +53,8 @@ class Words:
         """Whether texts of this class are looked at."""
         return not self._classes or class_ in self._classes
 
-    def check(self, text: str) -> Refusal | None:
-        """Why this text may not be sent."""
-        looked_at = plain(text)
+    def check(self, looked_at: str) -> Refusal | None:
+        """Why a text may not be sent, by its plain form."""
         if self._finder is not None:
             found = self._finder.find_matches_as_indexes(looked_at)
             if found:
