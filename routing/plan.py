@@ -12,16 +12,28 @@ import msgspec
 from config.schema import Route
 from routing.records import Message
 
+NEARLY_BEST = 0.8
+"""Of the best score: below it a channel gets no codes."""
+PROBE_SHARE = 0.05
+PROBE_SPREAD, PROBE_SHIFT = 0x9E3779B97F4A7C15, 40
+"""Spreads ids that count upwards over all shares."""
+SCALE = 1_000
+"""Weights are whole numbers; scores are not."""
 WAIT = ""
 """The route has channels left, but none is up with room just now."""
 
 
 class Health(msgspec.Struct):
-    """A channel as planning sees it. `room`: how many more messages it takes now; `plan` counts it down."""
+    """A channel as planning sees it. `room`: how many more messages it takes now; `plan` counts it down.
+
+    `score`: 0 to 100, how well it delivers (`quality`); `trusted`: whether it gets more than a try now and then.
+    """
 
     name: str
     up: bool
     room: int
+    score: float = 100.0
+    trusted: bool = True
 
 
 class RouteTable:
@@ -85,11 +97,40 @@ def _choose(
         open_now = [one for one in open_now if one[0] != message.channel] or open_now
     if not open_now:
         return WAIT
-    chosen = _weighted(open_now, message.id)
+    chosen = _weighted(_by_quality(message, open_now, health), message.id)
     health[chosen].room -= 1
     if message.part_of is not None:
         pins[message.part_of.key] = chosen
     return chosen
+
+
+def _by_quality(
+    message: Message, candidates: Sequence[tuple[str, int]], health: Mapping[str, Health]
+) -> Sequence[tuple[str, int]]:
+    """Weights by how well channels deliver: codes keep away from what is not nearly the best, others go there less.
+
+    A channel that is not trusted gets a message in twenty, to show whether it is well again, and never a code, unless there is
+    no other.
+    """
+    if len(candidates) == 1:
+        return candidates
+    states = [health[name] for name, _ in candidates]
+    first = states[0].score
+    if all(one.trusted and one.score == first for one in states):
+        return candidates
+    is_code = message.class_ == "verification"
+    if not is_code and message.id * PROBE_SPREAD >> PROBE_SHIFT & 0xFFFF < PROBE_SHARE * 0x10000:
+        probed = [one for one, state in zip(candidates, states, strict=True) if not state.trusted]
+        if probed:
+            return probed
+    kept = [(one, state.score) for one, state in zip(candidates, states, strict=True) if state.trusted]
+    if not kept:
+        kept = [(one, state.score) for one, state in zip(candidates, states, strict=True)]
+    best = max(score for _, score in kept)
+    if is_code:
+        kept = [(one, score) for one, score in kept if score >= NEARLY_BEST * best]
+    power = 2 if is_code else 1
+    return [(name, max(1, round(weight * SCALE * (score / 100) ** power))) for (name, weight), score in kept]
 
 
 def _weighted(candidates: Sequence[tuple[str, int]], message_id: int) -> str:

@@ -5,7 +5,7 @@ write per bind. What carriers say becomes outcomes for the pipeline; what a dyin
 queue is kept short on purpose, so that a code that comes now never stands behind a campaign.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
@@ -26,13 +26,16 @@ from protocol.pdu import DataSm, DeliverSm, Pdu, SubmitSmResp
 from protocol.session import Answered, Event, Session, Unanswered
 from protocol.status import Status, status_name
 from routing.failover import RESEND_AFTER_S, classify, decide
+from routing.pace import Pace
 from routing.plan import Health
+from routing.quality import ChannelQuality
 from routing.records import Attempt, Message, MessageState
-from routing.throttle import TokenBucket
 
 VERIFICATION_ANSWER_S = 2.0
 """A code without answer for so long counts as unknown; others wait for the channel's response_timeout_s."""
-PAUSE_S = 1.0
+STALL_S = 1.0
+"""A full window without any answer for so long: what waits goes elsewhere."""
+LOOK_S = 1.0
 TICK_S = 0.25
 
 
@@ -71,13 +74,17 @@ class Lane:
         self._clock = clock
         self._incoming = incoming
         self._encoder = Encoder(channel, seed)
-        self._bucket = TokenBucket(channel.messages_per_second)
+        self.pace = Pace(channel.messages_per_second)
+        self.quality = ChannelQuality()
         self._capacity = max(20, 2 * channel.binds * channel.window)
         self._queues: dict[str, deque[Message]] = {name: deque() for name in CLASSES}
         self._parts: deque[Part] = deque()
         self._codes: deque[tuple[float, Part]] = deque()
         self._signal = Signal()
         self._paused_until = 0.0
+        self._progress_at = 0.0
+        self._looked_at = 0.0
+        self._stalled = False
         self._beginning = 0
         self._leaving = False
         self.held = ""
@@ -86,11 +93,13 @@ class Lane:
 
     # -- what planning needs
 
-    def health(self, *, urgent: bool) -> Health:
-        """Up, and how many more messages it takes; `urgent` ones (codes) have as much room again, and go first here."""
-        capacity = self._capacity * 2 if urgent else self._capacity
+    def health(self, class_: str) -> Health:
+        """Up, how many more messages it takes, how well it delivers; codes have as much room again, and go first here."""
+        capacity = self._capacity * 2 if class_ == "verification" else self._capacity
         room = 0 if self._paused_until > self._clock.now() else max(0, capacity - self.queued)
-        return Health(self.name, self.up and not self._leaving and not self.held, room)
+        up = self.up and not self._leaving and not self.held and not self._stalled
+        quality = self.quality
+        return Health(self.name, up, room, quality.score_of(class_), not quality.breaker.is_open)
 
     @property
     def up(self) -> bool:
@@ -144,12 +153,12 @@ class Lane:
         free = sum(bind.can_send for bind in self.binds)
         if free == 0 or self.queued == 0 or self._paused_until > now:  # when leaving, only parts of what has begun are left
             return False
-        granted = self._bucket.take(min(free, self._capacity), now)
+        granted = self.pace.bucket.take(min(free, self._capacity), now)
         if granted == 0:
-            await trio.sleep(self._bucket.wait_s(now))
+            await trio.sleep(self.pace.bucket.wait_s(now))
             return True
         parts = self._take_parts(granted)
-        self._bucket.give_back(granted - len(parts))
+        self.pace.bucket.give_back(granted - len(parts))
         if not parts:
             return False
         shares = self._spread(parts)
@@ -220,7 +229,13 @@ class Lane:
             if part.message.class_ == "verification":
                 self._codes.append((now, part))
         self.submitted += len(parts) - len(failed)
+        self._note_written(parts, now)
         return failed
+
+    def _note_written(self, parts: list[Part], now: float) -> None:
+        """Of a message in parts the first stands for all."""
+        for class_, count in Counter(part.message.class_ for part in parts if part.number == 1).items():
+            self.quality.of(class_).written(count, now)
 
     def _not_sent(self, part: Part) -> NotSent:
         """A part of a long message stays here, for its sisters may have left; a whole message is planned again."""
@@ -234,12 +249,14 @@ class Lane:
         rule = self.channel.resp_id
         outcomes: list[Outcome] = []
         delivered: list[DeliverSm | DataSm] = []
+        accepted = 0
         for event in events:
             if isinstance(event, Answered):
                 part: Part = event.token
                 part.answered = True
                 answer = event.answer
                 if isinstance(answer, SubmitSmResp) and not answer.status:
+                    accepted += 1
                     outcomes.append(Sent(part.key, now, canonical_id(answer.message_id, rule), answer.message_id))
                 else:
                     outcomes.append(self._on_refusal(bind, part, answer.status or Status.RUNKNOWNERR, now))
@@ -249,6 +266,11 @@ class Lane:
                 outcomes += [self._unclear(part, now) for part in event.tokens]
             elif isinstance(event, Pdu):
                 self._log.info("ignored a PDU of the carrier", command=event.command_id.name)
+        if accepted:
+            self.pace.accepted(accepted, now)
+            self.quality.answers.answered(now, accepted=accepted)
+        if outcomes:
+            self._progress_at, self._stalled = now, False
         if delivered:
             outcomes += self._incoming.read(delivered, now)
         if outcomes or delivered:
@@ -266,13 +288,19 @@ class Lane:
             attempts_max=self._owner.attempts_max(message),
             alternatives=self._owner.alternatives(message, self.name) and message.part_of is None,
         )
+        self._note_refused(part, now, throttled=decision.pause_channel)
         if decision.pause_channel:
-            self._paused_until = now + PAUSE_S
+            self._paused_until = max(self._paused_until, now + self.pace.throttled(now))
         if decision.rebind:
             bind.rebind(f"submit refused: {status_name(status)}")
         if decision.free and part.total > 1:
             return self._not_sent(part)  # same channel, same reference (its sisters are there)
         return Refused(part.key, now, status, status_name(status), decision.again, decision.never_here, decision.free)
+
+    def _note_refused(self, part: Part, now: float, *, throttled: bool) -> None:
+        self.quality.answers.answered(now, refused=int(not throttled), throttled=int(throttled))
+        if part.number == 1:
+            self.quality.of(part.message.class_).not_written(1, part.written)
 
     def _unclear(self, part: Part, now: float) -> Unclear:
         message = part.message
@@ -321,6 +349,7 @@ class Lane:
             for bind in self.binds:
                 bind.tick(now)
             self._watch_codes(now)
+            self._watch_flow(now)
             if self.held == "drain" and not self.in_flight and not self._parts:
                 for bind in self.binds:
                     bind.suspend()
@@ -328,6 +357,26 @@ class Lane:
                 self._paused_until = 0.0
                 self._signal.set()
                 self._owner.lane_changed()
+
+    def _watch_flow(self, now: float) -> None:
+        """Rates rise again, scores are made anew, and a channel that answers nothing keeps nobody waiting."""
+        if self.pace.tick(now):
+            self._signal.set()
+        if now - self._looked_at >= LOOK_S:
+            self._looked_at = now
+            if what := self.quality.look(now):
+                score = self.quality.score
+                parts = {name: round(value, 3) for name, value in score._asdict().items()}
+                self._log.warning(f"channel {'not trusted any more' if what == 'opened' else 'trusted again'}", **parts)
+                self._owner.lane_changed()
+        busy = self.queued and self.in_flight and not any(bind.can_send for bind in self.binds)
+        if not busy:
+            self._progress_at = max(self._progress_at, now) if not self.in_flight else self._progress_at
+        elif not self._stalled and now - self._progress_at > STALL_S:
+            self._stalled = True
+            self._log.warning("no answer with a full window: what waits goes elsewhere", waiting=self.queued)
+            self._give_back()
+            self._owner.lane_changed()
 
     def _watch_codes(self, now: float) -> None:
         late: list[Outcome] = []

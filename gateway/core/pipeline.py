@@ -246,7 +246,7 @@ class Pipeline:
             return  # nothing may leave that is not stored as leaving
         self._planned.clear()
         for class_ in CLASSES:
-            health = {name: lane.health(urgent=class_ == "verification") for name, lane in self.lanes.items()}
+            health = {name: lane.health(class_) for name, lane in self.lanes.items()}
             for names, queue in list(self._aside[class_].items()):
                 self._plan_queue(class_, queue, health, names)
                 if not queue:
@@ -353,8 +353,7 @@ class Pipeline:
         add = self.sla.add
         for final in settled.finals:
             add(final.message.class_, final.channel, final.since_due, final.since_written, correction=final.correction)
-            if final.since_due is not None:
-                self.delivered[final.message.account] += 1
+            self._note_quality(final)
         self._make_ready(settled.requeue)
         if settled.notices:
             self._deliver(settled.notices)
@@ -362,6 +361,16 @@ class Pipeline:
             self.on_finals(settled.finals)
         if settled.parked:
             self._log.info("receipts for ids nobody knows yet", parked=settled.parked)
+
+    def _note_quality(self, final: Final) -> None:
+        """What a message's end says of its channel. One that we ended ourselves says nothing."""
+        lane = self.lanes.get(final.channel)
+        if final.since_written is not None:
+            self.delivered[final.message.account] += 1
+            if lane is not None:
+                lane.quality.of(final.message.class_).delivered(final.since_written, self.clock.now())
+        elif lane is not None and final.message.state is MessageState.UNDELIVERED:
+            lane.quality.of(final.message.class_).failed(self.clock.now())
 
     def _make_ready(self, messages: Iterable[Message]) -> None:
         for message in messages:

@@ -224,12 +224,12 @@ async def test_room_shrinks_with_the_queue_codes_see_more_and_it_is_never_negati
 ) -> None:
     async with stage(monkeypatch, window=1, response_timeout_s=100) as at:
         at.smsc.reply = silent
-        room = at.lane.health(urgent=False).room
-        assert at.lane.health(urgent=True).room == 2 * room
+        room = at.lane.health("marketing").room
+        assert at.lane.health("verification").room == 2 * room
         at.send(long(1, 200), *messages(2, 5))
         await trio.sleep(1)
         assert at.lane.queued > 2 * room
-        assert (at.lane.health(urgent=False).room, at.lane.health(urgent=True).room) == (0, 0)
+        assert (at.lane.health("marketing").room, at.lane.health("verification").room) == (0, 0)
 
 
 async def test_a_message_that_cannot_be_expressed_is_rejected_alone(
@@ -290,14 +290,14 @@ async def test_throttling_pauses_the_whole_channel_and_is_free(
         at.send(*messages(1, 3))
         await trio.sleep(0.5)
         assert at.smsc.count == 1
-        assert at.lane.health(urgent=True).room == 0
+        assert at.lane.health("verification").room == 0
         (refused,) = at.owner.of(Refused)
         assert (refused.again, refused.free, refused.never_here) == (True, True, False)
         await trio.sleep(1)
         at.resend()
         await trio.sleep(1)
         assert at.smsc.count == 4
-        assert at.lane.health(urgent=False).room > 0
+        assert at.lane.health("marketing").room > 0
 
 
 async def test_a_refusal_of_the_session_binds_anew(monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock) -> None:
@@ -567,7 +567,7 @@ async def test_leaving_gives_back_what_waits_and_unbinds(monkeypatch: pytest.Mon
         await trio.sleep(1)
         at.lane.leave()
         assert [one.id for one in at.owner.back] == [3, 4, 5]
-        assert at.lane.health(urgent=True).up is False
+        assert at.lane.health("verification").up is False
         for held in list(at.smsc.line.held):
             await at.smsc.line.respond(held.sequence, f"id-{held.sequence}")
         await trio.sleep(1)

@@ -22,6 +22,7 @@ from protocol.pdu import DeliverSm
 from protocol.receipt import MessageState as CarrierState
 from protocol.status import Status
 from routing.plan import Health
+from routing.quality import ChannelQuality
 from routing.records import Attempt, AttemptKey, Message, MessageState, Notice, PartOf
 
 
@@ -35,13 +36,14 @@ class FakeLane:
         self.got: list[Message] = []
         self.woken = 0
         self.in_flight = 0
+        self.quality = ChannelQuality()
 
     @property
     def queued(self) -> int:
         return len(self.got)
 
-    def health(self, *, urgent: bool) -> Health:
-        return Health(self.name, self.up, max(0, (self.room * 2 if urgent else self.room) - len(self.got)))
+    def health(self, class_: str) -> Health:
+        return Health(self.name, self.up, max(0, (self.room * 2 if class_ == "verification" else self.room) - len(self.got)))
 
     def enqueue(self, one: Message) -> None:
         self.got.append(one)
