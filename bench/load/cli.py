@@ -125,7 +125,7 @@ def _load(options: LoadOptions, order: Order, target: str) -> None:
         raise_file_limit(-(-connections * len(KINDS[order.bind]) // processes))
     duration = DEFAULT_S if options.duration is None and options.messages is None else options.duration
     pids = list(options.target_pid) or listeners(order.port)
-    schedule = Schedule(options.rate, options.ramp, duration, options.messages)
+    schedule = Schedule(None if options.closed else options.rate, options.ramp, duration, options.messages)
     setup = Setup(
         plan_of(order, target, processes, schedule, ", ".join(options.text) or "unicode"),
         share(order, processes),

@@ -60,7 +60,7 @@ class FindMax:
 
     def run(self) -> Result:
         """The confirming run. Raises SourceError."""
-        rate = self.setup.schedule.rate
+        rate = self.setup.schedule.rate or RATE_MAX
         held, broke = 0.0, 0.0
         while not broke and rate <= RATE_MAX:
             if self._holds(rate, STEP_S):

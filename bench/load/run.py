@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 from bench.carrier.arrivals import RECORD_SIZE, read_arrivals
+from bench.load.loose import alone
 from bench.load.orders import UNIT_S, Order, Report
 from bench.load.schedule import Schedule
 from bench.load.sources import SourceError, Sources
@@ -123,9 +124,14 @@ class Run:
                     took = took or time.monotonic() - begin
                 self._look()
                 books = sources.finish(Path(folder))
+                for report in sources.rest:
+                    self._add(report)
+                told = sum(one.receipts_repeated for one in sources.finished)
             finally:
                 sources.kill()
             findings = self._reconcile(begin, books)
+            repeated, findings.total.counts.receipts_strange = alone(books)
+            findings.total.counts.receipts_repeated = told + repeated
             self.log = findings.accept_log
         return self._result(started, took, drained, findings, (start, connected, connections))
 
@@ -135,7 +141,7 @@ class Run:
         """Until the schedule has ended; how long that took."""
         schedule = self.setup.schedule
         actions = sorted(self.setup.actions, key=lambda one: one.at_s)
-        due = 0
+        due = quiet_s = 0
         while True:
             while actions and time.monotonic() - begin >= actions[0].at_s:
                 action = actions.pop(0)
@@ -143,6 +149,9 @@ class Run:
             report = sources.report()
             due += self._take(report, "running")
             over = report.second + 1
+            quiet_s = 0 if any(one.accepted or one.refused for one in report.classes) else quiet_s + 1
+            if schedule.ends_s == math.inf and quiet_s > self.setup.drain_s:
+                raise SourceError(f"the target has answered nothing for {quiet_s} s")
             done = schedule.messages is not None and due >= schedule.messages
             self._interrupted = interrupt.count > 0
             if done or over >= schedule.ends_s or self._interrupted:
@@ -152,12 +161,16 @@ class Run:
 
     def _drain(self, sources: Sources, interrupt: Interrupt) -> float:
         """Until every answer and receipt is here, or the time for that is over; when that was."""
-        ends = time.monotonic() + self.setup.drain_s
+        setup = self.setup
+        ends = time.monotonic() + setup.drain_s
         while True:
             report = sources.report()
             self._take(report, "draining")
-            waits = report.in_flight or report.waiting or (self.setup.plan.receipts and report.open_receipts > 0)
-            if not waits or time.monotonic() > ends or interrupt.count > 1:
+            if not (report.in_flight or report.waiting) and not (setup.plan.receipts and sources.open_receipts(report)):
+                return float(report.second + 1)
+            if time.monotonic() > ends or interrupt.count > 1:
+                if not report.connections and setup.plan.kind == "smpp":
+                    self._failure = "the target is gone: no connection was left at the end, and not all was said"
                 return float(report.second + 1)
 
     def _take(self, report: Report, phase: str) -> int:
@@ -166,9 +179,7 @@ class Run:
         before = self._used[-1] if self._used else None
         used = self._look()
         cpu = (used.cpu_s - before.cpu_s) / (used.at - before.at) if used and before and used.at > before.at else None
-        self._errors.update(report.errors)
-        for at, sums in enumerate(report.classes):
-            self._due[at] += sums.due
+        self._add(report)
         self._late_seconds += report.late_ms > LATE_MS
         self._late_ms = max(self._late_ms, report.late_ms)
         self._generator_cpu = max(self._generator_cpu, report.cpu)
@@ -190,7 +201,7 @@ class Run:
         moment = Moment(
             report.second + 1.0,
             (report.second + 1) / ends if ends != float("inf") else None,
-            setup.schedule.rate if setup.plan.model == "open" else None,
+            setup.schedule.rate,
             **total,
             in_flight=report.in_flight,
             waiting=report.waiting,
@@ -205,6 +216,12 @@ class Run:
         )
         self.view.second(moment)
         return total["due"]
+
+    def _add(self, report: Report) -> None:
+        """What is summed up over the whole run."""
+        self._errors.update(report.errors)
+        for at, sums in enumerate(report.classes):
+            self._due[at] += sums.due
 
     def _look(self) -> Used | None:
         """At the target's processes."""
@@ -254,7 +271,7 @@ class Run:
             drained,
             findings.total,
             this_machine(self._load),
-            rate_asked=schedule.due(took) / took if setup.plan.model == "open" and took else None,
+            rate_asked=schedule.due(took) / took if schedule.rate is not None and took else None,
             rate_sent=sum(second.sent for second in span) / took if took else 0.0,
             rate_accepted=sum(second.accepted for second in span) / took if took else 0.0,
             ended_s=findings.ended_s,

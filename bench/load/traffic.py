@@ -104,6 +104,8 @@ class Traffic:
         self.late_s = 0.0
         """The longest a due unit lay in this second because this process was busy."""
         self.unsent = 0
+        self.used_up = False
+        """The recipients' numbers did not suffice."""
         self.errors: Counter[str] = Counter()
         self.begin = 0.0
         self._schedule: Schedule | None = None
@@ -147,15 +149,19 @@ class Traffic:
             return False
         self.late_s = max(self.late_s, now - self.begin - schedule.when(self._issued + 1))
         goal = self._issued + min(due, AT_ONCE)
-        while self._issued < goal:
+        while self._issued < goal and not self.used_up:
             self._issue(self.groups[self.mix.next()], self.begin + schedule.when(self._issued + 1), now)
         self.flush()
-        return due > AT_ONCE
+        return due > AT_ONCE and not self.used_up
 
     def _issue(self, group: Group, intended: float, now: float) -> None:
         """One message of `group`: all its parts."""
         order = self.order
         number = order.index + order.processes * self._made
+        if number >= 10**order.digits:
+            self.used_up = True
+            self._schedule = None
+            return
         self._made += 1
         to = int(f"{order.prefix}{(order.first + number) % 10**order.digits:0{order.digits}d}")
         text = group.texts.next(number, str(to))
@@ -250,7 +256,7 @@ class Traffic:
         outcome = DELIVERED if delivered else FAILED
         if row is not None:
             self._receipt(row, message_id, now, outcome)
-        elif message_id in self._done or message_id in self._done_before:
+        elif message_id in self._done or message_id in self._done_before or message_id in self.early:
             self.receipts_repeated += 1
         else:
             self.early[message_id] = (now, outcome)
@@ -271,3 +277,7 @@ class Traffic:
     def open_ids(self) -> dict[bytes, int]:
         """Rows without their receipt, by id: another source process may have it."""
         return self._rows
+
+    def ended_ids(self) -> set[bytes]:
+        """Of the last messages that had their receipt: another source process may have its repetition."""
+        return self._done | self._done_before

@@ -134,7 +134,7 @@ def plan_of(order: Order, target: str, processes: int, schedule: Schedule, texts
         sum(one.connections for one in order.classes),
         processes,
         "closed" if order.closed else "open",
-        None if order.closed else schedule.rate,
+        schedule.rate,
         schedule.duration_s,
         schedule.messages,
         schedule.ramp_s,

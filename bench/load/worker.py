@@ -15,7 +15,8 @@ from typing import Any
 import msgspec
 
 from bench.load import http, smpp
-from bench.load.orders import Command, Connected, Failed, Finish, Finished, Go, Order, Report, Stop, Told
+from bench.load.loose import loose, write_ids
+from bench.load.orders import Command, Connected, Failed, Finish, Finished, Go, Look, Order, Report, Stop, Told
 from bench.load.traffic import Group, Traffic
 from bench.loops import loop_factory
 from protocol.pdu import BindReceiver, BindRequest
@@ -26,6 +27,8 @@ CONNECTING = 128
 CONNECT_TIMEOUT_S = 30.0
 AGAIN_S = 0.2
 """Before a broken connection is opened again."""
+GONE_S = 3.0
+"""An HTTP target that accepts no connection for so long, while none is open, has died."""
 UNBIND_S = 3.0
 
 
@@ -59,6 +62,8 @@ class Worker:
         self._keepers: list[asyncio.Task[None]] = []
         self._ending = asyncio.Event()
         self._failed = False
+        self._gone_at: float | None = None
+        """Since when no connection is open and none could be opened."""
         self._second = 0
         self._cpu = time.process_time()
 
@@ -97,10 +102,13 @@ class Worker:
                 async with self._slots:
                     line = await self._open(group, kind, local)
             except (OSError, TimeoutError, smpp.BindRefusedError) as error:
+                why = f"{self.order.host}:{self.order.port}: {str(error) or 'no answer in time'}"
                 if not opened or not self.order.reconnect:
-                    self._fail(f"cannot connect to {self.order.host}:{self.order.port}: {str(error) or 'no answer in time'}")
+                    self._fail(f"cannot connect to {why}")
                     return
+                self._gone(why)
             else:
+                self._gone_at = None
                 self._lines.add(line)
                 if not opened and kind is not BindReceiver:
                     self._opened += 1
@@ -119,7 +127,20 @@ class Worker:
                     if not self._lines:
                         self._fail(f"the target has closed every connection: {why}")
                     return
-            await asyncio.sleep(AGAIN_S if self.order.kind == "smpp" else 0)
+                if isinstance(line, http.HttpLine) and line.served:
+                    continue  # closed after an answer, as HTTP allows: the next request needs another one
+            await asyncio.sleep(AGAIN_S)
+
+    def _gone(self, why: str) -> None:
+        """A connection could not be opened again. SMPP's may try until the end: that was asked for."""
+        self.traffic.errors["cannot connect again"] += 1
+        now = time.monotonic()
+        if self._lines:
+            self._gone_at = None
+        elif self._gone_at is None:
+            self._gone_at = now
+        elif self.order.kind == "http" and now - self._gone_at > GONE_S:
+            self._fail(f"the target is gone, no connection was accepted for {GONE_S:g} s: {why}")
 
     def _open(
         self, group: Group, kind: type[BindRequest] | None, local: str | None
@@ -149,6 +170,8 @@ class Worker:
                 self.traffic.go(order.begin, order.schedule)
             elif isinstance(order, Stop):
                 self.traffic.stop()
+            elif isinstance(order, Look):
+                tell(loose(self.traffic))
             elif isinstance(order, Finish):
                 await self._finish(Path(order.path))
                 return
@@ -165,10 +188,12 @@ class Worker:
                 line.close()
         if lines:
             await asyncio.wait([line.ended for line in lines], timeout=UNBIND_S)
+        if traffic.begin:
+            self._report(time.monotonic())
+            self._tell_second()
         traffic.book.write(path)
-        foreign = {"open": traffic.open_ids(), "early": traffic.early}
-        path.with_suffix(".ids").write_bytes(msgspec.msgpack.encode(foreign))
-        tell(Finished(len(traffic.book), traffic.receipts_repeated, 0, traffic.unsent))
+        write_ids(traffic, path)
+        tell(Finished(len(traffic.book), traffic.receipts_repeated))
 
     # -- time
 
@@ -177,7 +202,9 @@ class Worker:
         while True:
             now = time.monotonic()
             more = self.traffic.tick(now)
-            if self.traffic.begin:
+            if self.traffic.used_up:
+                self._fail("there is no recipient left: give --to more #")
+            if self.traffic.begin and not self._ending.is_set():
                 self._report(now)
             if now - checked > 1:
                 checked = now
@@ -188,27 +215,31 @@ class Worker:
 
     def _report(self, now: float) -> None:
         """Every second that is over. Sums that came late, because this process was held up, count in the one that ends now."""
+        while now >= self.traffic.begin + self._second + 1:
+            self._tell_second()
+
+    def _tell_second(self) -> None:
         traffic = self.traffic
-        while now >= traffic.begin + self._second + 1:
-            cpu = time.process_time()
-            errors = dict(traffic.errors)
-            traffic.errors.clear()
-            tell(
-                Report(
-                    self._second,
-                    [group.take_sums() for group in traffic.groups],
-                    traffic.in_flight,
-                    sum(len(group.waiting) for group in traffic.groups),
-                    traffic.open_receipts - len(traffic.early),
-                    len(self._lines),
-                    traffic.late_s * 1e3,
-                    cpu - self._cpu,
-                    errors,
-                )
+        cpu = time.process_time()
+        errors = dict(traffic.errors)
+        traffic.errors.clear()
+        tell(
+            Report(
+                self._second,
+                [group.take_sums() for group in traffic.groups],
+                traffic.in_flight,
+                sum(len(group.waiting) for group in traffic.groups),
+                traffic.open_receipts,
+                len(traffic.early),
+                len(self._lines),
+                traffic.late_s * 1e3,
+                cpu - self._cpu,
+                errors,
             )
-            self._cpu = cpu
-            traffic.late_s = 0.0
-            self._second += 1
+        )
+        self._cpu = cpu
+        traffic.late_s = 0.0
+        self._second += 1
 
 
 if __name__ == "__main__":

@@ -130,7 +130,7 @@ def setup_for(name: str, load: LoadRole, stage: Stage, first: int, used: list[ra
         bind="trx",
         closed=load.closed,
     )
-    schedule = Schedule(load.rate, load.ramp, load.seconds, load.messages)
+    schedule = Schedule(None if load.closed else load.rate, load.ramp, load.seconds, load.messages)
     plan = plan_of(order, f"127.0.0.1:{order.port}", load.processes, schedule, load.text, name)
     ignore = [range(int(f"86138{one.start:08d}"), int(f"86138{one.stop:08d}")) for one in used]
     return Setup(

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from carrier_peer import BIND_TX, Peer
 from http_sink import HttpSink
 
 BENCH = [sys.executable, "-m", "bench"]
@@ -69,6 +70,44 @@ def test_a_closed_run_of_a_number_of_messages_ends_with_the_last_answer_whatever
     assert result["ended_s"] > result["took_s"], "receipts come later"
 
 
+def test_a_closed_run_of_a_number_of_messages_has_no_rate_that_could_end_it(carrier, tmp_path):
+    words = ["--closed", "-n", 30, "-c", 1, "--window", 10, "--drain", "0s", "--no-receipts"]
+    code, result, _ = smpp(carrier("--resp-latency", "700ms"), *words, folder=tmp_path)
+    assert code == 0
+    assert result["total"]["counts"]["accepted"] == 30
+    assert (result["plan"]["rate"], result["rate_asked"]) == (None, None)
+
+
+def test_a_closed_run_without_an_end_does_not_wait_for_ever_for_a_silent_target(carrier, tmp_path):
+    code, result, _ = smpp(carrier("--silent-after", 1), "--closed", "-n", 30, "-c", 1, "--drain", "1s", folder=tmp_path)
+    assert code == 1
+    assert "has answered nothing" in result["failure"]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_receipts_of_an_earlier_run_neither_end_the_wait_nor_hide(carrier, tmp_path, processes):
+    target = carrier("--dlr-latency", "1500ms")
+    with Peer(target.port) as before:
+        before.bind(BIND_TX, "load")
+        for _ in range(20):
+            before.submit()
+        before.take_many(20)
+        before.unbind()
+    words = ["-n", 20, "-c", 2, "--rate", 1000, "--processes", processes]
+    code, result, _ = smpp(target, *words, folder=tmp_path)
+    assert code == 0
+    assert result["ledger"]["without_receipt"] == 0
+    assert result["total"]["counts"]["receipts_strange"] == 20
+
+
+def test_repeated_receipts_are_counted_whichever_source_process_has_them(carrier, tmp_path):
+    words = ["-n", 40, "--rate", 400, "-c", 4, "--processes", 2]
+    code, result, _ = smpp(carrier("--dlr-timing", "twice"), *words, folder=tmp_path)
+    assert code == 0
+    counts = result["total"]["counts"]
+    assert (counts["delivered"], counts["receipts_repeated"], counts["receipts_strange"]) == (40, 40, 0)
+
+
 def test_refusals_are_named_and_a_broken_assertion_is_exit_code_3(carrier, tmp_path):
     target = carrier("--refuse", "(0|1|2|3|4)$=ESME_RINVDSTADR")
     code, result, _ = smpp(target, "-n", 100, "--rate", 500, "--assert", "refused==0", folder=tmp_path)
@@ -100,6 +139,8 @@ def test_a_target_that_dies_leaves_a_partial_report_and_exit_code_1(carrier, tmp
     code, result, _ = smpp(target, "-n", 5000, "--rate", 400, "-c", 2, folder=tmp_path)
     assert code == 1
     assert "closed every connection" in result["failure"]
+    assert sum(count for what, count in result["errors"].items() if what.startswith("connection lost: ")) == 2
+    assert result["total"]["counts"]["due"] >= result["total"]["counts"]["sent"]
     assert 40 <= result["total"]["counts"]["accepted"] < 5000
     assert (tmp_path / "report.html").exists()
 
@@ -164,3 +205,17 @@ def test_http_sends_the_template_and_counts_by_status(sink, tmp_path):
     assert "POST /messages?x=1 HTTP/1.1" in sink.headers[0]
     assert "Authorization: Bearer sk_1" in sink.headers[0]
     assert sink.connections > 5, "connections that were closed or hung are made again"
+
+
+def test_an_http_target_that_dies_is_said_with_what_was_measured_and_exit_code_1(sink, tmp_path):
+    words = ["--target", f"http://127.0.0.1:{sink.port}/", "-z", "60s", "--rate", 100, "--to", "861380000000####"]
+    process = bench("http", *words, folder=tmp_path, wait=False)
+    assert any(" s running" in line for line in iter(process.stderr.readline, ""))
+    sink.close()
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    result = json.loads(out)
+    assert "the target is gone" in result["failure"]
+    assert result["total"]["counts"]["accepted"] > 0
+    assert result["errors"]["cannot connect again"] >= 2
+    assert not any("generator" in warning for warning in result["warnings"])

@@ -33,6 +33,12 @@ def test_duration_and_number_both_end_it():
     assert Schedule(100).ends_s == float("inf")
 
 
+def test_without_a_rate_only_the_longest_time_ends_it():
+    assert Schedule(None, messages=5).ends_s == float("inf")
+    assert Schedule(None, duration_s=2, messages=5).ends_s == 2
+    assert Schedule(None, messages=5).shared(2, 0) == Schedule(None, messages=3)
+
+
 @given(st.integers(1, 7), st.integers(1, 1000))
 def test_processes_share_the_messages_to_the_last_one(processes, messages):
     whole = Schedule(100, messages=messages)

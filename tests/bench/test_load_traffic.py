@@ -171,9 +171,22 @@ def test_receipts_find_their_message_before_or_after_its_answer_and_count_once()
     assert book.receipt[0] == 2.1
     assert book.outcome[0] == DELIVERED
     assert book.receipt[1] == 2.5
-    assert made.receipts_repeated == 1
+    made.received(b"strange", True, 2.8)
+    assert made.receipts_repeated == 2
+    assert made.early[b"strange"] == (2.7, DELIVERED), "the first one counts"
     assert list(made.early) == [b"strange"]
     assert made.open_receipts == 0
+
+
+def test_it_stops_when_there_is_no_recipient_left():
+    for closed in (False, True):
+        made = traffic(digits=4, closed=closed)
+        lines(made, 20_000)
+        made.go(1.0, Schedule(None if closed else 1e6, duration_s=5))
+        while made.tick(3.0):
+            pass
+        assert made.used_up
+        assert len(set(made.book.to)) == len(made.book) == 10_000
 
 
 def test_a_refusal_is_no_acceptance_and_what_nobody_answered_stays_unanswered():
