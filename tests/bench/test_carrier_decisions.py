@@ -15,6 +15,7 @@ from bench.carrier.options import Options, Refusal, StatMix
 from bench.carrier.receipts import Writer
 from bench.carrier.rules import content_faults
 from bench.carrier.wheel import Wheel
+from bench.processes import ChildError
 from protocol import receipt
 from protocol.pdu import SubmitSm
 from protocol.receipt import MessageState
@@ -295,3 +296,9 @@ SAR = ((0x020C, b"\0\1"), (0x020E, b"\2"), (0x020F, b"\1"))
 )
 def test_rules(fields, faults):
     assert content_faults(SubmitSm(destination_addr="1", **fields)) == faults
+
+
+def test_a_pattern_may_begin_with_a_bracket_and_a_wrong_one_is_said(carrier):
+    assert carrier("--refuse", "[5-7]$=0x0B").port
+    with pytest.raises(ChildError, match=r"(?s)ended with [12].*unterminated character set"):
+        carrier("--refuse", "[5-7=0x0B")
