@@ -1,18 +1,16 @@
 """A whole run: connect, begin, follow it second by second, wait for what is late, hold the ledgers against each other."""
 
 import math
-import signal
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 
 from bench.carrier.arrivals import RECORD_SIZE, read_arrivals
+from bench.load.hand import Interrupt
 from bench.load.loose import alone
 from bench.load.orders import UNIT_S, Order, Report
 from bench.load.schedule import Schedule
@@ -59,26 +57,6 @@ class Setup:
     """Of loads before: what still comes to carriers for them is no stranger."""
 
 
-class Interrupt:
-    """Ctrl-C: once ends the sending, twice the waiting too."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    @contextmanager
-    def heard(self) -> Iterator[None]:
-        """While this lasts, SIGINT and SIGTERM only count."""
-        before = {number: signal.signal(number, self._hear) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def _hear(self, _number: int, _frame: FrameType | None) -> None:
-        self.count += 1
-
-
 class Run:
     """One run. `run` gives its result; nothing is left behind."""
 
@@ -94,7 +72,8 @@ class Run:
         self._late_seconds = 0
         self._used: list[Used] = []
         self._failure = ""
-        self._interrupted = False
+        self.interrupted = False
+        """Whether somebody ended the sending by hand."""
         self._load = machine_load()
         self.log = ""
         """Accept latencies as an HDR log, once it is over."""
@@ -102,7 +81,7 @@ class Run:
         """When the first message was due, on the system's monotonic clock."""
 
     def run(self) -> Result:
-        """Raises SourceError when it could not even begin."""
+        """Raises SourceError when it could not even begin, KeyboardInterrupt when it was ended by hand before."""
         setup = self.setup
         interrupt = Interrupt()
         start = self._look()
@@ -114,6 +93,7 @@ class Run:
                 self._channels()
                 begin = self.begin = time.monotonic() + BEGIN_AFTER_S
                 started = datetime.now(UTC)
+                interrupt.at_once = False
                 sources.go(begin, setup.schedule)
                 took = drained = 0.0
                 try:
@@ -153,9 +133,9 @@ class Run:
             if schedule.ends_s == math.inf and quiet_s > self.setup.drain_s:
                 raise SourceError(f"the target has answered nothing for {quiet_s} s")
             done = schedule.messages is not None and due >= schedule.messages
-            self._interrupted = interrupt.count > 0
-            if done or over >= schedule.ends_s or self._interrupted:
-                if self._interrupted:
+            self.interrupted = interrupt.count > 0
+            if done or over >= schedule.ends_s or self.interrupted:
+                if self.interrupted:
                     sources.stop()
                 return min(float(over), schedule.ends_s)
 
@@ -304,7 +284,7 @@ class Run:
 
     def _warnings(self, result: Result) -> Iterator[str]:
         """What makes the figures doubtful."""
-        if self._interrupted:
+        if self.interrupted:
             yield f"{BY_HAND} after {result.took_s:.0f} s"
         asked = result.rate_asked
         waiting = max((second.waiting for second in result.seconds), default=0)

@@ -3,9 +3,10 @@
 import asyncio
 import re
 import time
+from functools import cache
 from typing import Any, cast
 
-from bench.load.orders import Login
+from bench.load.orders import Login, Order
 from bench.load.traffic import Group, Traffic, Unit
 from bench.measure.book import ACCEPTED
 from protocol.pdu import (
@@ -50,8 +51,6 @@ class SmppLine(asyncio.Protocol):
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._kind = kind
         self._transport: asyncio.Transport | None = None
-        self._source = _address(traffic.order.source)
-        self._registered = int(traffic.order.receipts)
 
     # -- asyncio's side
 
@@ -152,28 +151,7 @@ class SmppLine(asyncio.Protocol):
 
     def send(self, unit: Unit, row: int) -> None:
         """One submit_sm."""
-        pdu = SubmitSm(
-            0,
-            0,
-            (),
-            b"",
-            "",
-            *self._source,
-            1,
-            1,
-            str(unit.to),
-            UDHI if unit.parts > 1 else 0,
-            0,
-            0,
-            "",
-            "",
-            self._registered,
-            0,
-            unit.data_coding,
-            0,
-            unit.data,
-        )
-        self.session.request(pdu, row, unit.intended)
+        self.session.request(submit(self.traffic.order, unit), row, unit.intended)
 
     def flush(self) -> None:
         """Write what waits."""
@@ -187,6 +165,32 @@ class SmppLine(asyncio.Protocol):
         self.flush()
 
 
+def submit(order: Order, unit: Unit) -> SubmitSm:
+    """One message, or one part of it."""
+    return SubmitSm(
+        0,
+        0,
+        (),
+        b"",
+        "",
+        *_address(order.source),
+        1,
+        1,
+        str(unit.to),
+        UDHI if unit.parts > 1 else 0,
+        0,
+        0,
+        "",
+        "",
+        int(order.receipts),
+        0,
+        unit.data_coding,
+        0,
+        unit.data,
+    )
+
+
+@cache
 def _address(source: str) -> tuple[int, int, str]:
     """(TON, NPI, address): alphanumeric, international with a plus, or a short code."""
     if not source.lstrip("+").isdigit():

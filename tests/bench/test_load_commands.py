@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 
@@ -13,9 +14,13 @@ from http_sink import HttpSink
 BENCH = [sys.executable, "-m", "bench"]
 
 
-def bench(*words, folder, wait=True):
+def bench(*words, folder, wait=True, **more):
     process = subprocess.Popen(
-        [*BENCH, *map(str, words), "--out", str(folder), "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*BENCH, *map(str, words), "--out", str(folder), "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **more,
     )
     if not wait:
         return process
@@ -23,9 +28,9 @@ def bench(*words, folder, wait=True):
     return process.returncode, json.loads(out) if out else None, errors
 
 
-def smpp(carrier, *words, folder, wait=True, login="load:secret"):
+def smpp(carrier, *words, folder, wait=True, login="load:secret", **more):
     where = ["--target", f"127.0.0.1:{carrier.port}", "--login", login, "--target-pid", carrier.pid]
-    return bench("smpp", *where, *words, folder=folder, wait=wait)
+    return bench("smpp", *where, *words, folder=folder, wait=wait, **more)
 
 
 def test_a_run_finds_every_message_its_receipts_and_its_files(carrier, tmp_path):
@@ -41,6 +46,7 @@ def test_a_run_finds_every_message_its_receipts_and_its_files(carrier, tmp_path)
     assert [one["counts"]["sent"] for one in result["classes"]] == [50, 150]
     assert result["ledger"]["carried"] == 200
     assert result["total"]["carrier"]["count"] == 200
+    assert result["plan"]["mix"] == {"verification": 0.25, "marketing": 0.75}
     assert result["target"]["cpu_us_per_message"] > 0
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"result.json", "report.html", "latency.hlog"}
 
@@ -167,6 +173,61 @@ def test_ctrl_c_gives_the_report_so_far(carrier, tmp_path):
     assert any("ended by hand" in warning for warning in result["warnings"])
 
 
+def test_a_report_that_could_not_be_written_is_known_before_anything_is_sent(carrier, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    target = carrier()
+    code, _, errors = smpp(target, "-n", 5, folder=tmp_path / "file" / "out")
+    assert code == 2
+    assert "--out" in errors
+    assert target.end()["connections"] == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ended_by_hand_while_connecting_it_leaves_nothing_behind(tmp_path, number):
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts, and never answers a bind
+        target = f"127.0.0.1:{silent.getsockname()[1]}"
+        process = bench("smpp", "--target", target, "-c", 1, folder=tmp_path, wait=False, start_new_session=True)
+        accepted, _ = silent.accept()
+        os.killpg(process.pid, number)
+        with accepted:
+            assert accepted.recv(100)
+            assert accepted.recv(100) == b"", "the source process is gone"
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "ended by hand" in errors
+    assert "Traceback" not in errors
+
+
+def test_a_source_process_does_not_outlive_a_killed_coordinator(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        target = f"127.0.0.1:{silent.getsockname()[1]}"
+        process = bench("smpp", "--target", target, "-c", 1, folder=tmp_path, wait=False)
+        accepted, _ = silent.accept()
+        process.kill()
+        process.communicate()
+        with accepted:
+            accepted.settimeout(30)
+            assert accepted.recv(100)
+            assert accepted.recv(100) == b""
+
+
+def test_signals_to_the_whole_group_give_the_report_so_far(carrier, tmp_path):
+    process = smpp(carrier(), "-z", "60s", "--rate", 200, folder=tmp_path, wait=False, start_new_session=True)
+    assert any(" s running" in line for line in iter(process.stderr.readline, ""))
+    os.killpg(process.pid, signal.SIGTERM)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert json.loads(out)["failure"] == ""
+
+
+def test_the_numbers_of_a_run_without_a_known_end_run_out(carrier, tmp_path):
+    words = ["--closed", "-z", "60s", "--to", "86138####", "-c", 10, "--window", 100]
+    code, result, _ = smpp(carrier(), *words, folder=tmp_path)
+    assert code == 1
+    assert "--to" in result["failure"]
+    assert result["total"]["counts"]["sent"] == 10_000
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -177,6 +238,19 @@ def test_ctrl_c_gives_the_report_so_far(carrier, tmp_path):
         (("smpp", "--to", "86138"), "--to"),
         (("http", "--target", "ftp://127.0.0.1/"), "--target"),
         (("http", "--header", "nonsense"), "--header"),
+        (("smpp", "-z", "0"), "above 0"),
+        (("smpp", "--rate", "inf"), "finite"),
+        (("smpp", "--rate", "nan"), "finite"),
+        (("smpp", "--source", "1" * 25), "--source"),
+        (("smpp", "--login", "me:a-long-password"), "--login"),
+        (("smpp", "--find-max", "-z", "5s"), "-z"),
+        (("smpp", "--mix", "a=1,b=1", "-c", 1), "-c 1"),
+        (("smpp", "--processes", 3, "-c", 2), "--processes"),
+        (("smpp", "--to", "86138####", "-n", 10_001), "--to"),
+        (("http", "--to", "86138####", "--rate", 1001, "-z", "10s"), "--to"),
+        (("smpp", "--arrivals", "a=/nowhere/at/all"), "no such file"),
+        (("smpp", "--arrivals", f"a={__file__}"), "no file of arrivals"),
+        (("smpp", "--arrivals", "/nowhere/a", "--arrivals", "/there/a"), "a name of its own"),
     ],
 )
 def test_what_the_user_wrote_wrong_is_said_with_exit_code_2(tmp_path, words, said):
