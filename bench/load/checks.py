@@ -18,7 +18,7 @@ def check_order(order: Order) -> None:
     to = int(f"{order.prefix}{'9' * order.digits}")
     for one in order.classes:
         for template in one.texts:
-            text = fill(template, 999, str(to))
+            text = fill(template, 999, to)
             if order.kind == "http":
                 continue
             coding, parts = parts_of(text)

@@ -15,6 +15,9 @@ from bench.measure.book import ACCEPTED, DELIVERED, FAILED, NONE, Book
 
 AT_ONCE = 500
 """Most units handed out before answers are read again."""
+WRITE_AFTER, WRITES = 8, 4
+"""A batch of more requests than this is written in about so many parts: the target need not wait until all are made, which
+would hold every window back by the time that takes."""
 REMEMBERED = 200_000
 """Receipts whose repetition is noticed: at least half of this."""
 
@@ -77,6 +80,15 @@ class Group:
             ring.popleft()
         return None
 
+    def has_room(self) -> bool:
+        """Whether `line_with_room` would find one."""
+        ring = self.ring
+        while ring:
+            if ring[0].room:
+                return True
+            ring.popleft().waits = False
+        return False
+
     def take_sums(self) -> ClassReport:
         """The second is over: its sums; a new one begins."""
         found, self.sums = self.sums, ClassReport()
@@ -111,6 +123,8 @@ class Traffic:
         self._schedule: Schedule | None = None
         self._issued = 0
         self._made = 0
+        self._numbers = 10**order.digits
+        self._lowest = int(order.prefix) * self._numbers
         self._split = order.kind == "smpp"
         self._rows: dict[bytes, int] = {}
         """Rows that wait for their receipt, by the id in the answer."""
@@ -119,6 +133,8 @@ class Traffic:
         self._done: set[bytes] = set()
         self._done_before: set[bytes] = set()
         self._dirty: list[Line] = []
+        self._unwritten = self._answers = 0
+        """Of this batch."""
 
     # -- what is due
 
@@ -158,13 +174,13 @@ class Traffic:
         """One message of `group`: all its parts."""
         order = self.order
         number = order.index + order.processes * self._made
-        if number >= 10**order.digits:
+        if number >= self._numbers:
             self.used_up = True
             self._schedule = None
             return
         self._made += 1
-        to = int(f"{order.prefix}{(order.first + number) % 10**order.digits:0{order.digits}d}")
-        text = group.texts.next(number, str(to))
+        to = self._lowest + (order.first + number) % self._numbers
+        text = group.texts.next(number, to)
         coding, parts = parts_of(text) if self._split else (0, (b"",))
         count = len(parts)
         self._issued += count
@@ -183,11 +199,14 @@ class Traffic:
         self.in_flight += 1
         line.send(unit, row)
         self.touch(line)
+        self._unwritten += 1
+        if self._unwritten >= WRITE_AFTER and self._unwritten * WRITES >= self._answers:
+            self._write()
 
     # -- the closed model
 
     def _fill(self, group: Group, now: float) -> None:
-        while self._open(now) and not group.waiting and group.line_with_room() is not None:
+        while self._open(now) and not group.waiting and group.has_room():
             self._issue(group, now, now)
 
     def _open(self, now: float) -> bool:
@@ -218,11 +237,16 @@ class Traffic:
 
     def flush(self) -> None:
         """The end of a batch."""
+        self._answers = 0
+        self._write()
+
+    def _write(self) -> None:
         dirty = self._dirty
         for line in dirty:
             line.dirty = False
             line.flush()
         dirty.clear()
+        self._unwritten = 0
 
     # -- what comes back
 
@@ -232,6 +256,7 @@ class Traffic:
         book.answered[row] = now
         book.status[row] = status
         self.in_flight -= 1
+        self._answers += 1
         if status != ACCEPTED:
             group.sums.refused += 1
             return

@@ -133,6 +133,22 @@ def test_the_closed_model_fills_again_all_the_room_that_one_read_gave():
     assert not made.groups[0].waiting
 
 
+def test_a_large_batch_is_written_in_parts_and_a_small_one_at_once():
+    made = traffic(closed=True)
+    (line,) = lines(made, 100)
+    made.go(1.0, Schedule(None, messages=1000))
+    made.tick(1.0)
+    for batch, writes in ((100, 4), (100, 4), (12, 2), (8, 1), (1, 1)):
+        before = line.written
+        for _ in range(batch):
+            _, row = line.sent.pop(0)
+            line.slots += 1
+            made.answered(made.groups[0], row, ACCEPTED, b"", 2.0)
+        made.free(made.groups[0], line, 2.0)
+        made.flush()
+        assert line.written - before == writes
+
+
 def test_parts_of_a_long_message_are_due_and_counted_apart_and_name_their_place():
     made = traffic(classes=(ClassOrder("all", 1, templates("long")[:1], 1, Login()),))
     (line,) = lines(made, 10)
@@ -213,7 +229,7 @@ def test_stopping_drops_what_waits_and_says_how_much():
 
 
 def test_texts_are_filled_in_and_what_is_no_placeholder_stays():
-    assert fill("a {n} {code} {to} {x}", 7, "86138") == "a 7 014856 86138 {x}"
+    assert fill("a {n} {code} {to} {x}", 7, 86138) == "a 7 014856 86138 {x}"
     assert templates("short") == templates("short")
     with pytest.raises(ValueError, match="cannot read"):
         templates("@/nowhere/at/all")
