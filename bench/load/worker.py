@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from bench.alarm import fine_alarm
 from bench.load import http, smpp
 from bench.load.loose import loose, write_ids
 from bench.load.orders import Command, Connected, Failed, Finish, Finished, Go, Look, Order, Report, Stop, Told
@@ -199,6 +200,8 @@ class Worker:
 
     async def _tick(self) -> None:
         checked = time.monotonic()
+        rung = asyncio.Event()
+        alarm = fine_alarm(asyncio.get_running_loop(), rung.set)  # the loop's own would come up to a millisecond late
         while True:
             now = time.monotonic()
             more = self.traffic.tick(now)
@@ -211,7 +214,12 @@ class Worker:
                 for line in list(self._lines):
                     if isinstance(line, http.HttpLine):
                         line.check(now)
-            await asyncio.sleep(0 if more else TICK_S)
+            if more:
+                await asyncio.sleep(0)
+                continue
+            rung.clear()
+            alarm.set(now + TICK_S)
+            await rung.wait()
 
     def _report(self, now: float) -> None:
         """Every second that is over. Sums that came late, because this process was held up, count in the one that ends now."""
