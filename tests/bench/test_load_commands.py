@@ -188,9 +188,9 @@ def test_ended_by_hand_while_connecting_it_leaves_nothing_behind(tmp_path, numbe
         target = f"127.0.0.1:{silent.getsockname()[1]}"
         process = bench("smpp", "--target", target, "-c", 1, folder=tmp_path, wait=False, start_new_session=True)
         accepted, _ = silent.accept()
-        os.killpg(process.pid, number)
         with accepted:
-            assert accepted.recv(100)
+            assert accepted.recv(100), "the bind"
+            os.killpg(process.pid, number)
             assert accepted.recv(100) == b"", "the source process is gone"
         _, errors = process.communicate(timeout=30)
     assert process.returncode == 1
@@ -203,11 +203,11 @@ def test_a_source_process_does_not_outlive_a_killed_coordinator(tmp_path):
         target = f"127.0.0.1:{silent.getsockname()[1]}"
         process = bench("smpp", "--target", target, "-c", 1, folder=tmp_path, wait=False)
         accepted, _ = silent.accept()
-        process.kill()
-        process.communicate()
         with accepted:
             accepted.settimeout(30)
-            assert accepted.recv(100)
+            assert accepted.recv(100), "the bind"
+            process.kill()
+            process.communicate()
             assert accepted.recv(100) == b""
 
 
