@@ -188,6 +188,7 @@ class Plan(msgspec.Struct):
     window: int = 1
     """Most unanswered requests on one connection."""
     mix: dict[str, float] = msgspec.field(default_factory=dict)
+    """Share of each class, all together 1."""
     texts: str = ""
     receipts: bool = True
     """Whether receipts were asked for."""
