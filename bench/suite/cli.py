@@ -107,7 +107,7 @@ def earlier(path: Path, *, quick: bool) -> Path | None:
 
 
 def show(console: Console, path: Path, figures: Sequence[Figure], before: Path | None, asked: Sequence[str] | None) -> None:
-    """Every figure: those the earlier file has against it, then the new ones. Of parts that were not `asked` for (None: all) nothing."""
+    """Every figure: those the earlier file has against it, then the new ones; only parts `asked` for, None is all."""
     new = {one.name for one in figures}
     if before is not None:
         found = compare(before, path)
