@@ -59,7 +59,11 @@ def everything(result: Result) -> Markup:
     heads = ["messages", *(one.name for one in found), ""]
     receipts = [] if result.plan.receipts else [missing(f"what became of the accepted: {ASKED_NO_RECEIPTS}.")]
     return join(
-        [table(heads, rows, last_word=True), tag("p", "Each line is the sum of those below it, one step in."), *receipts]
+        [
+            table(heads, rows, last_word=True),
+            tag("p", "Each line is the sum of those one step in below it.", class_="note"),
+            *receipts,
+        ]
     )
 
 
@@ -82,7 +86,7 @@ def by_class(result: Result) -> Markup:
     rows = [row for one in found for row in _latencies(one.name, one)]
     latencies = table(["class", "time to the", "messages", *_PERCENTILES.values()], rows, words=2)
     absent = [
-        missing(f"time to the {_KINDS[which]}, {why_none(result.plan, which)}.")
+        missing(f"time to the {_KINDS[which]}, {why_none(result, which)}.")
         for which in _KINDS
         if not getattr(result.total, which).count
     ]

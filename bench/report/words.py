@@ -11,6 +11,7 @@ from bench.report.numbers import NOT_MEASURED, exact, milliseconds, number, octe
 
 NEEDS_CARRIERS = "needs the carriers' arrival files"
 NEEDS_EITHER = "needs the carriers' arrival files, or receipts"
+NOTHING_CAME = "no accepted message came to a carrier, by its arrival file"
 ASKED_NO_RECEIPTS = "no receipts were asked for"
 NO_RECEIPTS = "no receipt came"
 NEEDS_ANSWERS = "no message was accepted"
@@ -164,7 +165,8 @@ def plan_sentence(plan: Plan) -> str:
     window = f"at most {many(plan.window, 'unanswered request')} on each"
     text = f"{', '.join([load, *size])}, over {over} to {plan.target}: {sources}, {window}."
     if plan.mix:
-        text += f" Mix: {', '.join(f'{name} {share(part)}' for name, part in plan.mix.items())}."
+        whole_mix = sum(plan.mix.values()) or 1.0  # parts are of any size: 10, 30 and 60, or 1 and 2
+        text += f" Mix: {', '.join(f'{name} {share(part / whole_mix)}' for name, part in plan.mix.items())}."
     if plan.texts:
         text += f" Texts: {plan.texts}."
     if plan.scenario:
@@ -177,11 +179,13 @@ def many(count: int, one: str, more: str = "") -> str:
     return f"{whole(count)} {one if count == 1 else more or one + 's'}"
 
 
-def why_none(plan: Plan, which: str) -> str:
+def why_none(result: Result, which: str) -> str:
     """Why there are no latencies of this kind."""
     if which == "receipt":
-        return NO_RECEIPTS if plan.receipts else ASKED_NO_RECEIPTS
-    return NEEDS_CARRIERS if which == "carrier" else NEEDS_ANSWERS
+        return NO_RECEIPTS if result.plan.receipts else ASKED_NO_RECEIPTS
+    if which == "carrier":
+        return NOTHING_CAME if result.ledger.carriers else NEEDS_CARRIERS
+    return NEEDS_ANSWERS
 
 
 def tiles(result: Result) -> list[Tile]:
@@ -196,8 +200,8 @@ def tiles(result: Result) -> list[Tile]:
         _latency("Answer, p99", result, "accept", "p99_ms"),
         _latency("To the carrier, p99", result, "carrier", "p99_ms"),
         _latency("Receipt, p99", result, "receipt", "p99_ms"),
-        _tile("Within 10 s, of accepted", total.sla_10s, share, why_none(result.plan, "receipt")),
-        _tile("Within 10 s, of due", result.sla_10s_due(total), share, why_none(result.plan, "receipt")),
+        _tile("Within 10 s, of accepted", total.sla_10s, share, why_none(result, "receipt")),
+        _tile("Within 10 s, of due", result.sla_10s_due(total), share, why_none(result, "receipt")),
         *(_tile(one.word.capitalize(), one.value, whole, one.why, one.alarm) for one in (known["lost"], known["duplicated"])),
         _tile("CPU per message", target.cpu_us_per_message if target else None, lambda us: f"{number(us)} µs", NEEDS_TARGET),
         _tile("Memory, most", target.rss_max_bytes or None if target else None, octets, NEEDS_TARGET),
@@ -210,7 +214,7 @@ def _tile(name: str, value: float | None, show: Callable[[float], str], why: str
 
 def _latency(name: str, result: Result, which: str, field: str) -> Tile:
     found: Percentiles = getattr(result.total, which)
-    return _tile(name, getattr(found, field), milliseconds, why_none(result.plan, which))
+    return _tile(name, getattr(found, field), milliseconds, why_none(result, which))
 
 
 def ledger(result: Result) -> list[LedgerLine]:

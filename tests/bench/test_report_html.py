@@ -254,6 +254,28 @@ def test_a_generator_at_its_limit_is_known_by_the_words_of_its_warning(asked, se
     assert GENERATOR in warning
 
 
+def test_a_file_of_arrivals_that_is_not_there_is_told_for_everything_seems_lost_without_it(tmp_path):
+    run = Run(Setup(whole_result().plan, [SimpleNamespace(classes=[1])], None, 1.0, {"a": tmp_path / "typo"}), None)
+    assert any("typo is no file" in warning for warning in run._warnings(whole_result()))
+
+
+def test_parts_of_a_mix_are_shares_of_their_sum():
+    result = whole_result()
+    result.plan.mix = {"code": 10.0, "rest": 30.0}
+    assert "Mix: code 25 %, rest 75 %." in plain(result)
+
+
+def test_carriers_that_saw_nothing_are_not_told_to_be_missing():
+    result = bare_result(ledger=Reconciled(carriers=1))
+    assert "To the carrier, p99: not measured (no accepted message came to a carrier" in plain(result)
+
+
+def test_a_single_class_is_the_whole_and_told_once():
+    page = Page(render(whole_result(classes=[one_class("only")])))
+    assert "only" not in page.section("By class")
+    assert "only" not in page.section("Every message")
+
+
 def test_the_ten_seconds_are_told_of_accepted_and_of_due():
     result = accounted(due=200, accepted=100, refused=50, unanswered=10, delivered=90, failed=0)
     assert "Within 10 s, of accepted: 90 %\nWithin 10 s, of due: 45 %\n" in plain(result)
