@@ -180,8 +180,8 @@ class Smsc:
                 counters.receipts_lost += plan.loses_receipt
         if self.arrivals is not None:
             fate = REFUSED if plan.status else SWALLOWED if plan.resp_delay is None else ACCEPTED
-            part, parts = part_of(pdu) if pdu.tlvs or pdu.esm_class & UDHI else WHOLE
-            self.arrivals.add(dest[2], connection.read_clock, fate, part, parts)
+            part = part_of(pdu) if pdu.tlvs or pdu.esm_class & UDHI else WHOLE
+            self.arrivals.add(dest[2], connection.read_clock, fate, *part)
         self.ledger.add(entry)
         if entry.answered:
             self.ledger.settle(entry)

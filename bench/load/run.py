@@ -286,6 +286,9 @@ class Run:
         """What makes the figures doubtful."""
         if self.interrupted:
             yield f"{BY_HAND} after {result.took_s:.0f} s"
+        for path in self.setup.arrivals.values():
+            if not path.exists():
+                yield f"{path} is no file: what its carrier took is not known, and may be called lost (check --arrivals)"
         asked = result.rate_asked
         waiting = max((second.waiting for second in result.seconds), default=0)
         if asked and result.rate_sent < ENOUGH * asked:
