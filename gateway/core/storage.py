@@ -242,7 +242,7 @@ class Storage:
         keeper = self.keeper
         if keeper is None:
             return []
-        limit = min(limit, keeper.room)
+        limit = min(limit, keeper.room(class_))
         if limit <= 0:
             return []
         found = await self._bring(lambda: keeper.queue.missing(class_, limit))

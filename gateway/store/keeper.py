@@ -39,7 +39,7 @@ FOLD_AFTER_S = 20.0
 """Messages usually end sooner; folding one costs more than its whole journal."""
 FOLD_MAX = 500
 """Records folded with one write: it bounds how long the core's thread is held."""
-UNFOLDED_MAX = 100_000
+UNFOLDED_MAX = 80_000
 STAY_S = 60.0
 """What has something to do so soon stays in memory."""
 DUE_MAX = 2_000
@@ -162,10 +162,9 @@ class Keeper:
                 out.append(record.message)
         return out
 
-    @property
-    def room(self) -> int:
-        """How many more queued messages may be handed out."""
-        return self.queue.size_max - (self.book.queued() - self.queue.waiting.total())
+    def room(self, class_: MessageClass) -> int:
+        """How many more queued messages of a class may be handed out."""
+        return self.queue.limit(class_) - (self.book.queued() - self.queue.waiting.total())
 
     def notice_is_stored(self, notice_id: int) -> bool:
         """Whether it would be there after a crash."""
@@ -337,8 +336,9 @@ class Keeper:
         for notice in map(self.book.shelf.get, taken.notices):
             if notice is not None:
                 self._seen_due(notice.created_utc + NOTICE_S)
-        self.book.count_ends()
-        self.book.rollups.forget_over(utc, lambda key: key in self.book.changes.rollups or key in self._backlog.rollups)
+        if self.book.rollups.has_passed(utc):
+            self.book.count_ends()
+            self.book.rollups.forget_over(utc, lambda key: key in self.book.changes.rollups or key in self._backlog.rollups)
         self._evict(utc)
 
     def _seen_due(self, at: float) -> None:
