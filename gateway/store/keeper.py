@@ -43,7 +43,8 @@ UNFOLDED_MAX = 80_000
 STAY_S = 60.0
 """What has something to do so soon stays in memory."""
 DUE_MAX = 2_000
-ARCHIVE_MAX = 500
+ARCHIVE_MAX = 250
+"""Messages that go to the history in one go: it bounds how long the core's thread is held, too."""
 CLEAN_MAX = 10_000
 GUARDS_MAX = 200_000
 NOTICES_MAX = 20_000
