@@ -12,6 +12,8 @@ from typing import Any
 
 from argon2 import PasswordHasher
 
+from bench.leash import leashed
+
 PASSWORD = "demopass"
 CLASSES = ("verification", "notification", "marketing")
 
@@ -60,10 +62,14 @@ def config_text(
 
 
 class Gateway:
-    """The process, and what it said so far. `start` after `kill` begins another on the same files and port."""
+    """The process, and what it said so far. `start` after `kill` begins another on the same files and port.
 
-    def __init__(self, config: Path, text: str) -> None:
+    `leash` as in `bench.leash`.
+    """
+
+    def __init__(self, config: Path, text: str, *, leash: bool = False) -> None:
         self.config = config
+        self._leash = leash
         self.lines: list[str] = []
         self.port = 0
         self._process: subprocess.Popen[str] | None = None
@@ -78,7 +84,13 @@ class Gateway:
     def start(self) -> None:
         """Returns when it listens. Raises RuntimeError with what it said when it does not."""
         command = [sys.executable, "-m", "gateway.cli.main", "serve", "--config", str(self.config)]
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"})
+        process = subprocess.Popen(
+            leashed(command) if self._leash else command,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            start_new_session=True,  # Ctrl-C on the terminal is for us: we end it in order
+        )
         self._process = process
         assert process.stderr is not None
         for line in process.stderr:

@@ -20,6 +20,8 @@ from typing import IO, Any
 
 import msgspec
 
+from bench.leash import leashed
+
 _END = object()
 
 
@@ -28,7 +30,7 @@ class ChildError(Exception):
 
 
 class Child:
-    """A running child; `first` is its first JSON line. `order` is what it is told before."""
+    """A running child; `first` is its first JSON line. `order` is what it is told before, `leash` as in `bench.leash`."""
 
     def __init__(
         self,
@@ -37,10 +39,16 @@ class Child:
         timeout_s: float = 20.0,
         env: Mapping[str, str] | None = None,
         order: object = None,
+        leash: bool = False,
     ) -> None:
         self.command = list(command)
         self._process = subprocess.Popen(
-            self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env
+            leashed(self.command) if leash else self.command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=env,
+            start_new_session=True,  # Ctrl-C on the terminal is for us: we end our children in order
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -54,11 +62,11 @@ class Child:
         ]
         for reader in self._readers:
             reader.start()
-        if order is not None:
-            self.tell(order)
         try:
+            if order is not None:
+                self.tell(order)
             self.first = self.next_line(timeout_s)
-        except ChildError:
+        except BaseException:
             self.kill()
             raise
 

@@ -19,6 +19,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from bench.leash import leashed
+
 LEAST = {"redis-server": (7, 0), "valkey-server": (7, 2)}
 READY_S = 30.0
 SAFE = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
@@ -49,6 +51,9 @@ class RedisServer:
 
     Raises NoServerError.
     """
+
+    leash = False
+    """As in `bench.leash`."""
 
     def __init__(self, **settings: str) -> None:
         program = find_server()
@@ -101,7 +106,14 @@ class RedisServer:
         words = [word for name, value in {**fixed, **self._settings}.items() for word in (f"--{name}", value)]
         said = Path(self._folder.name) / "log"
         with said.open("wb") as log:
-            self._process = subprocess.Popen([self._program, *words], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            command = [str(self._program), *words]
+            self._process = subprocess.Popen(
+                leashed(command) if self.leash else command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
         return said
 
     def _answers(self) -> bool:

@@ -3,11 +3,13 @@
 A file is a header and records of the same size, little-endian, in the order in which the carrier decided:
 
     header   magic (8 octets), version (uint32), record size (uint32), when the file was begun (float64)
-    record   destination (uint64), received (float64), fate, part, parts (uint8 each), five octets of zero
+    record   destination (uint64), received (float64), fate, part, parts (uint8 each), one octet of zero, reference (uint16),
+             two octets of zero
 
 Times are `time.monotonic()`, on Linux one clock for all processes of a machine: a load client there can subtract them from its
 own. `received` is when the read that brought the submit returned. A destination is its digits as a number, a leading plus
 dropped; 0 when it is none or needs more than 64 bits. `part` of `parts` counts from 1; a message in one piece is 1 of 1.
+Parts with different references are of different copies: no phone puts them together. A message in one piece has 0.
 
 The file is written in the carrier's sweep, four times a second: kill -9 loses what came after the last one. A carrier that is
 started again with the same file begins it anew, so give each start a file of its own to keep what came before.
@@ -22,13 +24,13 @@ from typing import NamedTuple, TypeAlias
 MAGIC, VERSION = b"ARRIVALS", 1
 ACCEPTED, REFUSED, SWALLOWED = 0, 1, 2
 
-_RECORD = struct.Struct("<QdBBB5x")
+_RECORD = struct.Struct("<QdBBBxH2x")
 RECORD_SIZE = _RECORD.size
 _HEADER = struct.Struct("<8sIId")
 _TOO_LARGE = 1 << 64
 
-Record: TypeAlias = tuple[int, float, int, int, int]
-"""(destination, received, fate, part, parts)"""
+Record: TypeAlias = tuple[int, float, int, int, int, int]
+"""(destination, received, fate, part, parts, reference)"""
 
 
 def destination_number(destination: str) -> int:
@@ -51,9 +53,9 @@ class Arrivals:
         self._buffer = bytearray(_HEADER.pack(MAGIC, VERSION, _RECORD.size, time.monotonic()))
         self.flush()
 
-    def add(self, destination: str, received: float, fate: int, part: int = 1, parts: int = 1) -> None:
+    def add(self, destination: str, received: float, fate: int, part: int = 1, parts: int = 1, reference: int = 0) -> None:
         """One submit was decided."""
-        self._buffer += _RECORD.pack(destination_number(destination), received, fate, part, parts)
+        self._buffer += _RECORD.pack(destination_number(destination), received, fate, part, parts, reference)
 
     def flush(self) -> None:
         """Hand the buffer to the system."""

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from cyclopts import App, ArgumentCollection, Parameter
 from cyclopts.config import Dict
 
+from bench.alarm import fine_alarm
 from bench.carrier.arrivals import Arrivals
 from bench.carrier.control import Control
 from bench.carrier.ledger import Ledger
@@ -90,7 +91,7 @@ async def _run(options: Options, scenario: Scenario, control: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     arrivals = Arrivals(options.arrivals) if options.arrivals is not None else None
-    smsc = Smsc(options, loop, Ledger(options.ledger), arrivals)
+    smsc = Smsc(options, loop, Ledger(options.ledger), arrivals, fine_alarm)
     smsc.port = Port(smsc, _tls(options))
     listening = await smsc.port.open()
     # Millions of small objects come and go, none in cycles.

@@ -65,7 +65,7 @@ class Connection(Line):
         self._breaks = (0, 0, 0)
         self._answers: list[Entry] = []
         self._held: list[Any] = []
-        self.session = Session(Role.SMSC, smsc.loop.time())
+        self.session = Session(Role.SMSC, smsc.time())
         self.become(smsc.options)
 
     def become(self, options: Options) -> None:
@@ -83,7 +83,7 @@ class Connection(Line):
             self._breaks = breaks
             self._submits = 0
         self._counts = any(breaks)
-        self._drain(self.smsc.loop.time())
+        self._drain(self.smsc.time())
 
     # -- asyncio's side
 
@@ -94,7 +94,7 @@ class Connection(Line):
             self.fall_silent()
 
     def data_received(self, data: bytes) -> None:
-        now = self.smsc.loop.time()
+        now = self.smsc.time()
         self.read_at = time.time()
         self.read_clock = time.monotonic()
         self._handle(self.session.receive_data(data, now), now)
@@ -107,7 +107,7 @@ class Connection(Line):
             self.smsc.flush()
 
     def room_again(self) -> None:
-        self._drain(self.smsc.loop.time())
+        self._drain(self.smsc.time())
         self.smsc.flush()
 
     # -- what the client says
@@ -320,7 +320,7 @@ class Connection(Line):
                 self._account.receivers.remove(self)
         self._lose(self._answers)
         unsent, unknown = self.session.lost(0)
-        now, utc = smsc.loop.time(), time.time()
+        now, utc = smsc.time(), time.time()
         for delivery in (*unsent, *unknown):
             if blame and utc - getattr(delivery, "receipt_at", utc) >= smsc.options.ack_grace_s:
                 self.violation("receipt unacknowledged at close")

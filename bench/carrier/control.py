@@ -55,4 +55,4 @@ class Control(asyncio.Protocol):
         except ValueError as error:
             self._say({"error": str(error)})
         else:
-            self._timeline.apply(change, self._smsc.loop.time())
+            self._timeline.apply(change, self._smsc.time())

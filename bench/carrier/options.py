@@ -156,7 +156,9 @@ class Options:
     """Share of submits answered with --error-status."""
     error_status: Annotated[int, _spec(_ANSWER, _status)] = Status.RSYSERR
     """The command_status of those, as a number or by name: 0x08, ESME_RSYSERR."""
-    refuse: Annotated[tuple[Refusal, ...], _in(_ANSWER, converter=_refusals, n_tokens=1, accepts_keys=False)] = ()
+    refuse: Annotated[
+        tuple[Refusal, ...], _in(_ANSWER, converter=_refusals, n_tokens=1, accepts_keys=False, json_list=False)
+    ] = ()
     """PATTERN=STATUS, repeatable: answer submits whose destination matches with that status, such as ^86170=0x0B."""
     id_format: Annotated[IdFormat, _in(_ANSWER)] = "dec"
     """How message ids are spelled in responses."""

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from bench.alarm import Alarm, LoopAlarm
 from bench.carrier.arrivals import ACCEPTED, REFUSED, SWALLOWED, Arrivals
 from bench.carrier.behaviour import Behaviour, Plan
 from bench.carrier.connection import Connection
@@ -32,7 +33,12 @@ class Smsc:
     """A carrier. `factory` makes the protocol of one accepted connection."""
 
     def __init__(
-        self, options: Options, loop: asyncio.AbstractEventLoop, ledger: Ledger, arrivals: Arrivals | None = None
+        self,
+        options: Options,
+        loop: asyncio.AbstractEventLoop,
+        ledger: Ledger,
+        arrivals: Arrivals | None = None,
+        alarm: Callable[[asyncio.AbstractEventLoop, Callable[[], None]], Alarm] = LoopAlarm,
     ) -> None:
         self.options = options
         self.loop = loop
@@ -52,10 +58,12 @@ class Smsc:
         self._drops = Every(self.wheel, self.drop_all)
         self._mo = Every(self.wheel, self.deliveries.send_mo)
         self._dirty: list[Connection] = []
-        self._armed: asyncio.TimerHandle | None = None
+        self._alarm = alarm(loop, self._turn)
         self._armed_at = float("inf")
+        self.time = self._alarm.time
+        """Monotonic seconds, the clock of all timers."""
         self._entries = 0
-        now = loop.time()
+        now = self.time()
         self.wheel.add(now + SWEEP_S, self._sweep)
         self.become(options, now)
         self.flush()
@@ -92,14 +100,12 @@ class Smsc:
         self._dirty.clear()
         next_at = self.wheel.next_at
         if next_at is not None and next_at < self._armed_at:
-            if self._armed is not None:
-                self._armed.cancel()
             self._armed_at = next_at
-            self._armed = self.loop.call_at(next_at, self._turn)
+            self._alarm.set(next_at)
 
     def _turn(self) -> None:
-        self._armed, self._armed_at = None, float("inf")
-        now = self.loop.time()
+        self._armed_at = float("inf")
+        now = self.time()
         for action, a, b in self.wheel.due(now):
             action(a, b, now)
         self.flush()
@@ -137,7 +143,7 @@ class Smsc:
         self._entries += 1
         if self.on_first_submit is not None:
             begin, self.on_first_submit = self.on_first_submit, None
-            begin(self.loop.time())
+            begin(self.time())
         text = b"" if isinstance(pdu, DataSm) else pdu.short_message
         entry = Entry(
             self._entries,
@@ -174,8 +180,8 @@ class Smsc:
                 counters.receipts_lost += plan.loses_receipt
         if self.arrivals is not None:
             fate = REFUSED if plan.status else SWALLOWED if plan.resp_delay is None else ACCEPTED
-            part, parts = part_of(pdu) if pdu.tlvs or pdu.esm_class & UDHI else WHOLE
-            self.arrivals.add(dest[2], connection.read_clock, fate, part, parts)
+            part = part_of(pdu) if pdu.tlvs or pdu.esm_class & UDHI else WHOLE
+            self.arrivals.add(dest[2], connection.read_clock, fate, *part)
         self.ledger.add(entry)
         if entry.answered:
             self.ledger.settle(entry)
@@ -241,8 +247,7 @@ class Smsc:
         for connection in list(self.connections):
             connection.finish()
         self.counters.receipts_waiting = self.deliveries.waiting
-        if self._armed is not None:
-            self._armed.cancel()
+        self._alarm.close()
         self.ledger.close()
         if self.arrivals is not None:
             self.arrivals.close()

@@ -21,7 +21,7 @@ class TimeLine:
         self._scenario = scenario
         self._say = say
         self._base = smsc.options
-        self._zero = smsc.loop.time()
+        self._zero = smsc.time()
         if scenario.start == "start":
             self._begin(self._zero)
         else:

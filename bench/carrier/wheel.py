@@ -1,4 +1,4 @@
-"""All timers of the process: slots of one millisecond, so that a thousand messages due together cost one wake-up.
+"""All timers of the process: slots of half a millisecond, so that what is due together costs one wake-up.
 
 No clock inside: the owner hands in the time and sleeps until `next_at`. Nothing is ever cancelled; what is due looks itself
 whether it still matters.
@@ -10,19 +10,20 @@ from typing import Any, TypeAlias
 
 Job: TypeAlias = tuple[Callable[[Any, Any, float], None], Any, Any]
 
-SLOTS_PER_S = 1000
+SLOTS_PER_S = 2000
+HALF_A_SLOT_S = 0.5 / SLOTS_PER_S
 
 
 class Wheel:
-    """Jobs by due time. A job never comes early, and late by at most one slot and the owner's own delay."""
+    """Jobs by due time. A job comes with the nearest slot: a quarter of a millisecond early or late, on average neither."""
 
     def __init__(self) -> None:
         self._slots: dict[int, list[Job]] = {}
         self._order: list[int] = []
 
     def add(self, when: float, action: Callable[[Any, Any, float], None], a: Any = None, b: Any = None) -> None:
-        """Run `action(a, b, now)` once `when` has passed."""
-        slot = int(when * SLOTS_PER_S) + 1
+        """Run `action(a, b, now)` at `when`."""
+        slot = int((when + HALF_A_SLOT_S) * SLOTS_PER_S)
         jobs = self._slots.get(slot)
         if jobs is None:
             self._slots[slot] = [(action, a, b)]

@@ -1,5 +1,6 @@
 """`tensec bench smpp` and `tensec bench http`: from the command line to a run, from its result to files and an exit code."""
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,9 @@ from urllib.parse import urlsplit
 from cyclopts import Parameter, validators
 from rich.console import Console
 
+from bench.load.checks import check_arrivals, check_numbers, check_order, check_out
 from bench.load.find_max import FindMax, Limits
+from bench.load.hand import until_by_hand
 from bench.load.limits import LimitError, is_local, raise_file_limit
 from bench.load.options import LOAD, SPAN, LoadOptions, option
 from bench.load.orders import HttpOrder, Order
@@ -119,33 +122,55 @@ def _usage() -> Iterator[None]:
 
 
 def _load(options: LoadOptions, order: Order, target: str) -> None:
-    connections = sum(one.connections for one in order.classes)
-    processes = options.processes or max(1, -(-int(options.rate if not options.closed else 1) // RATE_OF_A_PROCESS))
+    out = options.out or folder_for(order.kind)
     with _usage():
-        raise_file_limit(-(-connections * len(KINDS[order.bind]) // processes))
-    duration = DEFAULT_S if options.duration is None and options.messages is None else options.duration
-    pids = list(options.target_pid) or listeners(order.port)
-    schedule = Schedule(options.rate, options.ramp, duration, options.messages)
-    setup = Setup(
-        plan_of(order, target, processes, schedule, ", ".join(options.text) or "unicode"),
-        share(order, processes),
-        schedule,
-        options.drain,
-        dict(_pair(word) for word in options.arrivals),
-        Processes(pids) if pids and is_local([order.host]) else None,
-    )
+        setup = _setup(options, order, target)
+        check_out(out)
     console = Console(stderr=options.json, highlight=False)
     view = choose_view(console, f"tensec bench {order.kind} {target}")
-    work = FindMax(setup, view, Limits(options.p99_max)) if options.find_max else Run(setup, view)
+    work = FindMax(setup, view, Limits(options.p99_max, rate_max=options.rate_max)) if options.find_max else Run(setup, view)
     try:
-        result = work.run()
+        with until_by_hand():
+            result = work.run()
     except SourceError as error:
         view.close()
         fail(str(error), 1)
     finally:
         view.close()
-    out = options.out or folder_for(order.kind)
     sys.exit(deliver(result, work.log, list(options.asserts), out, console, as_json=options.json))
+
+
+def _setup(options: LoadOptions, order: Order, target: str) -> Setup:
+    """The run, after every check that needs no connection. Raises ValueError, OSError and LimitError."""
+    if options.find_max and (options.closed or options.duration or options.messages or options.ramp):
+        raise ValueError("--find-max makes runs of its own: it goes with none of --closed, -z, -n and --ramp")
+    duration = DEFAULT_S if options.duration is None and options.messages is None else options.duration
+    schedule = Schedule(None if options.closed else options.rate, options.ramp, duration, options.messages)
+    processes = options.processes or _processes(order, options.rate_max if options.find_max else schedule.rate)
+    raise_file_limit(-(-sum(one.connections for one in order.classes) * len(KINDS[order.bind]) // processes))
+    check_order(order)
+    check_numbers(order, schedule)
+    pairs = [_pair(word) for word in options.arrivals]
+    arrivals = dict(pairs)
+    if len(arrivals) < len(pairs):
+        raise ValueError("--arrivals: each carrier needs a name of its own, NAME=FILE")
+    check_arrivals(arrivals)
+    pids = list(options.target_pid) or listeners(order.port)
+    return Setup(
+        plan_of(order, target, processes, schedule, ", ".join(options.text) or "unicode"),
+        share(order, processes),
+        schedule,
+        options.drain,
+        arrivals,
+        Processes(pids) if pids and is_local([order.host]) else None,
+    )
+
+
+def _processes(order: Order, rate: float | None) -> int:
+    """As many as make the rate without falling behind, as far as there are cores and connections for them."""
+    cores = os.cpu_count() or 1
+    fewest = min(one.connections for one in order.classes)
+    return max(1, min(-(-int(rate or 0) // RATE_OF_A_PROCESS), cores, fewest))
 
 
 def _pair(word: str) -> tuple[str, Path]:

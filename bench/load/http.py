@@ -48,8 +48,12 @@ class HttpLine(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._out = b""
         self._row: int | None = None
+        self._until_close = True
+        """Whether nothing but the end of the connection tells where the answer ends."""
+        self.served = False
+        """Whether an answer ever came on it."""
         self._since = 0.0
-        self._answered = False
+        self._in_body = self._answered = False
 
     # -- asyncio's side
 
@@ -67,6 +71,8 @@ class HttpLine(asyncio.Protocol):
         self.traffic.flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if exc is None and self._row is not None and self._in_body and self._until_close:
+            self._complete()
         self._break(str(exc) if exc else "closed by the target")
 
     def _break(self, why: str) -> None:
@@ -80,9 +86,28 @@ class HttpLine(asyncio.Protocol):
 
     # -- llhttp's side
 
+    def on_message_begin(self) -> None:
+        """A status line."""
+        self._in_body, self._until_close = False, True
+
+    def on_header(self, name: bytes, _value: bytes) -> None:
+        """One of these tells the length of the body."""
+        if name.lower() in (b"content-length", b"transfer-encoding"):
+            self._until_close = False
+
+    def on_headers_complete(self) -> None:
+        """The body follows."""
+        self._in_body = True
+
     def on_message_complete(self) -> None:
-        """The whole answer is here."""
+        """The whole answer is here; `100 Continue` and its like are none yet (RFC 9110 section 15.2)."""
+        if self._parser.get_status_code() >= 200:
+            self._complete()
+
+    def _complete(self) -> None:
         status = self._parser.get_status_code()
+        self._in_body = False
+        self.served = True
         row, self._row = self._row, None
         if row is None:
             self._break("an answer to no request")

@@ -1,5 +1,6 @@
 """What `tensec bench smpp` and `http` have in common on the command line."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +12,11 @@ from bench.carrier.latency import parse_duration
 
 def _duration(_type: Any, tokens: Any) -> float:
     return parse_duration(tokens[0].value)
+
+
+def _positive(_type: Any, value: float | None) -> None:
+    if value is not None and not (value > 0 and math.isfinite(value)):
+        raise ValueError("must be above 0, and finite")
 
 
 def option(group: str, **more: Any) -> Parameter:
@@ -29,11 +35,11 @@ class LoadOptions:
 
     connections: Annotated[int, option(LOAD, name=["--connections", "-c"], validator=validators.Number(gte=1))] = 10
     """Connections (binds) open at the same time."""
-    rate: Annotated[float, option(LOAD, validator=validators.Number(gt=0))] = 1000.0
+    rate: Annotated[float, option(LOAD, validator=_positive)] = 1000.0
     """Messages due per second, whatever the target answers (open model). Parts of a long message count apart."""
     closed: Annotated[bool, option(LOAD)] = False
     """Closed model instead: a connection sends its next message when an answer makes room. Finds throughput, hides stalls."""
-    duration: Annotated[float | None, option(LOAD, name=["--duration", "-z"], **SPAN)] = None
+    duration: Annotated[float | None, option(LOAD, name=["--duration", "-z"], validator=_positive, **SPAN)] = None
     """How long messages become due: 60s, 5m. 30 s when nothing else ends the run."""
     messages: Annotated[int | None, option(LOAD, name=["--messages", "-n"], validator=validators.Number(gte=1))] = None
     """Stop after this many messages."""
@@ -41,8 +47,10 @@ class LoadOptions:
     """Rise to the rate over this time."""
     find_max: Annotated[bool, option(LOAD)] = False
     """Raise the rate from --rate until latency or errors break a limit, then confirm the highest that holds."""
-    p99_max: Annotated[float, option(LOAD, **SPAN)] = 0.1
+    p99_max: Annotated[float, option(LOAD, validator=_positive, **SPAN)] = 0.1
     """--find-max: accept latency p99 that still counts as holding."""
+    rate_max: Annotated[float, option(LOAD, validator=_positive)] = 100_000.0
+    """--find-max: no higher rate is tried."""
     processes: Annotated[int, option(LOAD, validator=validators.Number(gte=0))] = 0
     """Source processes; 0 = as many as the rate and the open-file limit ask for."""
 
@@ -54,7 +62,7 @@ class LoadOptions:
     """Recipients: the run of # counts up, so that no two messages have the same."""
     source: Annotated[str, option(MESSAGES)] = "10690000"
     """Sender address."""
-    first: Annotated[int | None, option(MESSAGES)] = None
+    first: Annotated[int | None, option(MESSAGES, validator=validators.Number(gte=0))] = None
     """Where recipients begin; without it somewhere else each run."""
 
     arrivals: Annotated[tuple[str, ...], option(RUN)] = ()

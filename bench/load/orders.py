@@ -1,7 +1,7 @@
 """What the coordinator and its source processes say to each other: one JSON line each.
 
-Down: `Order` once, then any number of `Go`, at last `Finish`. Up: `Connected` lines, then a `Report` for every second of a run,
-`Finished` at the end; `Failed` instead of any of them.
+Down: `Order` once, then any number of `Go`, at last `Finish`. Up: `Connected` lines, then a `Report` for every second of a run
+and one for the rest of the last second, `Finished` at the end; `Failed` instead of any of them. `Look` is answered by `Loose`.
 """
 
 from typing import Literal
@@ -85,7 +85,11 @@ class Finish(msgspec.Struct, frozen=True, tag="finish"):
     path: str
 
 
-Command = Go | Stop | Finish
+class Look(msgspec.Struct, frozen=True, tag="look"):
+    """Which messages and receipts have not found each other in this process?"""
+
+
+Command = Go | Stop | Finish | Look
 
 
 class Connected(msgspec.Struct, frozen=True, tag="connected"):
@@ -115,7 +119,9 @@ class Report(msgspec.Struct, tag="report"):
     in_flight: int = 0
     waiting: int = 0
     open_receipts: int = 0
-    """Accepted, and the final receipt not yet here."""
+    """Accepted, and the final receipt did not come to this process."""
+    strays: int = 0
+    """Receipts of no message of this process: another one's, or nobody's."""
     connections: int = 0
     late_ms: float = 0.0
     """The longest a due message lay because this process was not fast enough."""
@@ -124,13 +130,18 @@ class Report(msgspec.Struct, tag="report"):
     """New in this second."""
 
 
+class Loose(msgspec.Struct, frozen=True, tag="loose"):
+    """Ids, as latin-1, of messages whose receipt did not come here, and of receipts whose message is not from here."""
+
+    open: list[str]
+    strays: list[str]
+
+
 class Finished(msgspec.Struct, frozen=True, tag="finished"):
     """The book is written; nothing follows."""
 
     rows: int
     receipts_repeated: int = 0
-    receipts_strange: int = 0
-    unsent: int = 0
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
@@ -139,4 +150,4 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     why: str
 
 
-Told = Connected | Report | Finished | Failed
+Told = Connected | Report | Loose | Finished | Failed

@@ -1,18 +1,17 @@
 """A whole run: connect, begin, follow it second by second, wait for what is late, hold the ledgers against each other."""
 
 import math
-import signal
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 
 from bench.carrier.arrivals import RECORD_SIZE, read_arrivals
+from bench.load.hand import Interrupt
+from bench.load.loose import alone
 from bench.load.orders import UNIT_S, Order, Report
 from bench.load.schedule import Schedule
 from bench.load.sources import SourceError, Sources
@@ -58,26 +57,6 @@ class Setup:
     """Of loads before: what still comes to carriers for them is no stranger."""
 
 
-class Interrupt:
-    """Ctrl-C: once ends the sending, twice the waiting too."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    @contextmanager
-    def heard(self) -> Iterator[None]:
-        """While this lasts, SIGINT and SIGTERM only count."""
-        before = {number: signal.signal(number, self._hear) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def _hear(self, _number: int, _frame: FrameType | None) -> None:
-        self.count += 1
-
-
 class Run:
     """One run. `run` gives its result; nothing is left behind."""
 
@@ -93,7 +72,8 @@ class Run:
         self._late_seconds = 0
         self._used: list[Used] = []
         self._failure = ""
-        self._interrupted = False
+        self.interrupted = False
+        """Whether somebody ended the sending by hand."""
         self._load = machine_load()
         self.log = ""
         """Accept latencies as an HDR log, once it is over."""
@@ -101,7 +81,7 @@ class Run:
         """When the first message was due, on the system's monotonic clock."""
 
     def run(self) -> Result:
-        """Raises SourceError when it could not even begin."""
+        """Raises SourceError when it could not even begin, KeyboardInterrupt when it was ended by hand before."""
         setup = self.setup
         interrupt = Interrupt()
         start = self._look()
@@ -113,6 +93,7 @@ class Run:
                 self._channels()
                 begin = self.begin = time.monotonic() + BEGIN_AFTER_S
                 started = datetime.now(UTC)
+                interrupt.at_once = False
                 sources.go(begin, setup.schedule)
                 took = drained = 0.0
                 try:
@@ -123,9 +104,14 @@ class Run:
                     took = took or time.monotonic() - begin
                 self._look()
                 books = sources.finish(Path(folder))
+                for report in sources.rest:
+                    self._add(report)
+                told = sum(one.receipts_repeated for one in sources.finished)
             finally:
                 sources.kill()
             findings = self._reconcile(begin, books)
+            repeated, findings.total.counts.receipts_strange = alone(books)
+            findings.total.counts.receipts_repeated = told + repeated
             self.log = findings.accept_log
         return self._result(started, took, drained, findings, (start, connected, connections))
 
@@ -135,7 +121,7 @@ class Run:
         """Until the schedule has ended; how long that took."""
         schedule = self.setup.schedule
         actions = sorted(self.setup.actions, key=lambda one: one.at_s)
-        due = 0
+        due = quiet_s = 0
         while True:
             while actions and time.monotonic() - begin >= actions[0].at_s:
                 action = actions.pop(0)
@@ -143,21 +129,28 @@ class Run:
             report = sources.report()
             due += self._take(report, "running")
             over = report.second + 1
+            quiet_s = 0 if any(one.accepted or one.refused for one in report.classes) else quiet_s + 1
+            if schedule.ends_s == math.inf and quiet_s > self.setup.drain_s:
+                raise SourceError(f"the target has answered nothing for {quiet_s} s")
             done = schedule.messages is not None and due >= schedule.messages
-            self._interrupted = interrupt.count > 0
-            if done or over >= schedule.ends_s or self._interrupted:
-                if self._interrupted:
+            self.interrupted = interrupt.count > 0
+            if done or over >= schedule.ends_s or self.interrupted:
+                if self.interrupted:
                     sources.stop()
                 return min(float(over), schedule.ends_s)
 
     def _drain(self, sources: Sources, interrupt: Interrupt) -> float:
         """Until every answer and receipt is here, or the time for that is over; when that was."""
-        ends = time.monotonic() + self.setup.drain_s
+        setup = self.setup
+        ends = time.monotonic() + setup.drain_s
         while True:
             report = sources.report()
             self._take(report, "draining")
-            waits = report.in_flight or report.waiting or (self.setup.plan.receipts and report.open_receipts > 0)
-            if not waits or time.monotonic() > ends or interrupt.count > 1:
+            if not (report.in_flight or report.waiting) and not (setup.plan.receipts and sources.open_receipts(report)):
+                return float(report.second + 1)
+            if time.monotonic() > ends or interrupt.count > 1:
+                if not report.connections and setup.plan.kind == "smpp":
+                    self._failure = "the target is gone: no connection was left at the end, and not all was said"
                 return float(report.second + 1)
 
     def _take(self, report: Report, phase: str) -> int:
@@ -166,9 +159,7 @@ class Run:
         before = self._used[-1] if self._used else None
         used = self._look()
         cpu = (used.cpu_s - before.cpu_s) / (used.at - before.at) if used and before and used.at > before.at else None
-        self._errors.update(report.errors)
-        for at, sums in enumerate(report.classes):
-            self._due[at] += sums.due
+        self._add(report)
         self._late_seconds += report.late_ms > LATE_MS
         self._late_ms = max(self._late_ms, report.late_ms)
         self._generator_cpu = max(self._generator_cpu, report.cpu)
@@ -190,7 +181,7 @@ class Run:
         moment = Moment(
             report.second + 1.0,
             (report.second + 1) / ends if ends != float("inf") else None,
-            setup.schedule.rate if setup.plan.model == "open" else None,
+            setup.schedule.rate,
             **total,
             in_flight=report.in_flight,
             waiting=report.waiting,
@@ -205,6 +196,12 @@ class Run:
         )
         self.view.second(moment)
         return total["due"]
+
+    def _add(self, report: Report) -> None:
+        """What is summed up over the whole run."""
+        self._errors.update(report.errors)
+        for at, sums in enumerate(report.classes):
+            self._due[at] += sums.due
 
     def _look(self) -> Used | None:
         """At the target's processes."""
@@ -254,7 +251,7 @@ class Run:
             drained,
             findings.total,
             this_machine(self._load),
-            rate_asked=schedule.due(took) / took if setup.plan.model == "open" and took else None,
+            rate_asked=schedule.due(took) / took if schedule.rate is not None and took else None,
             rate_sent=sum(second.sent for second in span) / took if took else 0.0,
             rate_accepted=sum(second.accepted for second in span) / took if took else 0.0,
             ended_s=findings.ended_s,
@@ -287,8 +284,11 @@ class Run:
 
     def _warnings(self, result: Result) -> Iterator[str]:
         """What makes the figures doubtful."""
-        if self._interrupted:
+        if self.interrupted:
             yield f"{BY_HAND} after {result.took_s:.0f} s"
+        for path in self.setup.arrivals.values():
+            if not path.exists():
+                yield f"{path} is no file: what its carrier took is not known, and may be called lost (check --arrivals)"
         asked = result.rate_asked
         waiting = max((second.waiting for second in result.seconds), default=0)
         if asked and result.rate_sent < ENOUGH * asked:

@@ -3,22 +3,36 @@
 import asyncio
 import re
 import time
+from functools import cache
 from typing import Any, cast
 
-from bench.load.orders import Login
+from bench.load.orders import Login, Order
 from bench.load.traffic import Group, Traffic, Unit
 from bench.measure.book import ACCEPTED
-from protocol.pdu import BindReceiver, BindRequest, BindTransceiver, BindTransmitter, DeliverSm, DeliverSmResp, SubmitSm
+from protocol.pdu import (
+    BindReceiver,
+    BindRequest,
+    BindTransceiver,
+    BindTransmitter,
+    DataSm,
+    DataSmResp,
+    DeliverSm,
+    DeliverSmResp,
+    SubmitSm,
+)
 from protocol.receipt import parse
 from protocol.session import Answered, BindAnswered, Ended, Session, Timers, Unanswered, UnbindWaits, Violation
 from protocol.states import Role
 from protocol.status import status_name
+from protocol.tlv import Tlvs
 
 _TIMERS = Timers(session_init_s=None, partial_pdu_s=None, enquire_link_s=None, response_timeout_s=float("inf"))
 """The generator never gives up on an answer; the end of the run does."""
 _STANDARD = re.compile(rb"id:(\S+) .*?stat:(\w+)", re.DOTALL)
 _ON_THE_WAY = frozenset({b"ACCEPTD", b"ENROUTE"})
 UDHI = 0x40
+_NUMBER = re.compile(r"\b\d+\b")
+"""The sequence numbers of one occurrence make no kind of error."""
 
 
 class BindRefusedError(Exception):
@@ -37,8 +51,6 @@ class SmppLine(asyncio.Protocol):
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._kind = kind
         self._transport: asyncio.Transport | None = None
-        self._source = _address(traffic.order.source)
-        self._registered = int(traffic.order.receipts)
 
     # -- asyncio's side
 
@@ -54,6 +66,8 @@ class SmppLine(asyncio.Protocol):
                 self._on_answer(event, now)
             elif event.__class__ is DeliverSm:
                 self._on_deliver(event, now)
+            elif event.__class__ is DataSm:
+                self._on_data(event, now)
             else:
                 self._on_other(event)
         if freed:
@@ -94,7 +108,15 @@ class SmppLine(asyncio.Protocol):
             if found[2] not in _ON_THE_WAY:
                 self.traffic.received(found[1], found[2] == b"DELIVRD", now)
             return
-        receipt = parse(pdu.esm_class, pdu.short_message, pdu.tlvs, trust_text=True)
+        self._on_receipt(pdu.esm_class, pdu.short_message, pdu.tlvs, now)
+
+    def _on_data(self, pdu: DataSm, now: float) -> None:
+        """Some carriers give receipts as data_sm: TLVs alone, or with the text as message_payload."""
+        self.session.respond(DataSmResp(pdu.sequence))
+        self._on_receipt(pdu.esm_class, b"", pdu.tlvs, now)
+
+    def _on_receipt(self, esm_class: int, text: bytes, tlvs: Tlvs, now: float) -> None:
+        receipt = parse(esm_class, text, tlvs, trust_text=True)
         if receipt is not None and receipt.id is not None and receipt.final:
             self.traffic.received(receipt.id.encode("latin-1"), receipt.state.name == "DELIVERED", now)
 
@@ -106,7 +128,7 @@ class SmppLine(asyncio.Protocol):
             elif not self.bound.done():
                 self.bound.set_result(None)
         elif isinstance(event, Violation):
-            self.traffic.errors[f"violation: {event.reason}"] += 1
+            self.traffic.errors[f"violation: {_NUMBER.sub('N', event.reason)}"] += 1
         elif isinstance(event, Ended):
             self.flush()
             self._leave(event.reason)
@@ -129,28 +151,7 @@ class SmppLine(asyncio.Protocol):
 
     def send(self, unit: Unit, row: int) -> None:
         """One submit_sm."""
-        pdu = SubmitSm(
-            0,
-            0,
-            (),
-            b"",
-            "",
-            *self._source,
-            1,
-            1,
-            str(unit.to),
-            UDHI if unit.parts > 1 else 0,
-            0,
-            0,
-            "",
-            "",
-            self._registered,
-            0,
-            unit.data_coding,
-            0,
-            unit.data,
-        )
-        self.session.request(pdu, row, unit.intended)
+        self.session.request(submit(self.traffic.order, unit), row, unit.intended)
 
     def flush(self) -> None:
         """Write what waits."""
@@ -164,6 +165,32 @@ class SmppLine(asyncio.Protocol):
         self.flush()
 
 
+def submit(order: Order, unit: Unit) -> SubmitSm:
+    """One message, or one part of it."""
+    return SubmitSm(
+        0,
+        0,
+        (),
+        b"",
+        "",
+        *_address(order.source),
+        1,
+        1,
+        str(unit.to),
+        UDHI if unit.parts > 1 else 0,
+        0,
+        0,
+        "",
+        "",
+        int(order.receipts),
+        0,
+        unit.data_coding,
+        0,
+        unit.data,
+    )
+
+
+@cache
 def _address(source: str) -> tuple[int, int, str]:
     """(TON, NPI, address): alphanumeric, international with a plus, or a short code."""
     if not source.lstrip("+").isdigit():

@@ -43,11 +43,15 @@ def templates(spec: str) -> tuple[str, ...]:
     return (spec,)
 
 
-def fill(template: str, number: int, to: str) -> str:
+def fill(template: str, number: int, to: int) -> str:
     """One message's text. Braces that are no placeholder stay as they are."""
     if "{" not in template:
         return template
-    return template.replace("{n}", str(number)).replace("{code}", f"{number % 1000 * 991 + 7919:06d}").replace("{to}", to)
+    if "{code}" in template:
+        template = template.replace("{code}", f"{number % 1000 * 991 + 7919:06d}")
+    if "{n}" in template:
+        template = template.replace("{n}", str(number))
+    return template.replace("{to}", str(to)) if "{to}" in template else template
 
 
 class Texts:
@@ -57,7 +61,7 @@ class Texts:
         self._lines = tuple(lines)
         self._turn = 0
 
-    def next(self, number: int, to: str) -> str:
+    def next(self, number: int, to: int) -> str:
         """The text of message `number`."""
         template = self._lines[self._turn]
         self._turn = (self._turn + 1) % len(self._lines)

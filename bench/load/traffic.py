@@ -15,6 +15,9 @@ from bench.measure.book import ACCEPTED, DELIVERED, FAILED, NONE, Book
 
 AT_ONCE = 500
 """Most units handed out before answers are read again."""
+WRITE_AFTER, WRITES = 8, 4
+"""A batch of more requests than this is written in about so many parts: the target need not wait until all are made, which
+would hold every window back by the time that takes."""
 REMEMBERED = 200_000
 """Receipts whose repetition is noticed: at least half of this."""
 
@@ -77,6 +80,15 @@ class Group:
             ring.popleft()
         return None
 
+    def has_room(self) -> bool:
+        """Whether `line_with_room` would find one."""
+        ring = self.ring
+        while ring:
+            if ring[0].room:
+                return True
+            ring.popleft().waits = False
+        return False
+
     def take_sums(self) -> ClassReport:
         """The second is over: its sums; a new one begins."""
         found, self.sums = self.sums, ClassReport()
@@ -104,11 +116,15 @@ class Traffic:
         self.late_s = 0.0
         """The longest a due unit lay in this second because this process was busy."""
         self.unsent = 0
+        self.used_up = False
+        """The recipients' numbers did not suffice."""
         self.errors: Counter[str] = Counter()
         self.begin = 0.0
         self._schedule: Schedule | None = None
         self._issued = 0
         self._made = 0
+        self._numbers = 10**order.digits
+        self._lowest = int(order.prefix) * self._numbers
         self._split = order.kind == "smpp"
         self._rows: dict[bytes, int] = {}
         """Rows that wait for their receipt, by the id in the answer."""
@@ -117,6 +133,8 @@ class Traffic:
         self._done: set[bytes] = set()
         self._done_before: set[bytes] = set()
         self._dirty: list[Line] = []
+        self._unwritten = self._answers = 0
+        """Of this batch."""
 
     # -- what is due
 
@@ -147,18 +165,22 @@ class Traffic:
             return False
         self.late_s = max(self.late_s, now - self.begin - schedule.when(self._issued + 1))
         goal = self._issued + min(due, AT_ONCE)
-        while self._issued < goal:
+        while self._issued < goal and not self.used_up:
             self._issue(self.groups[self.mix.next()], self.begin + schedule.when(self._issued + 1), now)
         self.flush()
-        return due > AT_ONCE
+        return due > AT_ONCE and not self.used_up
 
     def _issue(self, group: Group, intended: float, now: float) -> None:
         """One message of `group`: all its parts."""
         order = self.order
         number = order.index + order.processes * self._made
+        if number >= self._numbers:
+            self.used_up = True
+            self._schedule = None
+            return
         self._made += 1
-        to = int(f"{order.prefix}{(order.first + number) % 10**order.digits:0{order.digits}d}")
-        text = group.texts.next(number, str(to))
+        to = self._lowest + (order.first + number) % self._numbers
+        text = group.texts.next(number, to)
         coding, parts = parts_of(text) if self._split else (0, (b"",))
         count = len(parts)
         self._issued += count
@@ -177,11 +199,14 @@ class Traffic:
         self.in_flight += 1
         line.send(unit, row)
         self.touch(line)
+        self._unwritten += 1
+        if self._unwritten >= WRITE_AFTER and self._unwritten * WRITES >= self._answers:
+            self._write()
 
     # -- the closed model
 
     def _fill(self, group: Group, now: float) -> None:
-        while self._open(now) and not group.waiting and group.line_with_room() is not None:
+        while self._open(now) and not group.waiting and group.has_room():
             self._issue(group, now, now)
 
     def _open(self, now: float) -> bool:
@@ -212,11 +237,16 @@ class Traffic:
 
     def flush(self) -> None:
         """The end of a batch."""
+        self._answers = 0
+        self._write()
+
+    def _write(self) -> None:
         dirty = self._dirty
         for line in dirty:
             line.dirty = False
             line.flush()
         dirty.clear()
+        self._unwritten = 0
 
     # -- what comes back
 
@@ -226,6 +256,7 @@ class Traffic:
         book.answered[row] = now
         book.status[row] = status
         self.in_flight -= 1
+        self._answers += 1
         if status != ACCEPTED:
             group.sums.refused += 1
             return
@@ -250,7 +281,7 @@ class Traffic:
         outcome = DELIVERED if delivered else FAILED
         if row is not None:
             self._receipt(row, message_id, now, outcome)
-        elif message_id in self._done or message_id in self._done_before:
+        elif message_id in self._done or message_id in self._done_before or message_id in self.early:
             self.receipts_repeated += 1
         else:
             self.early[message_id] = (now, outcome)
@@ -271,3 +302,7 @@ class Traffic:
     def open_ids(self) -> dict[bytes, int]:
         """Rows without their receipt, by id: another source process may have it."""
         return self._rows
+
+    def ended_ids(self) -> set[bytes]:
+        """Of the last messages that had their receipt: another source process may have its repetition."""
+        return self._done | self._done_before

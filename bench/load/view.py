@@ -104,17 +104,18 @@ def render(title: str, moment: Moment) -> RenderableType:
     """The screen of one second."""
     parts: list[RenderableType] = [Text(f"{title}   {moment.phase} {moment.at_s:.0f} s", style="bold")]
     if moment.share_done is not None:
-        parts.append(ProgressBar(total=1.0, completed=min(1.0, moment.share_done), width=BAR * 2))
+        bar = Table.grid()  # a bar by itself does not end its line
+        bar.add_row(ProgressBar(total=1.0, completed=min(1.0, moment.share_done), width=BAR * 2))
+        parts.append(bar)
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     asked = "" if moment.asked is None else f" of {moment.asked:.0f}"
     table.add_row("sent", f"{moment.sent}{asked} /s", "accepted", f"{moment.accepted} /s", "receipts", f"{moment.receipts} /s")
     table.add_row("in flight", str(moment.in_flight), "waiting", str(moment.waiting), "connections", str(moment.connections))
+    table.add_row("refused", f"{moment.refused} /s")
     for name, (p50, p99, longest) in (("accept", moment.accept), ("receipt", moment.receipt)):
         table.add_row(f"{name} p50", f"{_ms(p50)} ms", "p99", f"{_ms(p99)} ms", "longest", f"{_ms(longest)} ms")
     if moment.cpu is not None and moment.rss_bytes is not None:
-        table.add_row(
-            "target", f"{moment.cpu:.2f} cores", "memory", f"{moment.rss_bytes / 1e6:.0f} MB", "refused", str(moment.refused)
-        )
+        table.add_row("target", f"{moment.cpu:.2f} cores", "memory", f"{moment.rss_bytes / 1e6:.0f} MB")
     parts.append(table)
     if moment.channels:
         parts.append(_bars(moment.channels))

@@ -58,7 +58,10 @@ def classes_of(options: LoadOptions, logins: dict[str, Login]) -> list[ClassOrde
     strangers = (texts.keys() | logins.keys()) - shares.keys() - {""}
     if strangers:
         raise ValueError(f"{', '.join(sorted(strangers))}: no class of --mix ({', '.join(shares)})")
-    counts = deal_out(options.connections, shares)
+    try:
+        counts = deal_out(options.connections, shares)
+    except ValueError as error:
+        raise ValueError(f"-c {options.connections}: {error} (--mix)") from None
     found = []
     for name, share in shares.items():
         lines = templates(texts.get(name, texts.get("", "unicode")))
@@ -67,9 +70,14 @@ def classes_of(options: LoadOptions, logins: dict[str, Login]) -> list[ClassOrde
 
 
 def deal_out(connections: int, shares: Mapping[str, float]) -> dict[str, int]:
-    """Connections of each class, in proportion, one each at least."""
-    total = sum(shares.values())
-    return {name: max(1, round(connections * share / total)) for name, share in shares.items()}
+    """Connections of each class, in proportion, one each at least, all together as many as there are. Raises ValueError."""
+    if connections < len(shares):
+        raise ValueError(f"{len(shares)} classes need a connection each")
+    counts = dict.fromkeys(shares, 1)
+    for _ in range(connections - len(shares)):
+        poorest = min(shares, key=lambda name: (counts[name] + 1) / shares[name])
+        counts[poorest] += 1
+    return counts
 
 
 def order_of(
@@ -116,30 +124,35 @@ def order_of(
 
 
 def share(order: Order, processes: int) -> list[Order]:
-    """One order for each source process: connections dealt out, at least one of each class."""
+    """One order for each source process: connections dealt out. Raises ValueError: each sends every class."""
+    fewest = min(order.classes, key=lambda one: one.connections)
+    if fewest.connections < processes:
+        raise ValueError(
+            f"{processes} source processes need a connection of each class, {fewest.name} has {fewest.connections}: more -c, "
+            "or fewer --processes"
+        )
     found = []
     for index in range(processes):
-        classes = tuple(
-            replace(one, connections=max(1, len(range(index, one.connections, processes)))) for one in order.classes
-        )
+        classes = tuple(replace(one, connections=len(range(index, one.connections, processes))) for one in order.classes)
         found.append(replace(order, index=index, processes=processes, classes=classes))
     return found
 
 
 def plan_of(order: Order, target: str, processes: int, schedule: Schedule, texts: str, scenario: str = "") -> Plan:
     """What was asked for, as the result tells it. `order` is that for all source processes together."""
+    whole = sum(one.share for one in order.classes)
     return Plan(
         order.kind,
         target,
         sum(one.connections for one in order.classes),
         processes,
         "closed" if order.closed else "open",
-        None if order.closed else schedule.rate,
+        schedule.rate,
         schedule.duration_s,
         schedule.messages,
         schedule.ramp_s,
         order.window,
-        {one.name: one.share for one in order.classes},
+        {one.name: one.share / whole for one in order.classes},
         texts,
         order.receipts,
         scenario,

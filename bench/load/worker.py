@@ -14,8 +14,10 @@ from typing import Any
 
 import msgspec
 
+from bench.alarm import fine_alarm
 from bench.load import http, smpp
-from bench.load.orders import Command, Connected, Failed, Finish, Finished, Go, Order, Report, Stop, Told
+from bench.load.loose import loose, write_ids
+from bench.load.orders import Command, Connected, Failed, Finish, Finished, Go, Look, Order, Report, Stop, Told
 from bench.load.traffic import Group, Traffic
 from bench.loops import loop_factory
 from protocol.pdu import BindReceiver, BindRequest
@@ -26,6 +28,8 @@ CONNECTING = 128
 CONNECT_TIMEOUT_S = 30.0
 AGAIN_S = 0.2
 """Before a broken connection is opened again."""
+GONE_S = 3.0
+"""An HTTP target that accepts no connection for so long, while none is open, has died."""
 UNBIND_S = 3.0
 
 
@@ -59,6 +63,8 @@ class Worker:
         self._keepers: list[asyncio.Task[None]] = []
         self._ending = asyncio.Event()
         self._failed = False
+        self._gone_at: float | None = None
+        """Since when no connection is open and none could be opened."""
         self._second = 0
         self._cpu = time.process_time()
 
@@ -97,10 +103,13 @@ class Worker:
                 async with self._slots:
                     line = await self._open(group, kind, local)
             except (OSError, TimeoutError, smpp.BindRefusedError) as error:
+                why = f"{self.order.host}:{self.order.port}: {str(error) or 'no answer in time'}"
                 if not opened or not self.order.reconnect:
-                    self._fail(f"cannot connect to {self.order.host}:{self.order.port}: {str(error) or 'no answer in time'}")
+                    self._fail(f"cannot connect to {why}")
                     return
+                self._gone(why)
             else:
+                self._gone_at = None
                 self._lines.add(line)
                 if not opened and kind is not BindReceiver:
                     self._opened += 1
@@ -119,7 +128,20 @@ class Worker:
                     if not self._lines:
                         self._fail(f"the target has closed every connection: {why}")
                     return
-            await asyncio.sleep(AGAIN_S if self.order.kind == "smpp" else 0)
+                if isinstance(line, http.HttpLine) and line.served:
+                    continue  # closed after an answer, as HTTP allows: the next request needs another one
+            await asyncio.sleep(AGAIN_S)
+
+    def _gone(self, why: str) -> None:
+        """A connection could not be opened again. SMPP's may try until the end: that was asked for."""
+        self.traffic.errors["cannot connect again"] += 1
+        now = time.monotonic()
+        if self._lines:
+            self._gone_at = None
+        elif self._gone_at is None:
+            self._gone_at = now
+        elif self.order.kind == "http" and now - self._gone_at > GONE_S:
+            self._fail(f"the target is gone, no connection was accepted for {GONE_S:g} s: {why}")
 
     def _open(
         self, group: Group, kind: type[BindRequest] | None, local: str | None
@@ -149,6 +171,8 @@ class Worker:
                 self.traffic.go(order.begin, order.schedule)
             elif isinstance(order, Stop):
                 self.traffic.stop()
+            elif isinstance(order, Look):
+                tell(loose(self.traffic))
             elif isinstance(order, Finish):
                 await self._finish(Path(order.path))
                 return
@@ -165,50 +189,65 @@ class Worker:
                 line.close()
         if lines:
             await asyncio.wait([line.ended for line in lines], timeout=UNBIND_S)
+        if traffic.begin:
+            self._report(time.monotonic())
+            self._tell_second()
         traffic.book.write(path)
-        foreign = {"open": traffic.open_ids(), "early": traffic.early}
-        path.with_suffix(".ids").write_bytes(msgspec.msgpack.encode(foreign))
-        tell(Finished(len(traffic.book), traffic.receipts_repeated, 0, traffic.unsent))
+        write_ids(traffic, path)
+        tell(Finished(len(traffic.book), traffic.receipts_repeated))
 
     # -- time
 
     async def _tick(self) -> None:
         checked = time.monotonic()
+        rung = asyncio.Event()
+        alarm = fine_alarm(asyncio.get_running_loop(), rung.set)  # the loop's own would come up to a millisecond late
         while True:
             now = time.monotonic()
             more = self.traffic.tick(now)
-            if self.traffic.begin:
+            if self.traffic.used_up:
+                self._fail("there is no recipient left: give --to more #")
+            if self.traffic.begin and not self._ending.is_set():
                 self._report(now)
             if now - checked > 1:
                 checked = now
                 for line in list(self._lines):
                     if isinstance(line, http.HttpLine):
                         line.check(now)
-            await asyncio.sleep(0 if more else TICK_S)
+            if more:
+                await asyncio.sleep(0)
+                continue
+            rung.clear()
+            alarm.set(now + TICK_S)
+            await rung.wait()
 
     def _report(self, now: float) -> None:
         """Every second that is over. Sums that came late, because this process was held up, count in the one that ends now."""
+        while now >= self.traffic.begin + self._second + 1:
+            self._tell_second()
+
+    def _tell_second(self) -> None:
         traffic = self.traffic
-        while now >= traffic.begin + self._second + 1:
-            cpu = time.process_time()
-            errors = dict(traffic.errors)
-            traffic.errors.clear()
-            tell(
-                Report(
-                    self._second,
-                    [group.take_sums() for group in traffic.groups],
-                    traffic.in_flight,
-                    sum(len(group.waiting) for group in traffic.groups),
-                    traffic.open_receipts - len(traffic.early),
-                    len(self._lines),
-                    traffic.late_s * 1e3,
-                    cpu - self._cpu,
-                    errors,
-                )
+        cpu = time.process_time()
+        errors = dict(traffic.errors)
+        traffic.errors.clear()
+        tell(
+            Report(
+                self._second,
+                [group.take_sums() for group in traffic.groups],
+                traffic.in_flight,
+                sum(len(group.waiting) for group in traffic.groups),
+                traffic.open_receipts,
+                len(traffic.early),
+                len(self._lines),
+                traffic.late_s * 1e3,
+                cpu - self._cpu,
+                errors,
             )
-            self._cpu = cpu
-            traffic.late_s = 0.0
-            self._second += 1
+        )
+        self._cpu = cpu
+        traffic.late_s = 0.0
+        self._second += 1
 
 
 if __name__ == "__main__":

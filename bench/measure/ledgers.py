@@ -1,7 +1,7 @@
 """The generator's own ledger held against the carriers': what arrived, what did not, what twice, and how long it took.
 
-A message is known by its recipient's number, which no other message of the run has, and the number of its part. Where the
-target cut a message that we sent whole, its first part stands for it.
+A message is known by its recipient's number, which no other message of the run has; `messages.py` puts its parts together,
+whoever cut it.
 """
 
 from collections import defaultdict
@@ -13,21 +13,15 @@ import msgspec
 
 from bench.measure.book import ACCEPTED, DELIVERED, FAILED, NONE, UNANSWERED, Book
 from bench.measure.histogram import Histogram, hdr_log
+from bench.measure.messages import Carried, Messages, Piece
 from bench.measure.result import ChannelResult, ClassResult, Counts, Percentiles, Reconciled, Second
 
 TEN_SECONDS = 10.0
 TAKEN, REFUSED = 0, 1
 
 
-Arrival: TypeAlias = tuple[int, float, int, int, int]
-"""One submit as a carrier read it: (recipient, received on the system's monotonic clock, fate, part, parts)."""
-
-
-class Carried(NamedTuple):
-    """Where a message was first taken."""
-
-    channel: int
-    received: float
+Arrival: TypeAlias = tuple[int, float, int, int, int, int]
+"""One submit as a carrier read it: (recipient, received on the system's monotonic clock, fate, part, parts, reference)."""
 
 
 class Findings(NamedTuple):
@@ -97,8 +91,7 @@ class Reconciliation:
         self._ignore = ignore
         self._classes = [_Sums(name) for name in class_names]
         self._channels: list[ChannelResult] = []
-        self._carried: dict[int, Carried] = {}
-        self._again: dict[int, int] = defaultdict(int)
+        self._messages = Messages()
         self._latencies: list[tuple[list[float], list[float]]] = []
         self._within: list[int] = []
         self._seconds: dict[int, _SecondSums] = defaultdict(_SecondSums)
@@ -111,8 +104,8 @@ class Reconciliation:
         self._channels.append(result)
         self._latencies.append(([], []))
         self._within.append(0)
-        carried, again, begin = self._carried, self._again, self._begin
-        for to, received, fate, part, _parts in arrivals:
+        add, begin = self._messages.add, self._begin
+        for to, received, fate, part, parts, reference in arrivals:
             if received < begin:
                 continue
             if fate != TAKEN:
@@ -121,31 +114,24 @@ class Reconciliation:
                 continue
             result.taken += 1
             self._seconds[int(received - begin)].channels[name] += 1
-            key = to << 8 | part
-            before = carried.get(key)
-            if before is not None:
-                again[key] += 1
-            if before is None or received < before.received:
-                carried[key] = Carried(channel, received)
+            add(to, Piece(channel, received, part, parts, reference))
 
     def take_book(self, book: Book, ledger: Reconciled) -> None:
-        """One source process's rows; their arrivals are used up."""
-        begin, carried = self._begin, self._carried
+        """One source process's rows."""
+        begin, find = self._begin, self._messages.find
         rows = zip(
-            book.to, book.part, book.class_, book.intended, book.sent, book.answered, book.status, book.receipt, book.outcome,
-            strict=True,
+            book.to, book.part, book.parts, book.class_, book.intended, book.sent, book.answered, book.status, book.receipt,
+            book.outcome, strict=True,
         )  # fmt: skip
-        for to, part, class_, intended, sent, answered, status, receipt, outcome in rows:
+        for to, part, parts, class_, intended, sent, answered, status, receipt, outcome in rows:
             if intended < begin:
                 continue
             sums = self._classes[class_]
             counts = sums.counts
             counts.sent += 1
             self._seconds[int(sent - begin)].sent += 1
-            key = to << 8 | part
-            taken = carried.pop(key, None)
-            if taken is not None and self._again.pop(key, 0):
-                sums.duplicated += 1
+            taken = find(to, part, parts)
+            sums.duplicated += taken is not None and taken.copies > 1
             if status == UNANSWERED:
                 counts.unanswered += 1
                 ledger.unknown += taken is not None
@@ -197,7 +183,8 @@ class Reconciliation:
             self.take_book(book, ledger)
             self._last_answer = max(self._last_answer, max(book.answered, default=0.0))
             self._ended = max(self._ended, self._last_answer, max(book.receipt, default=0.0))
-        ledger.strange += sum(not any(key >> 8 in one for one in self._ignore) for key in self._carried)
+        ledger.strange += sum(not any(to in one for one in self._ignore) for to in self._messages.strangers())
+        ledger.parts_again = self._messages.parts_again
         total = _Sums("all")
         for one in self._classes:
             for name in one.counts.__struct_fields__:

@@ -30,7 +30,10 @@ class Percentiles(msgspec.Struct, frozen=True):
 
 
 class Counts(msgspec.Struct):
-    """Messages. due = sent + unsent; sent = accepted + refused + unanswered."""
+    """Submits: messages, and each part of a long one that we cut.
+
+    due = sent + unsent; sent = accepted + refused + unanswered; accepted = delivered + failed + no receipt.
+    """
 
     due: int = 0
     """Arrivals of the schedule, sent or not."""
@@ -45,9 +48,19 @@ class Counts(msgspec.Struct):
     within_10s: int = 0
     """Delivered within ten seconds of the intended time."""
     receipts_repeated: int = 0
-    """Receipts for a message that had its final one."""
+    """Receipts for a message that had its final one. Only of all classes together, like the next."""
     receipts_strange: int = 0
-    """Receipts with an id that was never given."""
+    """Receipts with an id that was never given: they belong to no class."""
+
+    @property
+    def unsent(self) -> int:
+        """Due, and dropped at the end of the run for want of room."""
+        return self.due - self.sent
+
+    @property
+    def no_receipt(self) -> int:
+        """Accepted, and no final receipt until the run ended; all of them when none were asked for."""
+        return self.accepted - self.delivered - self.failed
 
 
 class ClassResult(msgspec.Struct):
@@ -58,7 +71,7 @@ class ClassResult(msgspec.Struct):
     accept: Percentiles = Percentiles()
     """Intended time to the answer."""
     carrier: Percentiles = Percentiles()
-    """Intended time to the carrier's side having read it; needs the carriers' ledgers."""
+    """Intended time to the carrier's side having read it, all parts where the target cut it; needs the carriers' ledgers."""
     receipt: Percentiles = Percentiles()
     """Intended time to the DELIVRD receipt."""
     sla_10s: float | None = None
@@ -92,7 +105,7 @@ class Second(msgspec.Struct):
     """CPU of the target's processes: 1.0 = one core."""
     rss_bytes: int | None = None
     channels: dict[str, int] = msgspec.field(default_factory=dict)
-    """Messages each carrier took."""
+    """Submits each carrier took."""
 
 
 class ChannelResult(msgspec.Struct):
@@ -100,7 +113,7 @@ class ChannelResult(msgspec.Struct):
 
     name: str
     taken: int = 0
-    """Messages it answered with OK."""
+    """Submits it answered with OK: each part of a long message."""
     refused: int = 0
     swallowed: int = 0
     share: float = 0.0
@@ -124,7 +137,9 @@ class Reconciled(msgspec.Struct):
     lost: int = 0
     """Accepted, and then nothing: no carrier took it and no receipt came. Without carriers' ledgers: no receipt came."""
     duplicated: int = 0
-    """Taken more than once."""
+    """Whole messages taken more than once, counted like the rest in our submits: each part of a long one that we cut."""
+    parts_again: int = 0
+    """Parts of long messages that carriers took more often than the whole message: repeated without the others."""
     unknown: int = 0
     """Sent without an answer and taken by a carrier: the sender cannot know."""
     strange: int = 0
@@ -188,6 +203,7 @@ class Plan(msgspec.Struct):
     window: int = 1
     """Most unanswered requests on one connection."""
     mix: dict[str, float] = msgspec.field(default_factory=dict)
+    """Share of each class, all together 1."""
     texts: str = ""
     receipts: bool = True
     """Whether receipts were asked for."""
@@ -228,6 +244,11 @@ class Result(msgspec.Struct):
     events: list[Event] = msgspec.field(default_factory=list)
     assertions: list[Assertion] = msgspec.field(default_factory=list)
     form: int = FORM
+
+    def sla_10s_due(self, one: ClassResult) -> float | None:
+        """Share of the messages that were *due* with a DELIVRD receipt within ten seconds: what was refused, never answered
+        or never sent has not arrived in time either. None without receipts."""
+        return one.counts.within_10s / one.counts.due if self.plan.receipts and one.counts.due else None
 
     @property
     def held(self) -> bool:

@@ -26,6 +26,8 @@ class Suite(msgspec.Struct):
 
     suite: About
     figures: list[Figure]
+    failures: dict[str, str] = {}
+    """Parts that failed, and why: their figures are missing for that reason and no other."""
     form: int = FORM
 
 

@@ -27,19 +27,21 @@ def render(result: Result) -> str:
         tag("title", title),
         tag("style", Markup(resources.files("bench.report").joinpath("page.css").read_text(encoding="utf-8"))),
     )
-    body = tag("body", tag("main", _top(result), _tiles(result), _charts(result), *_tables(result)))
+    body = tag("body", tag("main", _top(result), _tiles(result), _account(result), _charts(result), *_tables(result)))
     return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
 
 
 def _top(result: Result) -> Markup:
     said = verdict(result)
     spans = f"Sending took {seconds(result.took_s)}, then late answers and receipts had {seconds(result.drained_s)}."
+    bad = [tag("ul", *(tag("li", one) for one in said.bad), class_="bad")] if said.bad else []
     doubts = [tag("h2", "To know beside it"), _list(said.doubts)] if said.doubts else []
     return tag(
         "header",
         tag("p", f"Load run, {result.started_utc}", class_="kicker"),
         tag("h1", said.title),
         _list(said.reasons),
+        *bad,
         *doubts,
         tag("p", f"{plan_sentence(result.plan)} {spans}", class_="plan"),
         class_=f"verdict {said.state}",
@@ -58,6 +60,10 @@ def _tile(one: Tile) -> Markup:
     value = tag("dd", NOT_MEASURED, class_="none") if one.value is None else tag("dd", one.value, class_="value")
     note = [tag("dd", one.note, class_="note")] if one.note else []
     return tag("div", tag("dt", one.name), value, *note, class_="tile alarm" if one.alarm else "tile")
+
+
+def _account(result: Result) -> Markup:
+    return tag("section", tag("h2", "Every message"), tables.everything(result))
 
 
 def _charts(result: Result) -> Markup:

@@ -111,7 +111,7 @@ def _onward(result: Result) -> Picture:
         "receipt p99": lambda one: one.receipt_p99_ms,
     }
     missing = "; ".join(
-        f"time to the {which}: {why_none(result.plan, which)}"
+        f"time to the {which}: {why_none(result, which)}"
         for which in ("carrier", "receipt")
         if all(getattr(one, f"{which}_p50_ms") is None for one in result.seconds)
     )
@@ -126,7 +126,7 @@ def _by_class(result: Result, which: str, title: str) -> Picture:
     if len(found) == 2:  # a single class is the whole
         found = found[1:]
     if not found:
-        return Picture(title, None, why_none(result.plan, which))
+        return Picture(title, None, why_none(result, which))
     return Picture(title, percentiles(title, found), "Across: percent of the messages that took at most so long.")
 
 
@@ -141,7 +141,7 @@ def _channels(result: Result) -> Iterable[Picture]:
         if any(one.within_10s is not None for one in shown):
             yield Picture(titles[0], bars(titles[0], [(one.name, one.within_10s) for one in shown], share, most=1.0), more)
         else:
-            yield Picture(titles[0], None, why_none(result.plan, "receipt"))
+            yield Picture(titles[0], None, why_none(result, "receipt"))
         yield Picture(titles[1], bars(titles[1], [(one.name, one.share) for one in shown], share, most=1.0), more)
     series = _channel_series(result.seconds)
     if series:

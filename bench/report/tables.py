@@ -5,22 +5,18 @@ from collections.abc import Sequence
 from bench.measure.result import ClassResult, Percentiles, Result
 from bench.report.markup import Markup, join, tag
 from bench.report.numbers import NOT_MEASURED, exact, milliseconds, number, octets, share, whole
-from bench.report.words import NEEDS_CARRIERS, NEEDS_TARGET, LedgerLine, ledger, many, why_none
+from bench.report.words import (
+    ASKED_NO_RECEIPTS,
+    NEEDS_CARRIERS,
+    NEEDS_TARGET,
+    LedgerLine,
+    account,
+    ledger,
+    many,
+    named,
+    why_none,
+)
 
-_COUNTS = {
-    "due": "due",
-    "sent": "sent",
-    "accepted": "accepted",
-    "refused": "refused",
-    "unanswered": "unanswered",
-}
-_OF_RECEIPTS = {
-    "delivered": "delivered",
-    "failed": "failed",
-    "within_10s": "within 10 s",
-    "receipts_repeated": "receipts repeated",
-    "receipts_strange": "receipts strange",
-}
 _PERCENTILES = {
     "mean_ms": "mean",
     "p50_ms": "p50",
@@ -34,15 +30,14 @@ _PERCENTILES = {
 _KINDS = {"accept": "answer", "carrier": "carrier", "receipt": "receipt"}
 
 
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, words: int = 1) -> Markup:
-    """A table whose first `words` columns are text and the others figures. A wide one scrolls in its own place."""
-    head = join(
-        [tag("th", text, scope="col", class_="word" if index < words else "figure") for index, text in enumerate(heads)]
-    )
-    body = [
-        tag("tr", *(tag("td", cell, class_="word" if index < words else "figure") for index, cell in enumerate(row)))
-        for row in rows
-    ]
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, words: int = 1, last_word: bool = False) -> Markup:
+    """Its first `words` columns are text, the last one if asked, the others figures. A wide one scrolls in its own place."""
+
+    def kind(index: int) -> str:
+        return "word" if index < words or (last_word and index == len(heads) - 1) else "figure"
+
+    head = join([tag("th", text, scope="col", class_=kind(index)) for index, text in enumerate(heads)])
+    body = [tag("tr", *(tag("td", cell, class_=kind(index)) for index, cell in enumerate(row))) for row in rows]
     whole_table = tag("table", tag("thead", tag("tr", head)), tag("tbody", *body))
     return tag("div", whole_table, class_="scroll")
 
@@ -52,31 +47,50 @@ def missing(why: str) -> Markup:
     return tag("p", tag("strong", f"{NOT_MEASURED}:"), Markup(" "), why, class_="missing")
 
 
+def everything(result: Result) -> Markup:
+    """Every message accounted for, by class."""
+    found = named(result)
+    rows = []
+    for line in account(result):
+        cells = [line.count(one.counts) for one in found]
+        word = tag("span", line.word, class_=f"deep{line.depth}")
+        shown = [tag("span", whole(count), class_="bad" if line.bad and count else "known") for count in cells]
+        rows.append([word, *shown, tag("span", line.meaning, class_="note")])
+    heads = ["messages", *(one.name for one in found), ""]
+    receipts = [] if result.plan.receipts else [missing(f"what became of the accepted: {ASKED_NO_RECEIPTS}.")]
+    return join(
+        [
+            table(heads, rows, last_word=True),
+            tag("p", "Each line is the sum of those one step in below it.", class_="note"),
+            *receipts,
+        ]
+    )
+
+
 def by_class(result: Result) -> Markup:
-    """Counts and latencies of all messages and of every class."""
-    named = [("all", result.total), *((one.name, one) for one in result.classes)]
+    """Shares and latencies of all messages and of every class."""
+    found = named(result)
     words = [line.word for line in ledger(result) if line.value is not None and line.word in ("lost", "duplicated")]
-    shown = _COUNTS | _OF_RECEIPTS if result.plan.receipts else _COUNTS
-    counts = table(
-        ["class", *shown.values(), *words, "share within 10 s"],
+    shares = table(
+        ["class", *words, "within 10 s, of accepted", "within 10 s, of due"],
         [
             [
-                name,
-                *(whole(getattr(one.counts, field)) for field in shown),
+                one.name,
                 *(whole(getattr(result.ledger if one is result.total else one, word)) for word in words),
                 _or_not(one.sla_10s),
+                _or_not(result.sla_10s_due(one)),
             ]
-            for name, one in named
+            for one in found
         ],
     )
-    rows = [row for name, one in named for row in _latencies(name, one)]
+    rows = [row for one in found for row in _latencies(one.name, one)]
     latencies = table(["class", "time to the", "messages", *_PERCENTILES.values()], rows, words=2)
     absent = [
-        missing(f"time to the {_KINDS[which]}, {why_none(result.plan, which)}.")
+        missing(f"time to the {_KINDS[which]}, {why_none(result, which)}.")
         for which in _KINDS
         if not getattr(result.total, which).count
     ]
-    return join([counts, latencies, *absent])
+    return join([shares, latencies, *absent])
 
 
 def _or_not(value: float | None) -> str:
@@ -113,6 +127,13 @@ def reconciliation(result: Result) -> Markup:
     else:
         said = missing("what the carriers took. That needs their arrival files.")
     rows = [[line.word, line.meaning, _ledger_cell(line)] for line in ledger(result)]
+    counts = result.total.counts
+    for word, meaning, value in (
+        ("receipts repeated", "receipts for messages that had their final one", counts.receipts_repeated),
+        ("receipts strange", "receipts with an id that was never given", counts.receipts_strange),
+    ):
+        if value:
+            rows.append([word, meaning, tag("span", whole(value), class_="bad")])
     return join([said, table(["word", "meaning", "messages"], rows, words=2)])
 
 

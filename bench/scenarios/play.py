@@ -10,6 +10,8 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from bench.gateway import PASSWORD
+from bench.load.checks import check_out
+from bench.load.hand import until_by_hand
 from bench.load.limits import LimitError, raise_file_limit, sources_for
 from bench.load.orders import ClassOrder, Login, Order
 from bench.load.outcome import deliver, fail, folder_for
@@ -52,27 +54,32 @@ def scenario(
     json
         Print the result as JSON and nothing else on stdout.
     """
+    folder = out or folder_for(Path(name).stem)
     try:
         script = read_script(name)
         raise_file_limit(max(load.connections for load in script.loads))
+        check_out(folder)
     except (ValueError, LimitError) as error:
         fail(str(error), 2)
     console = Console(stderr=json, highlight=False)
     console.print(f"scenario  {Path(name).stem}: {script.about}", soft_wrap=True)
     view = choose_view(console, f"tensec bench scenario {name}")
     try:
-        result, log, before = perform(Path(name).stem, script, view)
+        with until_by_hand():
+            result, log, before = perform(Path(name).stem, script, view)
     except (SourceError, NoServerError, RuntimeError) as error:
         view.close()
         fail(str(error), 1)
     finally:
         view.close()
-    folder = out or folder_for(Path(name).stem)
     sys.exit(deliver(result, log, [*script.asserts, *asserts], folder, console, as_json=json, more=before))
 
 
 def perform(name: str, script: Script, view: View) -> tuple[Result, str, list[Figure]]:
-    """(the last load's result and HDR log, the figures of those before it with their names in front)."""
+    """(the last load's result and HDR log, the figures of those before it with their names in front).
+
+    A load before that fails or is ended by hand is the last one: what follows would stand on sand.
+    """
     before: list[Figure] = []
     used: list[range] = []
     first = SystemRandom().randrange(10**DIGITS)
@@ -91,6 +98,9 @@ def perform(name: str, script: Script, view: View) -> tuple[Result, str, list[Fi
                 made = result.total.counts.due
                 used.append(range(first, first + made))
                 first += made
+                if not last and (run.interrupted or result.failure):
+                    result.failure = f"load {load.name!r}: {result.failure or 'ended by hand'}"
+                    last = True
                 if last:
                     result.events = sorted([*result.events, *stage.events(run.begin)], key=lambda one: one.at_s)
                     return result, run.log, before
@@ -130,7 +140,7 @@ def setup_for(name: str, load: LoadRole, stage: Stage, first: int, used: list[ra
         bind="trx",
         closed=load.closed,
     )
-    schedule = Schedule(load.rate, load.ramp, load.seconds, load.messages)
+    schedule = Schedule(None if load.closed else load.rate, load.ramp, load.seconds, load.messages)
     plan = plan_of(order, f"127.0.0.1:{order.port}", load.processes, schedule, load.text, name)
     ignore = [range(int(f"86138{one.start:08d}"), int(f"86138{one.stop:08d}")) for one in used]
     return Setup(

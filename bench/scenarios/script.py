@@ -43,6 +43,10 @@ class LoadRole(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     reconnect: bool = False
     processes: int = 1
 
+    def __post_init__(self) -> None:
+        if not self.mix or self.connections < len(self.mix) * self.processes:
+            raise ValueError(f"load {self.name!r}: each of its processes needs a connection of each class of its mix")
+
 
 class Turn(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Something that happens in the last load."""

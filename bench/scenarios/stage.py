@@ -14,6 +14,10 @@ from bench.redis_server import RedisServer
 from bench.scenarios.script import CarrierRole, Turn
 
 
+class _Redis(RedisServer):
+    leash = True
+
+
 class Stage:
     """Everything runs once this is made; `close` ends it. `settings` are further tables of the gateway's configuration."""
 
@@ -33,18 +37,18 @@ class Stage:
     def _open(self, folder: Path, roles: list[CarrierRole], store: str, accounts: Iterable[str], settings: str) -> None:
         table = f'{settings}[store]\nkind = "{store}"\n'
         if store == "redis":
-            self.redis = RedisServer()
+            self.redis = _Redis()
             self._stack.callback(self.redis.close)
             table += f'[store.redis]\nurl = "{self.redis.url}"\n'
         channels = []
         for role in roles:
             self.arrivals[role.name] = folder / f"{role.name}.arrivals"
-            child = Child(_command(role, self.arrivals[role.name]))
+            child = Child(_command(role, self.arrivals[role.name]), leash=True)
             self._stack.callback(_end, child)
             self.carriers[role.name] = child
             channels.append(ChannelTo(role.name, int(child.first["listening"]), role.binds, role.window, role.weights))
         text = config_text(folder / "data", channels, store=table, accounts=accounts)
-        self.gateway = Gateway(folder / "tensec.toml", text)
+        self.gateway = Gateway(folder / "tensec.toml", text, leash=True)
         self._stack.callback(self.gateway.stop)
         self.gateway.start()
         # Started again after a kill, it must be where clients look for it.

@@ -1,13 +1,13 @@
 """Measurements that are a load through gateway and carriers: what a script's last load shows becomes a row's figures."""
 
-import statistics
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from bench.load.limits import raise_file_limit
 from bench.load.run import BY_HAND
 from bench.load.view import Moment, PlainView
-from bench.measure.figures import Better, Figure, figures
+from bench.measure.figures import Figure, figures
 from bench.measure.result import Result
+from bench.report.sides import together
 from bench.scenarios.play import perform
 from bench.scenarios.script import CarrierRole, Script
 from bench.suite.parts import Measured, PartError, Say
@@ -75,37 +75,42 @@ def named(row: str, found: Iterable[Figure], names: Sequence[str]) -> Iterator[F
             yield Figure(f"{row}.{name}", one.value, one.unit, one.better, one.runs)
 
 
-def watched(row: str, whole: Script, quick: Script, names: Sequence[str]) -> Measure:
-    """One run of a script; `names` are the figures to keep."""
+def rounds_of(rounds: Sequence[Sequence[Figure]]) -> list[Figure]:
+    """Each figure over all rounds: the median with its runs, or the worst where it should be none (`together`)."""
+    if len(rounds) == 1:
+        return list(rounds[0])
+    names = dict.fromkeys(one.name for found in rounds for one in found)
+    return [together([one for found in rounds for one in found if one.name == name]) for name in names]
 
-    def measure(is_quick: bool, say: Say) -> Measured:
-        result, found = played(row, quick if is_quick else whole, say)
-        return Measured(list(named(row, found, names)), result.warnings)
 
-    return measure
+def watched(row: str, whole: Script, quick: Script, names: Sequence[str], rounds: int = 1) -> Measure:
+    """A script, played `rounds` times from its beginning; `names` are the figures to keep."""
+    return _measure(row, whole, quick, rounds, lambda _, found: list(named(row, found, names)))
 
 
 def through(row: str, whole: Script, quick: Script, rounds: int) -> Measure:
     """How many messages a second go all the way, from the first one sent to the last receipt, and what they cost the core."""
+    return _measure(row, whole, quick, rounds, lambda result, _: list(_through(row, result)))
 
+
+def _measure(
+    row: str, whole: Script, quick: Script, rounds: int, keep: Callable[[Result, list[Figure]], list[Figure]]
+) -> Measure:
     def measure(is_quick: bool, say: Say) -> Measured:
-        script = quick if is_quick else whole
-        results = [played(row, script, say)[0] for _ in range(1 if is_quick else rounds)]
-        warnings = list(dict.fromkeys(warning for result in results for warning in result.warnings))
-        return Measured(list(_through(row, results)), warnings)
+        kept, warnings = [], []
+        for at in range(1 if is_quick else rounds):
+            result, found = played(row, quick if is_quick else whole, say)
+            kept.append(keep(result, found))
+            warnings += [f"round {at + 1}: {warning}" if rounds > 1 else warning for warning in result.warnings]
+        return Measured(rounds_of(kept), warnings)
 
     return measure
 
 
-def _through(row: str, results: Sequence[Result]) -> Iterator[Figure]:
-    def median(name: str, unit: str, better: Better, runs: list[float]) -> Figure:
-        return Figure(f"{row}.{name}", statistics.median(runs), unit, better, runs)
-
-    yield median("per_s", "/s", "higher", [one.total.counts.accepted / one.ended_s for one in results])
-    costs = [one.target.cpu_us_per_message for one in results if one.target is not None]
-    if known := [one for one in costs if one is not None]:
-        yield median("cpu_us_per_message", "us", "lower", known)
-    yield median("accepted_per_s", "/s", "higher", [one.rate_accepted for one in results])
-    for name in ("lost", "duplicated", "without_receipt"):  # the worst round, not the middle one
-        runs = [float(getattr(one.ledger, name)) for one in results]
-        yield Figure(f"{row}.{name}", max(runs), "", "lower", runs)
+def _through(row: str, result: Result) -> Iterator[Figure]:
+    yield Figure(f"{row}.per_s", result.total.counts.accepted / result.ended_s, "/s", "higher")
+    if result.target is not None and result.target.cpu_us_per_message is not None:
+        yield Figure(f"{row}.cpu_us_per_message", result.target.cpu_us_per_message, "us", "lower")
+    yield Figure(f"{row}.accepted_per_s", result.rate_accepted, "/s", "higher")
+    for name in ("lost", "duplicated", "without_receipt"):
+        yield Figure(f"{row}.{name}", float(getattr(result.ledger, name)), "", "lower")

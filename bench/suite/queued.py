@@ -122,7 +122,7 @@ class Arrivals:
         for path, end in self._ends.items():
             arrived = read_arrivals(path, end)
             self._ends[path] = arrived.end
-            for to, received, fate, part, _ in arrived:
+            for to, received, fate, part, _, _ in arrived:
                 if fate == ACCEPTED:
                     self.seen[to << 8 | part] += 1
                     self.first, self.last = min(self.first, received), max(self.last, received)

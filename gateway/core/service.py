@@ -51,7 +51,8 @@ from routing.records import Notice
 BACKLOG = 4096
 POLL_S = 0.05
 GOODBYE_S = 5.0
-GC_THRESHOLDS = (50_000, 50, 100)
+GC_THRESHOLDS = (10_000, 250, 1_000)
+"""The first is how much is looked at in one go: 50,000 objects took 20 to 40 ms, in which nothing else happens."""
 SWITCH_INTERVAL_S = 0.0005
 
 

@@ -49,12 +49,13 @@ from gateway.store.worker import Worker
 from routing.guards import Guard
 from routing.records import Attempt, AttemptKey, Message, Notice
 
-LINGER_S = 0.001
+LINGER_S = 0.002
 """Between writes while they follow each other closely, so that one serves many; a step that comes alone never waits for it."""
 BUSY_S = 0.005
 IDLE_S = 1.0
 RETRY_S = 0.5
-ARCHIVE_S = 0.5
+ARCHIVE_S = 0.1
+"""How long a few wait for more; many at once would hold up everybody else."""
 LAST_S = 10.0
 _NOTICE = msgspec.json.Decoder(Notice)
 ResultT = TypeVar("ResultT")
@@ -257,7 +258,7 @@ class Storage:
         keeper = self.keeper
         if keeper is None:
             return []
-        limit = min(limit, keeper.room)
+        limit = min(limit, keeper.room(class_))
         if limit <= 0:
             return []
         found = await self._bring(lambda: keeper.queue.missing(class_, limit))

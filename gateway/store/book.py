@@ -137,7 +137,7 @@ class Book(Telling):
 
     def _begin(self, attempt: Attempt, done: Settled, now: float, utc: float) -> bool:
         record = self.records.get(attempt.key.message_id)
-        if record is None or attempt_of(record, attempt.key) is not None:
+        if record is None or (record.attempts and attempt_of(record, attempt.key) is not None):
             return False
         message = record.message
         first = attempt.key.number == message.tries + 1 and message.state is states.QUEUED

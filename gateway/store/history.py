@@ -1,14 +1,15 @@
 """Ended messages, one SQLite file a day (UTC, by the moment they ended), whatever store holds the living.
 
-Rows are added by id, and nothing else is indexed while a day lasts: that is done when it is over (`close_days`), off the path
-of messages. Retention deletes files; texts can go sooner than the rest. The same record may be added again: the last one
-counts.
+While a day lasts they are added in *packs*, some fifty records in one row: messages end in another order than they began, and
+a row for each would touch a page of the file for nearly each of them. A pack tells its ids, and is found by the first and the
+last of them. When a day is over packs become rows by id and are indexed (`close_days`), off the path of messages. Retention
+deletes files; texts can go sooner than the rest. The same record may be added again: the last one counts.
 """
 
 import math
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -21,14 +22,37 @@ from gateway.store.vault import NotWrittenError, VaultError
 
 FOLDER = "history"
 OPEN_MAX = 3
-SIZES = (100, 10, 1)
-"""Rows one statement adds. SQLite takes values sooner than a document apart, and gives up the interpreter once a statement."""
-_ADD = {size: f"INSERT OR REPLACE INTO final(key, value) VALUES {', '.join(['(?, ?)'] * size)}" for size in SIZES}
+PACK = 50
+"""Records in a pack: a question reads one or a few of them."""
+UNPACK_MAX = 200
+"""Packs made rows in one transaction."""
+SIZES = (10, 1)
+"""Packs one statement adds: a thread gives up the interpreter once a statement."""
+_ADD = {size: f"INSERT INTO pack(first, last, ids, value) VALUES {', '.join(['(?, ?, ?, ?)'] * size)}" for size in SIZES}
 _FIND = "SELECT t.value FROM json_each(?) AS wanted JOIN final AS t ON t.key = CAST(wanted.value AS INTEGER)"
+_FIND_PACKED = """
+    SELECT pack.value -> ('$[' || place.key || ']') FROM json_each(?) AS wanted
+    CROSS JOIN pack ON pack.first <= CAST(wanted.value AS INTEGER) AND pack.last >= CAST(wanted.value AS INTEGER)
+    CROSS JOIN json_each(pack.ids) AS place ON place.value = wanted.value
+    ORDER BY pack.number
+"""
+_SEARCH = """
+    SELECT value FROM (
+        SELECT key, value FROM final WHERE key < ?1 AND key >= ?3{in_final}
+        UNION ALL
+        SELECT record.value ->> '$.message.id', record.value FROM pack CROSS JOIN json_each(pack.value) AS record
+        WHERE pack.first < ?1 AND pack.last >= ?3
+            AND record.value ->> '$.message.id' < ?1 AND record.value ->> '$.message.id' >= ?3{in_pack}
+    ) ORDER BY key DESC LIMIT ?2
+"""
+_UNPACK = """
+    INSERT OR REPLACE INTO final(key, value) SELECT record.value ->> '$.message.id', record.value
+    FROM pack CROSS JOIN json_each(pack.value) AS record WHERE pack.number <= ? ORDER BY pack.number
+"""
 INDEXED = {"destination": "$.message.destination", "client_ref": "$.message.client_ref", "public_id": "$.message.public_id"}
 """What can be searched for in a day that is over without reading all of it."""
 Rows: TypeAlias = list[int | str]
-"""Id, record as JSON, id, record ..."""
+"""First id, last id, ids and records as JSON arrays, first id ..."""
 DAY_S = 86_400
 INSTRUCTIONS = 1_000
 """Of SQLite's machine between two looks at the clock during a search."""
@@ -39,26 +63,49 @@ _RECORD = msgspec.json.Decoder(Record)
 
 def rows_by_day(records: Iterable[Record]) -> dict[date, Rows]:
     """Rows for `History.add`; made where the records may not change meanwhile."""
-    by_day: dict[int, list[Record]] = {}
+    by_day: dict[int, dict[int, Record]] = {}
     for record in records:
-        by_day.setdefault(int(record.message.final_utc // DAY_S), []).append(record)
-    return {_EPOCH + timedelta(days=day): _encoded(several) for day, several in by_day.items()}
+        message = record.message
+        by_day.setdefault(int(message.final_utc // DAY_S), {})[message.id] = record
+    return {_EPOCH + timedelta(days=day): _packed(several) for day, several in by_day.items()}
 
 
-def _encoded(records: list[Record]) -> Rows:
-    values = _JSON.encode_lines(records).decode().split("\n")
-    rows: Rows = [0] * (2 * len(records))
-    rows[::2] = [record.message.id for record in records]
-    rows[1::2] = values[:-1]  # each line is ended
+def _packed(records: dict[int, Record]) -> Rows:
+    ids = sorted(records)
+    rows: Rows = []
+    for at in range(0, len(ids), PACK):
+        some = ids[at : at + PACK]
+        values = _JSON.encode([records[number] for number in some]).decode()
+        rows += (some[0], some[-1], _JSON.encode(some).decode(), values)
     return rows
 
 
 def _insert(writer: sqlite3.Connection, rows: Rows) -> None:
     at = 0
     for size in SIZES:
-        while len(rows) - at >= 2 * size:
-            writer.execute(_ADD[size], rows[at : at + 2 * size])
-            at += 2 * size
+        while len(rows) - at >= 4 * size:
+            writer.execute(_ADD[size], rows[at : at + 4 * size])
+            at += 4 * size
+
+
+def _is_closed(writer: sqlite3.Connection) -> bool:
+    names = {name for (name,) in writer.execute("SELECT name FROM sqlite_schema WHERE type = 'index'")}
+    return names.issuperset(INDEXED)
+
+
+def _unpack(writer: sqlite3.Connection) -> None:
+    """Some packs become rows; within a transaction."""
+    (last,) = writer.execute(
+        "SELECT max(number) FROM (SELECT number FROM pack ORDER BY number LIMIT ?)", (UNPACK_MAX,)
+    ).fetchone()
+    writer.execute(_UNPACK, (last,))
+    writer.execute("DELETE FROM pack WHERE number <= ?", (last,))
+
+
+def _unpack_all(writer: sqlite3.Connection) -> None:
+    while writer.execute("SELECT 1 FROM pack LIMIT 1").fetchone() is not None:
+        with transaction(writer):
+            _unpack(writer)
 
 
 class SearchTooLongError(Exception):
@@ -89,6 +136,8 @@ class History:
                 writer = self._writer(day)
                 with transaction(writer):
                     _insert(writer, rows)
+                    if _is_closed(writer):
+                        _unpack(writer)
             except (sqlite3.Error, VaultError) as error:
                 raise NotWrittenError(f"{self.path(day)}: {error}") from error
 
@@ -117,11 +166,14 @@ class History:
         for day in self.days():
             if not wanted:
                 break
-            for (value,) in self._rows(day, _FIND, (_JSON.encode(list(wanted)).decode(),)):
-                record = _RECORD.decode(value)
-                found[record.message.id] = record
+            found.update(self._find(day, wanted))
             wanted -= found.keys()
         return found
+
+    def _find(self, day: date, ids: Iterable[int]) -> dict[int, Record]:
+        asked = (_JSON.encode(list(ids)).decode(),)
+        rows = self._rows(day, _FIND, asked) + self._rows(day, _FIND_PACKED, asked)  # what is packed was added later
+        return {record.message.id: record for record in (_RECORD.decode(value) for (value,) in rows)}
 
     def search(
         self, fields: dict[str, str | int], *, before: int | None = None, since: int = 0, limit: int = 100
@@ -131,20 +183,34 @@ class History:
         A message may end on any day after it began, so every day is asked; the ids found so far keep the others short.
         Raises SearchTooLongError.
         """
-        conditions = "".join(f" AND value ->> '$.message.{name}' = ?" for name in fields)
-        sql = f"SELECT key, value FROM final WHERE key < ? AND key >= ?{conditions} ORDER BY key DESC LIMIT ?"
         self._search_until = time.monotonic() + self._search_s
-        best: dict[int, str] = {}
+        best: dict[int, Record] = {}
         try:
             for day in self.days():
                 least = min(best) + 1 if len(best) == limit else since
-                for key, value in self._rows(day, sql, (before or 1 << 62, least, *fields.values(), limit)):
-                    best.setdefault(key, value)  # a correction is added on a later day, which was asked before
+                for record in self._search(day, fields, before or 1 << 62, least, limit):
+                    best.setdefault(record.message.id, record)  # a correction is on a later day, which was asked before
                 for key in sorted(best)[: max(0, len(best) - limit)]:
                     del best[key]
         finally:
             self._search_until = math.inf
-        return [_RECORD.decode(best[key]) for key in sorted(best, reverse=True)]
+        return [best[key] for key in sorted(best, reverse=True)]
+
+    def _search(self, day: date, fields: dict[str, str | int], before: int, least: int, limit: int) -> Iterator[Record]:
+        conditions = [f" ->> '$.message.{name}' = ?{at}" for at, name in enumerate(fields, 4)]
+        in_final, in_pack = ("".join(f" AND {value}{one}" for one in conditions) for value in ("value", "record.value"))
+        sql = _SEARCH.format(in_final=in_final, in_pack=in_pack)
+        while limit > 0:
+            rows = self._rows(day, sql, (before, limit, least, *fields.values()))
+            records = {record.message.id: record for record in (_RECORD.decode(value) for (value,) in rows)}
+            newest = self._find(day, records)  # what was found may have been added again since, as something else
+            for number in records:
+                if all(getattr(newest[number].message, name) == value for name, value in fields.items()):
+                    yield newest[number]
+                    limit -= 1
+            if not records or len(rows) < limit:
+                return
+            before = min(records)
 
     def _rows(self, day: date, sql: str, values: Sequence[object]) -> list[Any]:
         try:
@@ -169,22 +235,26 @@ class History:
             reader = self._readers[day] = connect_reader(self.path(day))
             if self._search_s < math.inf:
                 reader.set_progress_handler(lambda: time.monotonic() > self._search_until, INSTRUCTIONS)
+            (version,) = reader.execute("PRAGMA user_version").fetchone()
+            if 0 < version < len(HISTORY):  # of an older Tensec, and nobody has written to it since
+                connect(self.path(day), HISTORY, check=False).close()
         return reader
 
     # -- when time has passed
 
     def close_days(self, today: date) -> list[date]:
-        """Index the days that are over; gives those that were not yet."""
+        """Unpack and index the days that are over; gives those that were not yet."""
         closed = []
         for day in self.days():
             if day >= today - timedelta(days=1):
                 continue  # a correction or a late archive may still come for yesterday
             writer = self._writer(day)
-            names = {name for (name,) in writer.execute("SELECT name FROM sqlite_schema WHERE type = 'index'")}
-            if names.issuperset(INDEXED):
+            if _is_closed(writer):
                 break  # and so are all before it
+            _unpack_all(writer)
             for name, path in INDEXED.items():
                 writer.execute(f"CREATE INDEX IF NOT EXISTS {name} ON final(value ->> '{path}')")
+            _unpack_all(writer)  # what came meanwhile; from now on it is unpacked at once
             writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._writers.pop(day).close()
             closed.append(day)
@@ -205,6 +275,7 @@ class History:
 
     def _purge_texts(self, day: date) -> bool:
         writer = self._writer(day)
+        _unpack_all(writer)
         where = "WHERE value ->> '$.message.content' IS NOT NULL"
         if writer.execute(f"SELECT 1 FROM final {where} LIMIT 1").fetchone() is None:
             return False

@@ -14,7 +14,7 @@ of `reads` before it fetches, and asks again when `bring` says that what was rea
 
 import math
 from collections import Counter, OrderedDict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -37,11 +37,12 @@ from routing.records import Message, MessageState, Notice
 
 FOLD_AFTER_S = 20.0
 """Messages usually end sooner; folding one costs more than its whole journal."""
-UNFOLDED_MAX = 100_000
+UNFOLDED_MAX = 80_000
 STAY_S = 60.0
 """What has something to do so soon stays in memory."""
 DUE_MAX = 2_000
-ARCHIVE_MAX = 200
+ARCHIVE_MAX = 250
+"""Messages that go to the history in one go: it bounds how long the core's thread is held, too."""
 CLEAN_MAX = 10_000
 GUARDS_MAX = 200_000
 NOTICES_MAX = 20_000
@@ -84,7 +85,7 @@ class Keeper:
         self._noticed: set[int] = set()
         self._retried: set[int] = set()
         self._clean: OrderedDict[int, None] = OrderedDict()
-        self._finals: OrderedDict[int, None] = OrderedDict()
+        self._finals: deque[int] = deque()
         self._to_archive: deque[int] = deque()
         self._due_end = ""
         self._disk_due: float | None = 0.0
@@ -168,10 +169,9 @@ class Keeper:
                 out.append(record.message)
         return out
 
-    @property
-    def room(self) -> int:
-        """How many more queued messages may be handed out."""
-        return self.queue.size_max - (self.book.queued() - self.queue.waiting.total())
+    def room(self, class_: MessageClass) -> int:
+        """How many more queued messages of a class may be handed out."""
+        return self.queue.limit(class_) - (self.book.queued() - self.queue.waiting.total())
 
     def notice_is_stored(self, notice_id: int) -> bool:
         """Whether it would be there after a crash."""
@@ -328,8 +328,9 @@ class Keeper:
             if request is not None:
                 self._seen_due(request.until_utc)
                 self.reads.went((read_key(key),))
-        self.book.count_ends()
-        self.book.rollups.forget_over(utc, lambda key: key in self.book.changes.rollups or key in self._backlog.rollups)
+        if self.book.rollups.has_passed(utc):
+            self.book.count_ends()
+            self.book.rollups.forget_over(utc, lambda key: key in self.book.changes.rollups or key in self._backlog.rollups)
         self._evict(utc)
 
     def _seen_due(self, at: float) -> None:
@@ -424,22 +425,25 @@ class Keeper:
     def archived(self, records: Sequence[Record]) -> None:
         """The history has them."""
         # Those that have changed since are archived once more, and are needed until then.
-        changing = self.book.changes.changed.keys()
-        written = self._taken.changes.changed.keys() if self._taken is not None else set()
+        changing = self.book.changes.changed
+        written: Mapping[int, Record] = self._taken.changes.changed if self._taken is not None else {}
         messages, ending = self._backlog.messages, self._backlog.ending
         numbers = [record.message.id for record in records]
-        over = set(numbers).difference(changing, written)
+        over = [number for number in numbers if number not in changing and number not in written]
         messages.drop_all(over)
         ending.drop_all(over)
-        for number in self._clean.keys() & numbers:
-            del self._clean[number]
-        for number in self._rows.keys() & numbers:  # most were over before they were folded
-            self._gone[number] = self._rows.pop(number)
-        self._finals.update(dict.fromkeys(numbers))
-        while len(self._finals) > self._finals_max:
-            number, _ = self._finals.popitem(last=False)
-            if number not in changing and number not in written and number not in messages and number not in ending:
-                self.book.unload(number)
+        if self._clean or self._rows:  # most were over before they were folded
+            for number in numbers:
+                self._clean.pop(number, None)
+                if number in self._rows:
+                    self._gone[number] = self._rows.pop(number)
+        finals = self._finals
+        finals += numbers
+        unload = self.book.unload
+        for number in [finals.popleft() for _ in range(len(finals) - self._finals_max)]:
+            needed = number in changing or number in written or number in messages or number in ending
+            if not needed and number in self.book.records:
+                unload(number)
 
     def not_archived(self, records: Sequence[Record]) -> None:
         """The history could not take them; later."""

@@ -5,6 +5,7 @@ end became known, so a period that is over never changes again.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TypeAlias
 
 from config.schema import MessageClass
@@ -29,6 +30,7 @@ _PRICE = COUNTS.index("price")
 _COST = COUNTS.index("cost")
 DAY_S, MINUTE_S = 86_400, 60
 SEPARATOR = "\x1f"
+SPELLED_MAX = 4_096
 
 Key: TypeAlias = tuple[str, int, str, str, str, str, str]
 """Kind `d` or `m`, number of the period, class, channel, operator, account, campaign (the last two empty for minutes)."""
@@ -85,18 +87,23 @@ class Rollups:
         """What the row was before a restart; an older version may have written fewer counts."""
         self.held[key] = [*row, *[0] * (len(COUNTS) - len(row))]
 
+    def has_passed(self, utc: float) -> bool:
+        """Whether another minute has begun since `forget_over` last did something."""
+        return int(utc // MINUTE_S) != self._minute
+
     def forget_over(self, utc: float, needed: Callable[[Key], bool]) -> None:
         """Once a minute, after `gather`: hold rows of periods that are over no longer, unless they are still to be written."""
-        now = {"d": int(utc // DAY_S), "m": int(utc // MINUTE_S)}
-        if now["m"] == self._minute:
+        if not self.has_passed(utc):
             return
+        now = {"d": int(utc // DAY_S), "m": int(utc // MINUTE_S)}
         self._minute = now["m"]
         for key in [key for key in self.held if key[1] < now[key[0]] and not needed(key)]:
             del self.held[key]
 
 
+@lru_cache(SPELLED_MAX)
 def spell(key: Key) -> str:
-    """A key as one string that sorts by time."""
+    """A key as one string that sorts by time. The same few are asked for with every page."""
     return SEPARATOR.join((key[0], f"{key[1]:09d}", *key[2:]))
 
 

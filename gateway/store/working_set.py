@@ -1,6 +1,7 @@
 """Queued messages: so many are handed out to be sent, the others wait, in memory or in the vault, until there is room.
 
-Within a class the order is kept: once one waits, all that come after it wait. Codes never wait.
+Within a class the order is kept: once one waits, all that come after it wait. Codes wait for no other class: they may go a
+tenth beyond the limit, and only when so many have gathered do they wait for each other.
 """
 
 from collections import Counter
@@ -11,6 +12,8 @@ from gateway.store.fetch import Found, Wanted, queue_prefix
 from gateway.store.vault import LAST, Vault
 from routing.records import Message
 
+BEYOND = 10
+"""Codes may be handed out beyond the limit by such a part of it."""
 RANK: dict[MessageClass, int] = {name: rank for rank, name in enumerate(CLASSES)}
 
 
@@ -33,15 +36,20 @@ class WorkingSet:
         """Those of newly queued `messages` that are handed out. `queued`: all that are queued now, these included."""
         out: list[Message] = []
         new = [message for message in messages if message.id not in self._here]
-        room = self.size_max - (queued - self.waiting.total() - len(new))
+        handed_out = queued - self.waiting.total() - len(new)
         for message in new:
-            if message.class_ != "verification" and (room <= 0 or self.waiting[message.class_]):
-                self._here[message.id] = message.class_
-                self.waiting[message.class_] += 1
+            class_ = message.class_
+            if handed_out >= self.limit(class_) or self.waiting[class_]:
+                self._here[message.id] = class_
+                self.waiting[class_] += 1
             else:
                 out.append(message)
-                room -= 1
+                handed_out += 1
         return out
+
+    def limit(self, class_: MessageClass) -> int:
+        """How many may be handed out, of all classes, for one more of this class to wait."""
+        return self.size_max + (self.size_max // BEYOND if class_ == "verification" else 0)
 
     def missing(self, class_: MessageClass, limit: int) -> Wanted | None:
         """The next ones of a class in the vault."""

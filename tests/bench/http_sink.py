@@ -6,7 +6,11 @@ import threading
 
 
 class HttpSink:
-    """`seen` holds the JSON bodies. Digit 7: 429; 8: answers and closes; 9: never answers."""
+    """`seen` holds the JSON bodies.
+
+    Digit 5: says 100 Continue first; 6: the end of the answer is the end of the connection; 7: 429; 8: answers and closes;
+    9: never answers.
+    """
 
     def __init__(self):
         self.seen = []
@@ -50,8 +54,11 @@ class HttpSink:
                     continue
                 status, more = ("429 Too Many Requests", "") if digit == "7" else ("202 Accepted", "")
                 more = "Connection: close\r\n" if digit == "8" else more
-                writer.write(f"HTTP/1.1 {status}\r\n{more}Content-Length: 2\r\n\r\n{{}}".encode())
-                if digit == "8":
+                if digit == "5":
+                    writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                length = "" if digit == "6" else "Content-Length: 2\r\n"
+                writer.write(f"HTTP/1.1 {status}\r\n{more}{length}\r\n{{}}".encode())
+                if digit in "68":
                     break
         except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
             pass
@@ -59,5 +66,7 @@ class HttpSink:
             writer.close()
 
     def close(self):
+        if self._loop.is_closed():
+            return
         self._loop.call_soon_threadsafe(self._ended.set)
         self._thread.join(10)

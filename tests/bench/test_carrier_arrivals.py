@@ -16,7 +16,9 @@ from protocol.pdu import DataSm, SubmitSm
 
 SIZE = 24
 octet = st.integers(0, 255)
-records = st.lists(st.tuples(st.integers(0, 10**20), st.floats(0, 1e9), octet, octet, octet), max_size=30)
+records = st.lists(
+    st.tuples(st.integers(0, 10**20), st.floats(0, 1e9), octet, octet, octet, st.integers(0, 0xFFFF)), max_size=30
+)
 
 
 def written(path, found):
@@ -53,13 +55,13 @@ def test_a_growing_file_is_read_piece_by_piece(tmp_path_factory, found, cuts):
 
 def test_the_layout_on_disk(tmp_path):
     before = time.monotonic()
-    written(tmp_path / "file", [(8613800000001, 1.5, SWALLOWED, 2, 3)])
+    written(tmp_path / "file", [(8613800000001, 1.5, SWALLOWED, 2, 3, 0x0102)])
     data = (tmp_path / "file").read_bytes()
     magic, version, size, began = struct.unpack_from("<8sIId", data)
     assert (magic, version, size) == (b"ARRIVALS", 1, SIZE)
     assert before <= began <= time.monotonic()
     assert read_arrivals(tmp_path / "file").began == began
-    assert data[SIZE:] == struct.pack("<Qd", 8613800000001, 1.5) + bytes((2, 2, 3, 0, 0, 0, 0, 0))
+    assert data[SIZE:] == struct.pack("<Qd", 8613800000001, 1.5) + bytes((2, 2, 3, 0, 2, 1, 0, 0))
 
 
 @pytest.mark.parametrize(
@@ -124,18 +126,18 @@ SAR = ((0x020C, b"\0\1"), (0x020E, b"\2"), (0x020F, b"\1"))
 @pytest.mark.parametrize(
     ("fields", "part"),
     [
-        ({"short_message": b"\5\0\3\1\2\1"}, (1, 1)),
-        ({"esm_class": 0x40, "short_message": b"\5\0\3\1\2\1h"}, (1, 2)),
-        ({"esm_class": 0x40, "short_message": b"\6\x08\4\1\1\3\2h"}, (2, 3)),
-        ({"esm_class": 0x40, "short_message": b"\x0b\5\4\1\1\1\1\0\3\1\2\2h"}, (2, 2)),
-        ({"esm_class": 0x40, "tlvs": ((0x0424, b"\5\0\3\1\2\2h"),)}, (2, 2)),
-        ({"esm_class": 0x40, "short_message": b"\5\0\3\1\2\3h"}, (1, 1)),
-        ({"esm_class": 0x40, "short_message": b"\5\0\3\1\2\0h"}, (1, 1)),
-        ({"esm_class": 0x40, "short_message": b"\5\0\3\1"}, (1, 1)),
-        ({"esm_class": 0x40, "short_message": b""}, (1, 1)),
-        ({"tlvs": SAR}, (1, 2)),
-        ({"tlvs": SAR[:2]}, (1, 1)),
-        ({"tlvs": ((0x020E, b"\1\1"), (0x020F, b"\1\1"))}, (1, 1)),
+        ({"short_message": b"\5\0\3\1\2\1"}, (1, 1, 0)),
+        ({"esm_class": 0x40, "short_message": b"\5\0\3\1\2\1h"}, (1, 2, 1)),
+        ({"esm_class": 0x40, "short_message": b"\6\x08\4\1\1\3\2h"}, (2, 3, 0x0101)),
+        ({"esm_class": 0x40, "short_message": b"\x0b\5\4\1\1\1\1\0\3\1\2\2h"}, (2, 2, 1)),
+        ({"esm_class": 0x40, "tlvs": ((0x0424, b"\5\0\3\1\2\2h"),)}, (2, 2, 1)),
+        ({"esm_class": 0x40, "short_message": b"\5\0\3\1\2\3h"}, (1, 1, 0)),
+        ({"esm_class": 0x40, "short_message": b"\5\0\3\1\2\0h"}, (1, 1, 0)),
+        ({"esm_class": 0x40, "short_message": b"\5\0\3\1"}, (1, 1, 0)),
+        ({"esm_class": 0x40, "short_message": b""}, (1, 1, 0)),
+        ({"tlvs": SAR}, (1, 2, 1)),
+        ({"tlvs": SAR[:2]}, (1, 1, 0)),
+        ({"tlvs": ((0x020E, b"\1\1"), (0x020F, b"\1\1"))}, (1, 1, 0)),
     ],
 )
 def test_parts(fields, part):
@@ -146,8 +148,9 @@ def test_parts(fields, part):
 
 @given(st.binary(max_size=20))
 def test_any_header_gives_parts_that_make_sense(data):
-    part, parts = part_of(SubmitSm(destination_addr="1", esm_class=0x40, short_message=data))
+    part, parts, reference = part_of(SubmitSm(destination_addr="1", esm_class=0x40, short_message=data))
     assert 1 <= part <= parts <= 255
+    assert 0 <= reference <= 0xFFFF
 
 
 def test_the_carrier_writes_one_record_for_each_destination(tmp_path):
@@ -164,13 +167,13 @@ def test_the_carrier_writes_one_record_for_each_destination(tmp_path):
     assert len(read_arrivals(tmp_path / "file")) == 0
     stage.clock.advance(0.3)  # a sweep
     found = list(read_arrivals(tmp_path / "file"))
-    assert [(number, fate, part, parts) for number, _, fate, part, parts in found] == [
-        (8613800000001, ACCEPTED, 2, 2),
-        (8613800000001, ACCEPTED, 3, 4),
-        (8617000000001, ACCEPTED, 1, 1),
-        (8617000000001, REFUSED, 1, 1),
-        (8613800000005, ACCEPTED, 1, 1),
-        (8617000000006, REFUSED, 1, 1),
+    assert [(number, *rest) for number, _, *rest in found] == [
+        (8613800000001, ACCEPTED, 2, 2, 1),
+        (8613800000001, ACCEPTED, 3, 4, 1),
+        (8617000000001, ACCEPTED, 1, 1, 0),
+        (8617000000001, REFUSED, 1, 1, 0),
+        (8613800000005, ACCEPTED, 1, 1, 0),
+        (8617000000006, REFUSED, 1, 1, 0),
     ]
     times = [record[1] for record in found]
     assert before <= times[0] <= times[-1] <= time.monotonic()

@@ -133,6 +133,22 @@ def test_the_closed_model_fills_again_all_the_room_that_one_read_gave():
     assert not made.groups[0].waiting
 
 
+def test_a_large_batch_is_written_in_parts_and_a_small_one_at_once():
+    made = traffic(closed=True)
+    (line,) = lines(made, 100)
+    made.go(1.0, Schedule(None, messages=1000))
+    made.tick(1.0)
+    for batch, writes in ((100, 4), (100, 4), (12, 2), (8, 1), (1, 1)):
+        before = line.written
+        for _ in range(batch):
+            _, row = line.sent.pop(0)
+            line.slots += 1
+            made.answered(made.groups[0], row, ACCEPTED, b"", 2.0)
+        made.free(made.groups[0], line, 2.0)
+        made.flush()
+        assert line.written - before == writes
+
+
 def test_parts_of_a_long_message_are_due_and_counted_apart_and_name_their_place():
     made = traffic(classes=(ClassOrder("all", 1, templates("long")[:1], 1, Login()),))
     (line,) = lines(made, 10)
@@ -171,9 +187,22 @@ def test_receipts_find_their_message_before_or_after_its_answer_and_count_once()
     assert book.receipt[0] == 2.1
     assert book.outcome[0] == DELIVERED
     assert book.receipt[1] == 2.5
-    assert made.receipts_repeated == 1
+    made.received(b"strange", True, 2.8)
+    assert made.receipts_repeated == 2
+    assert made.early[b"strange"] == (2.7, DELIVERED), "the first one counts"
     assert list(made.early) == [b"strange"]
     assert made.open_receipts == 0
+
+
+def test_it_stops_when_there_is_no_recipient_left():
+    for closed in (False, True):
+        made = traffic(digits=4, closed=closed)
+        lines(made, 20_000)
+        made.go(1.0, Schedule(None if closed else 1e6, duration_s=5))
+        while made.tick(3.0):
+            pass
+        assert made.used_up
+        assert len(set(made.book.to)) == len(made.book) == 10_000
 
 
 def test_a_refusal_is_no_acceptance_and_what_nobody_answered_stays_unanswered():
@@ -200,7 +229,7 @@ def test_stopping_drops_what_waits_and_says_how_much():
 
 
 def test_texts_are_filled_in_and_what_is_no_placeholder_stays():
-    assert fill("a {n} {code} {to} {x}", 7, "86138") == "a 7 014856 86138 {x}"
+    assert fill("a {n} {code} {to} {x}", 7, 86138) == "a 7 014856 86138 {x}"
     assert templates("short") == templates("short")
     with pytest.raises(ValueError, match="cannot read"):
         templates("@/nowhere/at/all")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from bench.measure.asserting import judge, parse_assertion
 from bench.measure.figures import Figure, figures
 from bench.measure.histogram import Histogram
-from bench.measure.result import ClassResult, Counts, Machine, Plan, Result
+from bench.measure.result import ClassResult, Counts, Machine, Plan, Result, Second
 
 
 def result(**changes):
@@ -56,3 +56,21 @@ def test_histograms_keep_three_digits(latencies):
 def test_nothing_recorded_is_no_number():
     assert Histogram().percentiles().p50_ms is None
     assert Histogram().at_ms(99) is None
+
+
+def test_the_ten_seconds_and_what_went_wrong_can_be_asserted_of_all_that_was_due_and_by_class():
+    counts = Counts(due=200, sent=180, accepted=100, refused=70, unanswered=10, delivered=95, failed=1, within_10s=90)
+    counts.receipts_repeated, counts.receipts_strange = 2, 3
+    one = ClassResult("code", counts, sla_10s=0.9)
+    found = {figure.name: figure for figure in figures(result(total=one, classes=[one]))}
+    values = {"sla_10s": 0.9, "sla_10s_due": 0.45, "unsent": 20, "receipts_repeated": 2, "receipts_strange": 3}
+    values |= {"code.sla_10s": 0.9, "code.sla_10s_due": 0.45}
+    assert {name: found[name].value for name in values} == values
+    assert found["unsent"].better == found["refused"].better == "lower"
+    assert (counts.unsent, counts.no_receipt) == (20, 4)
+    nothing = ClassResult("all", Counts(due=5))
+    assert {one.name: one.value for one in figures(result(total=nothing))}["sla_10s_due"] == 0.0, "due, and nothing came"
+
+
+def test_the_figures_of_one_run_have_no_runs():
+    assert not [figure.name for figure in figures(result(seconds=[Second(at, 5, 5, 5) for at in range(9)])) if figure.runs]

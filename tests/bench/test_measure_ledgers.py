@@ -26,12 +26,17 @@ def book(*rows):
 def reconcile(books, ignore=(), receipts=True, begin=BEGIN, **arrivals):
     ledgers = Reconciliation(begin, ["all"], receipts=receipts, ignore=ignore)
     for name, found in arrivals.items():
-        ledgers.take_arrivals(name, [(to, at, fate, part, parts) for to, at, fate, part, parts in found])
+        ledgers.take_arrivals(name, found)
     return ledgers.findings(books)
 
 
-def taken(to, after=2.0, fate=0, part=1, parts=1):
-    return (to, BEGIN + after, fate, part, parts)
+def taken(to, after=2.0, fate=0, part=1, parts=1, reference=0):
+    return (to, BEGIN + after, fate, part, parts, reference)
+
+
+def pieces(to, parts, after=2.0, reference=7):
+    """A message as its carrier reads it: one part after the other."""
+    return [taken(to, after + part / 10, 0, part, parts, reference) for part in range(1, parts + 1)]
 
 
 def test_lost_is_accepted_and_then_nothing():
@@ -76,13 +81,64 @@ def test_within_ten_seconds_is_a_share_of_all_accepted():
     assert reconcile([book(*rows)], receipts=False).total.sla_10s is None
 
 
-def test_parts_are_told_apart():
+def cut(to, parts):
+    """A book with a message that we cut ourselves."""
     made = Book()
-    for part in (1, 2):
-        row = made.add(7, part, 2, 0, BEGIN, BEGIN)
+    for part in range(1, parts + 1):
+        row = made.add(to, part, parts, 0, BEGIN, BEGIN)
         made.status[row], made.answered[row] = ACCEPTED, BEGIN + 1
-    found = reconcile([made], a=[taken(7, part=1, parts=2), taken(7, part=2, parts=2), taken(7, part=2, parts=2)])
-    assert (found.ledger.carried, found.ledger.duplicated, found.ledger.lost) == (2, 1, 0)
+    return made
+
+
+def told(found):
+    ledger = found.ledger
+    return {name: getattr(ledger, name) for name in ("carried", "lost", "duplicated", "parts_again", "strange")}
+
+
+CLEAN = {"carried": 1, "lost": 0, "duplicated": 0, "parts_again": 0, "strange": 0}
+ONE = ((1, ACCEPTED, None, NONE),)
+
+
+def test_a_message_that_the_target_cut_is_one_message_and_is_there_with_its_last_part():
+    found = reconcile([book(*ONE)], a=pieces(1, 3))
+    assert told(found) == CLEAN
+    assert found.total.carrier.max_ms == pytest.approx(1300, rel=0.01)
+    apart = pieces(1, 3)
+    assert told(reconcile([book(*ONE)], a=apart[:2], b=apart[2:])) == CLEAN, "its parts may go to several carriers"
+
+
+def test_a_message_that_the_target_cut_is_lost_without_all_of_its_parts():
+    assert told(reconcile([book(*ONE)], a=pieces(1, 3)[1:])) == CLEAN | {"carried": 0, "lost": 1}
+    mixed = [pieces(1, 2, reference=1)[0], pieces(1, 2, reference=2)[1]]
+    found = told(reconcile([book(*ONE)], a=mixed))
+    assert (found["carried"], found["lost"]) == (0, 1), "no phone puts parts with different references together"
+
+
+@pytest.mark.parametrize("again", [pieces(1, 3, 3.0, 8), pieces(1, 3, 3.0, 7), pieces(1, 2, 3.0, 8), [taken(1, 3.0)]])
+def test_duplicated_is_a_whole_message_again_however_it_was_cut(again):
+    assert told(reconcile([book(*ONE)], a=pieces(1, 3), b=again)) == CLEAN | {"duplicated": 1}
+
+
+@pytest.mark.parametrize("again", [pieces(1, 3, 3.0, 8)[:2], pieces(1, 3, 3.0, 7)[1:]])
+def test_parts_that_come_again_without_the_rest_are_no_second_message_but_told(again):
+    assert told(reconcile([book(*ONE)], a=pieces(1, 3), b=again)) == CLEAN | {"parts_again": 2}
+
+
+def test_parts_that_we_cut_stand_for_themselves():
+    both = CLEAN | {"carried": 2}
+    assert told(reconcile([cut(7, 2)], a=pieces(7, 2))) == both
+    assert told(reconcile([cut(7, 2)], a=pieces(7, 2)[:1])) == both | {"carried": 1, "lost": 1}
+    assert told(reconcile([cut(7, 2)], a=[*pieces(7, 2), *pieces(7, 2)[1:]])) == both | {"parts_again": 1}
+    assert told(reconcile([cut(7, 2)], a=[*pieces(7, 2), *pieces(7, 2, 3.0, 9)])) == both | {"duplicated": 2}
+
+
+def test_parts_that_we_cut_and_the_target_joined_are_there_with_the_whole():
+    assert told(reconcile([cut(7, 2)], a=[taken(7)])) == CLEAN | {"carried": 2}
+    assert told(reconcile([cut(7, 2)], a=pieces(7, 3))) == CLEAN | {"carried": 2}
+
+
+def test_a_stranger_is_one_message_in_however_many_parts():
+    assert told(reconcile([book(*ONE)], a=[taken(1), *pieces(99, 3), taken(98)])) == CLEAN | {"strange": 2}
 
 
 def test_what_was_before_the_run_or_belongs_to_another_load_is_left_out():

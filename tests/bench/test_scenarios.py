@@ -1,12 +1,20 @@
 """Scenario files say what they mean or are refused; a small one is played to its verdict, with real processes."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import tomllib
+from types import SimpleNamespace
 
+import msgspec
+import psutil
 import pytest
+from report_samples import whole_result
 
-from bench.scenarios.script import names, read_script
+from bench.scenarios import play as play_module
+from bench.scenarios.script import Script, names, read_script
 
 SMALL = """
 about = "A small one."
@@ -60,6 +68,7 @@ def test_the_scenarios_that_come_with_it_can_be_read(name):
         (SMALL.replace("rate = 60", "speed = 60"), "speed"),
         (SMALL.replace('"lost==0"', '"lost=0"'), "such as"),
         ("about = ", "end of document"),
+        (SMALL.replace("connections = 3", "connections = 2", 1), "connection of each class"),
     ],
 )
 def test_what_is_wrong_in_a_file_is_said_with_exit_code_2(tmp_path, text, said):
@@ -84,3 +93,53 @@ def test_a_scenario_is_played_to_its_verdict(tmp_path):
     code, result, _ = play(tmp_path / "small.toml", "--assert", "accepted==1")
     assert code == 3
     assert [one["held"] for one in result["assertions"]].count(False) == 1
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_a_load_before_that_does_not_go_through_fails_the_scenario(monkeypatch, by_hand):
+    class FakeStage:
+        arrivals, processes, gateway = {}, None, SimpleNamespace(port=1)
+
+        def __init__(self, *args):
+            pass
+
+        def events(self, begin):
+            return []
+
+        def close(self):
+            pass
+
+    class FakeRun:
+        interrupted, log, begin, played = by_hand, "", 0.0, []
+
+        def __init__(self, setup, view):
+            self.played.append(setup)
+
+        def run(self):
+            return whole_result(failure="" if by_hand else "the target is gone")
+
+    monkeypatch.setattr(play_module, "Stage", FakeStage)
+    monkeypatch.setattr(play_module, "Run", FakeRun)
+    script = msgspec.convert(tomllib.loads(SMALL), Script)
+    result, _, _ = play_module.perform("small", script, SimpleNamespace(say=print))
+    assert result.failure == f"load 'idle': {'ended by hand' if by_hand else 'the target is gone'}"
+    assert len(FakeRun.played) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_nobody_is_left_behind_whatever_ends_a_scenario(tmp_path, number):
+    (tmp_path / "long.toml").write_text(SMALL.replace("seconds = 2", "seconds = 100"))
+    command = [sys.executable, "-m", "bench", "scenario", str(tmp_path / "long.toml"), "--out", str(tmp_path / "out")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    lines = iter(process.stdout.readline, "")
+    assert any(line.startswith("load      all") for line in lines)
+    assert any(" s running" in line for line in lines)
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert len(children) == 4, "a gateway, two carriers, a source process"
+    assert process.pid not in {os.getsid(one.pid) for one in children}, "Ctrl-C on the terminal must not reach them"
+    os.killpg(process.pid, number)
+    rest, _ = process.communicate(timeout=60)
+    assert psutil.wait_procs(children, timeout=30)[1] == []
+    if number == signal.SIGINT:
+        assert process.returncode in {0, 3}
+        assert "ended by hand" in rest

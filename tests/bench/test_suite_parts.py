@@ -90,10 +90,12 @@ def test_the_command_keeps_the_figures_names_the_failure_and_judges_the_targets(
     code, printed, path = run()
     assert code == 1
     assert "FAILED second: PartError: it was dark" in printed
-    assert "first.us 2 <= 3 1 holds" in printed
-    assert "third.us 2 <= 1 0.5 BROKEN" in printed
-    assert "1 of 2 hold, 0 reach their aim" in printed
+    assert "first.us 2 2 to 2 <= 3 1 holds" in printed
+    assert "third.us 2 2 to 2 <= 1 0.5 <<< NOT REACHED" in printed
+    assert "1 of 2 hold, 0 reach their aim, 1 not reached, 1 parts failed" in printed
+    assert "second part failed <<< FAILED" in printed, "in the table, too, though it has no target"
     found = read_suite(path)
+    assert found.failures == {"second": "PartError: it was dark"}
     assert [(one.name, one.value, one.runs) for one in found.figures] == [("first.us", 2, [2] * 3), ("third.us", 2, [2] * 3)]
     assert found.suite.machine.cpus
 
@@ -120,6 +122,18 @@ def test_figures_are_held_against_the_newest_earlier_file_of_all_parts(run, tmp_
     assert "only in a: gone.us" in printed
     _, printed, _ = run(quick=True)
     assert "first.us 16 us 2 us 0.125 better" in printed
+    write(tmp_path / "2020-01-05T000000.json", **{"first.us": 4.0, "second.us": 7.0, "gone.us": 1.0})
+    _, printed, _ = run(only="first,second")
+    assert "only in a: second.us" in printed, "a part that was asked for and failed has gone missing"
+    assert "failed in b: second (PartError: it was dark)" in printed
+    assert "gone.us" not in printed
     _, printed, _ = run(only="first")
     assert "first.us 2 us 2 us 1 same" in printed or "first.us 4 us 2 us 0.5 better" in printed
     assert "gone.us" not in printed, "a part that was not asked for has not gone missing"
+
+
+def test_targets_of_a_part_that_failed_are_not_silently_absent(run, monkeypatch):
+    monkeypatch.setattr(cli, "targets_of", lambda _: [Target("second.us", "<=", 3, 1), Target("first.gone", "<=", 3, 1)])
+    _, printed, _ = run()
+    assert "second.us part failed <= 3 1 <<< FAILED" in printed
+    assert "first.gone not measured <= 3 1 <<< FAILED" in printed

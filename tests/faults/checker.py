@@ -28,7 +28,7 @@ from load_client import Submission, Told
 FINAL_STATES = {2: "DELIVRD", 3: "EXPIRED", 4: "DELETED", 5: "UNDELIV", 7: "UNKNOWN", 8: "REJECTD"}
 """message_state of query_sm (SMPP 3.4 section 5.2.28) and the same in a receipt."""
 TIMEOUTS = ("UNKNOWN", "EXPIRED")
-GRACE_S = 3.0
+GRACE_S = 10.0
 """An acknowledgement younger than this when its session ended may not have been stored."""
 SHOWN = 5
 

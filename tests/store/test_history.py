@@ -11,14 +11,16 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from story import BOOT, START_UTC, TO, Story
 
+from gateway.store import history as module
 from gateway.store.base import Finish
 from gateway.store.embedded import vault as embedded
-from gateway.store.embedded.schema import HISTORY, STORE, connect
+from gateway.store.embedded.schema import HISTORY, STORE, connect, transaction
 from gateway.store.embedded.store import open_store
-from gateway.store.history import INDEXED, OPEN_MAX, History, SearchTooLongError, rows_by_day
+from gateway.store.history import INDEXED, OPEN_MAX, PACK, History, SearchTooLongError, rows_by_day
 from gateway.store.record import Record
 from gateway.store.vault import KEYED, SORTED, NotWrittenError, VaultError
 from routing.records import Content, Message, MessageState
@@ -56,8 +58,16 @@ def found(records: Iterator[Record]) -> list[int]:
 
 
 def rows(history: History, day: date) -> list[int]:
+    """The ids of a day, in rows and in packs."""
+    sql = "SELECT key FROM final UNION SELECT place.value FROM pack, json_each(pack.ids) AS place ORDER BY 1"
     with closing(sqlite3.connect(history.path(day))) as connection:
-        return [key for (key,) in connection.execute("SELECT key FROM final ORDER BY key")]
+        return [key for (key,) in connection.execute(sql)]
+
+
+def packs(history: History, day: date) -> int:
+    with closing(sqlite3.connect(history.path(day))) as connection:
+        (count,) = connection.execute("SELECT count(*) FROM pack").fetchone()
+        return int(count)
 
 
 # -- where they stand
@@ -118,6 +128,25 @@ def test_what_another_connection_adds_is_found(history: History, tmp_path: Path)
     assert list(history.find([1, 2])) == [1, 2]
 
 
+@pytest.mark.parametrize("count", [1, PACK - 1, PACK, PACK + 1, 12 * PACK + 3])
+def test_however_many_are_added_at_once_each_is_found(history: History, count: int) -> None:
+    numbers = [number * 7 for number in range(1, count + 1)]
+    add(history, *(ended(number) for number in reversed(numbers)))
+    assert packs(history, FIRST) == -(-count // PACK)
+    assert rows(history, FIRST) == numbers
+    assert sorted(history.find(numbers)) == numbers
+    assert history.find([numbers[-1]]) == {numbers[-1]: ended(numbers[-1])}
+    assert history.find([number + 1 for number in numbers]) == {}
+    assert found(history.search({"account": "shop"}, limit=count)) == numbers[::-1]
+
+
+def test_packs_of_which_each_reaches_over_the_others(history: History) -> None:
+    for start in range(1, 20):
+        add(history, *(ended(number) for number in range(start, 400, 20)))
+    assert sorted(history.find(range(400))) == [number for number in range(1, 400) if number % 20]
+    assert found(history.search({"account": "shop"}, before=45, limit=5)) == [44, 43, 42, 41, 39]
+
+
 # -- searching
 
 
@@ -127,6 +156,15 @@ def test_a_search_gives_the_newest_first(history: History) -> None:
     assert found(history.search({"client_ref": "a", "destination": TO}, limit=3)) == [39, 37, 35]
     assert found(history.search({"destination": "8613700000000"})) == []
     assert found(history.search({"state": int(MessageState.DELIVERED)}, limit=1)) == [39]
+
+
+def test_a_search_does_not_find_what_is_no_longer_so(history: History) -> None:
+    add(history, *(ended(number, client_ref="a") for number in range(1, 5)))
+    add(history, ended(4, client_ref="b"), ended(3, client_ref="a", reason="again"))
+    assert found(history.search({"client_ref": "a"})) == [3, 2, 1]
+    assert found(history.search({"client_ref": "a"}, limit=2)) == [3, 2]
+    assert history.search({"client_ref": "a"})[0].message.reason == "again"
+    assert found(history.search({"client_ref": "b"})) == [4]
 
 
 def page_through(history: History, size: int, fields: dict[str, Any]) -> list[int]:
@@ -176,7 +214,8 @@ def searches(history: History, fields: dict[str, Any]) -> list[tuple[date, str, 
     original = history._rows
 
     def noted(day: date, sql: str, values: Any) -> Any:
-        seen.append((day, sql, tuple(values)))
+        if "ORDER BY key DESC" in sql:
+            seen.append((day, sql, tuple(values)))
         return original(day, sql, values)
 
     history._rows = noted  # type: ignore[method-assign]
@@ -199,6 +238,49 @@ def test_a_day_that_is_over_gets_its_indexes_and_searches_use_them(history: Hist
     assert found(history.search({"client_ref": "r2"})) == [32, 22, 12, 2]
 
 
+def test_a_day_that_is_over_has_rows_instead_of_packs(history: History) -> None:
+    add(history, *(ended(number) for number in range(1, 3 * PACK)))
+    add(history, ended(7, reason="said later"))
+    history.close_days(FIRST + timedelta(days=9))
+    assert packs(history, FIRST) == 0
+    assert rows(history, FIRST) == list(range(1, 3 * PACK))
+    assert history.find([7])[7].message.reason == "said later"
+
+
+def test_more_packs_than_one_transaction_unpacks(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "UNPACK_MAX", 3)
+    for number in range(1, 12):
+        add(history, ended(number))
+    history.close_days(FIRST + timedelta(days=9))
+    assert (packs(history, FIRST), rows(history, FIRST)) == (0, list(range(1, 12)))
+
+
+def test_unpacking_that_was_cut_short_goes_on(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A crash in between: some are rows, some are in packs, and of one there is an older row and a newer pack."""
+    monkeypatch.setattr(module, "UNPACK_MAX", 2)
+    add(history, ended(1, reason="first"), ended(2))
+    add(history, ended(3))
+    add(history, ended(1, reason="second"))
+    with transaction(history._writer(FIRST)):
+        module._unpack(history._writer(FIRST))
+    assert packs(history, FIRST) == 1
+    assert history.find([1])[1].message.reason == "second"
+    assert [one.message.reason for one in history.search({"account": "shop"})] == ["", "", "second"]
+    assert found(history.search({"reason": "first"})) == []
+    history.close_days(FIRST + timedelta(days=9))
+    assert history.find([1])[1].message.reason == "second"
+
+
+def test_a_day_of_an_older_version_is_read_and_added_to(history: History, tmp_path: Path) -> None:
+    """Version 1 had no packs."""
+    with closing(connect(history.path(FIRST), HISTORY[:1])) as old:
+        old.execute("INSERT INTO final VALUES (1, ?)", (msgspec.json.encode(ended(1)).decode(),))
+    assert list(history.find([1])) == [1]
+    assert found(history.search({"account": "shop"})) == [1]
+    add(history, ended(2))
+    assert found(history.search({"account": "shop"})) == [2, 1]
+
+
 def test_a_day_between_that_was_not_indexed_is_indexed_later(history: History) -> None:
     add(history, ended(1, 0), ended(2, 1))
     assert history.close_days(FIRST + timedelta(days=2)) == [FIRST]
@@ -210,6 +292,7 @@ def test_what_ends_late_is_added_to_a_day_with_indexes(history: History) -> None
     add(history, ended(1, client_ref="a"))
     history.close_days(FIRST + timedelta(days=9))
     add(history, ended(2, client_ref="a"), ended(1, client_ref="b"))
+    assert packs(history, FIRST) == 0, "they are under its indexes, too"
     assert found(history.search({"client_ref": "a"})) == [2]
     assert found(history.search({"client_ref": "b"})) == [1]
 
@@ -353,8 +436,7 @@ def test_every_statement_of_the_vault_goes_by_the_primary_key(tmp_path: Path, an
 def test_ended_messages_are_found_by_the_primary_key(history: History) -> None:
     add(history, ended(1))
     sql = "SELECT t.value FROM json_each(?) AS wanted JOIN final AS t ON t.key = CAST(wanted.value AS INTEGER)"
-    from gateway.store import history as module
-
     assert sql == module._FIND
     assert any("SEARCH t USING INTEGER PRIMARY KEY" in one for one in plan(history.path(FIRST), sql, ("[1]",)))
-    assert HISTORY
+    details = plan(history.path(FIRST), module._FIND_PACKED, ("[1]",))
+    assert any("SEARCH pack USING INDEX pack_of" in one for one in details), details

@@ -12,6 +12,7 @@ from gateway.store.blocking import BlockingStore
 from gateway.store.embedded.store import open_store
 from gateway.store.fetch import fetch
 from gateway.store.history import rows_by_day
+from gateway.store.working_set import BEYOND
 from routing.records import Message, MessageState
 
 WORKING_SET = 10
@@ -96,11 +97,27 @@ def test_so_many_are_handed_out_and_the_others_wait(one: Reopened) -> None:
     assert one.admit(5)[1] == [], "nobody overtakes"
 
 
-def test_codes_are_always_handed_out(one: Reopened) -> None:
+def test_codes_wait_for_no_other_class(one: Reopened) -> None:
     one.admit(100)
-    codes, out = one.admit(30, class_="verification")
+    assert one.store.keeper.room("notification") == 0
+    beyond = one.store.keeper.room("verification")
+    assert beyond == WORKING_SET // BEYOND > 0
+    codes, out = one.admit(beyond, class_="verification")
     assert out == codes
     assert one.store.keeper.queue.waiting["verification"] == 0
+
+
+def test_so_many_codes_that_they_wait_for_each_other(one: Reopened) -> None:
+    """A channel that has been down for long: memory is bounded all the same, and codes that wait come in order."""
+    one.admit(100)
+    codes, out = one.admit(30, class_="verification")
+    assert out == codes[: WORKING_SET // BEYOND]
+    assert one.admit(1, class_="verification")[1] == [], "nobody overtakes"
+    assert one.store.keeper.room("verification") == 0
+    one.story.sent(out[0])
+    assert one.store.keeper.room("verification") == 1
+    assert one.store.keeper.room("notification") == 0
+    assert ids(one.some(class_="verification")) == ids(codes[1:8])
 
 
 def test_a_class_that_waits_does_not_hold_up_another_once_there_is_room(one: Reopened) -> None:

@@ -35,6 +35,12 @@ HISTORY: Sequence[str] = (
     """
     CREATE TABLE final (key INTEGER PRIMARY KEY, value TEXT NOT NULL);
     """,
+    """
+    CREATE TABLE pack (
+        number INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL, ids TEXT NOT NULL, value TEXT NOT NULL
+    );
+    CREATE INDEX pack_of ON pack(first, last);
+    """,
 )
 BUSY_MS = 5_000
 PAGE_SIZE = 4_096
