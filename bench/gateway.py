@@ -26,6 +26,8 @@ class ChannelTo:
     port: int
     binds: int = 2
     window: int = 20
+    rate: float = 0.0
+    """Messages a second that the contract allows; 0: any."""
     weights: dict[str, int] = field(default_factory=dict)
     """Share of each class that goes there; 1 where nothing is said, 0 for none."""
 
@@ -52,6 +54,7 @@ def config_text(
     parts += [
         f'[[channels]]\nname = "{one.name}"\nhost = "127.0.0.1"\nport = {one.port}\nsystem_id = "tensec"\n'
         f'password = "{PASSWORD}"\nbinds = {one.binds}\nwindow = {one.window}\nreconnect_max_s = 2\n'
+        f"messages_per_second = {one.rate}\n"
         for one in channels
     ]
     for class_ in CLASSES:

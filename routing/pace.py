@@ -10,13 +10,17 @@ from routing.throttle import TokenBucket
 
 FALL = 0.97
 """Of what was accepted a second."""
+FALL_MAX = 0.7
+"""Of the rate before: what is measured within a burst is no measure."""
 ONE_BURST_S = 1.0
 CALM_S = 3.0
 """Without a refusal for so long, the rate rises."""
 RISE = 0.01
-"""Of itself, each second."""
+"""Of itself, each second; five times as much when it has been calm for long."""
+LONG_CALM_S = 20.0
 FREE_AT = 4.0
 """A channel without ceiling is free again when its rate is so many times what it is given."""
+GUESS = 10.0
 MEASURED_S = 2.0
 PAUSE_S = 1.0
 """For a channel of which nothing is known yet."""
@@ -65,10 +69,12 @@ class Pace:
             return 0.0
         self._fell_at = self._risen_at = now
         measured = self.measured(now)
+        current = self.bucket.rate
         if not measured:
             return PAUSE_S
-        current = self.bucket.rate or measured
-        self._set(max(1.0, min(current, measured) * FALL))
+        if not current:  # a first guess; within a burst it is a high one, and will fall
+            current = measured * (GUESS if now - self._accepted[0][0] < MEASURED_S / 2 else 1.0)
+        self._set(max(1.0, min(current, max(measured, current * FALL_MAX)) * FALL))
         return 0.0
 
     def tick(self, now: float) -> bool:
@@ -76,7 +82,8 @@ class Pace:
         if not self.slowed or now - self._fell_at < CALM_S or now - self._risen_at < 1.0:
             return False
         self._risen_at = now
-        rate = self.bucket.rate * (1 + RISE) + 0.1
+        calm = min(5.0, max(1.0, (now - self._fell_at) * 5 / LONG_CALM_S))
+        rate = self.bucket.rate * (1 + RISE * calm) + 0.1
         if self.ceiling:
             rate = min(rate, self.ceiling)
         elif rate > FREE_AT * max(1.0, self.measured(now)):

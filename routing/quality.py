@@ -21,7 +21,8 @@ WITHIN_S = 10.0
 RING_S = 64
 OLD_FROM_S, OLD_TO_S = 10, 40
 """Ages at which messages are judged by the ten seconds."""
-YOUNG_FROM_S, YOUNG_TO_S = 1, 10
+YOUNG_FROM_S = 1
+YOUNG_TO_S = (4, 10)
 EDGES_S = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0, 30.0, 60.0)
 HALF_LIFE_S = 300.0
 PRIOR = 20.0
@@ -151,7 +152,8 @@ def score_of(meters: Iterable[Meter], now: float) -> Score:
     """Of the last forty seconds, all meters together."""
     accepted = refused = throttled = failed = arrived = 0
     old_written = old_within = 0
-    young_got = young_expected = 0.0
+    young = {most: [0.0, 0.0] for most in YOUNG_TO_S}
+    """Delivered and expected, of the last few seconds and of some more: a change is seen in the former first."""
     here = int(now)
     for meter in meters:
         for second in meter.seconds:
@@ -167,18 +169,19 @@ def score_of(meters: Iterable[Meter], now: float) -> Score:
                 old_written += second.written
                 old_within += second.within
             elif age > YOUNG_FROM_S and second.written:
-                young_expected += meter.expected_by(second.number, second.written, now)
-                young_got += second.delivered
+                expected = meter.expected_by(second.number, second.written, now)
+                for most, sums in young.items():
+                    if age <= most:
+                        sums[0] += second.delivered
+                        sums[1] += expected
     answered = accepted + refused
     accept = (accepted + PRIOR) / (answered + PRIOR)
     calm = (answered + PRIOR) / (answered + throttled + PRIOR)
     arrival = (arrived + PRIOR) / (arrived + failed + PRIOR)
     speed = (old_within + PRIOR) / (old_written + PRIOR)
-    if young_expected >= EXPECTED_MIN:
-        speed = min(speed, young_got / young_expected)
-    speed = min(1.0, speed)
+    speed = min([1.0, speed, *(got / expected for got, expected in young.values() if expected >= EXPECTED_MIN)])
     value = 100.0 * accept * speed * arrival * (0.5 + 0.5 * calm)
-    return Score(value, accept, speed, arrival, calm, max(answered, old_written, round(young_expected)))
+    return Score(value, accept, speed, arrival, calm, max(answered, old_written))
 
 
 class Breaker:

@@ -22,6 +22,8 @@ class CarrierRole(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Switches that win over it."""
     binds: int = 2
     window: int = 50
+    rate: float = 0.0
+    """Messages a second the gateway's channel is configured to send; 0: any."""
     weights: dict[str, int] = {}
 
 

@@ -46,7 +46,9 @@ class Stage:
             child = Child(_command(role, self.arrivals[role.name]), leash=True)
             self._stack.callback(_end, child)
             self.carriers[role.name] = child
-            channels.append(ChannelTo(role.name, int(child.first["listening"]), role.binds, role.window, role.weights))
+            channels.append(
+                ChannelTo(role.name, int(child.first["listening"]), role.binds, role.window, role.rate, role.weights)
+            )
         text = config_text(folder / "data", channels, store=table, accounts=accounts)
         self.gateway = Gateway(folder / "tensec.toml", text, leash=True)
         self._stack.callback(self.gateway.stop)

@@ -128,3 +128,50 @@ def test_an_alternative_is_another_channel_of_the_route_that_did_not_refuse() ->
     assert TWO.alternatives(message(), "a")
     assert not TWO.alternatives(message(tried=("b",)), "a")
     assert not RouteTable([route(("a", 1), ("b", 0))]).alternatives(message(), "a")
+
+
+# -- by quality
+
+
+def scored(**scores: tuple[float, bool]) -> dict[str, Health]:
+    """Channels with room; (score, trusted)."""
+    return {name: Health(name, True, 1 << 40, score, trusted) for name, (score, trusted) in scores.items()}
+
+
+def shares(class_: str, states: dict[str, Health], table: RouteTable = TWO) -> Counter[str | None]:
+    batch = [message(number << 22, class_=class_) for number in range(1, 8_001)]
+    return Counter(plan(batch, table, states, {}))
+
+
+EVEN = RouteTable([route(("a", 1), ("b", 1))])
+
+
+def test_codes_keep_away_from_a_channel_that_is_not_nearly_the_best() -> None:
+    assert shares("verification", scored(a=(95, True), b=(70, True)), EVEN) == {"a": 8_000}
+    close = shares("verification", scored(a=(95, True), b=(90, True)), EVEN)
+    assert close["b"] > 3_000
+
+
+def test_others_go_there_less_by_its_score() -> None:
+    found = shares("marketing", scored(a=(100, True), b=(50, True)), EVEN)
+    assert found["b"] / 8_000 == pytest.approx(1 / 3, abs=0.02)
+
+
+def test_a_channel_that_is_not_trusted_is_tried_by_one_in_twenty_and_never_by_codes() -> None:
+    states = scored(a=(95, True), b=(5, False))
+    assert shares("verification", states, EVEN) == {"a": 8_000}
+    assert shares("notification", states, EVEN)["b"] / 8_000 == pytest.approx(0.05, abs=0.01)
+
+
+@pytest.mark.parametrize("class_", ["verification", "marketing"])
+def test_when_no_channel_is_trusted_the_best_of_them_serves(class_: str) -> None:
+    found = shares(class_, scored(a=(25, False), b=(5, False)), EVEN)
+    assert found.total() == 8_000
+    assert None not in found
+    assert WAIT not in found
+
+
+def test_equal_scores_leave_the_weights_alone() -> None:
+    low = shares("marketing", scored(a=(60, True), b=(60, True)))
+    full = shares("marketing", scored(a=(100, True), b=(100, True)))
+    assert low == full

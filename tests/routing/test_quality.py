@@ -1,0 +1,170 @@
+"""Scores tell early that a carrier turned slow, forgive it when it is well, and say little about few messages."""
+
+import heapq
+import random
+from collections.abc import Callable
+
+import pytest
+
+from routing.quality import CLOSE_ABOVE, OPEN_BELOW, Breaker, ChannelQuality, Latencies, Score
+
+HEALTHY: Callable[[random.Random], float | None] = lambda chance: chance.lognormvariate(-0.5, 0.5)  # noqa: E731
+SLOW: Callable[[random.Random], float | None] = lambda _: 40.0  # noqa: E731
+NEVER: Callable[[random.Random], float | None] = lambda _: None  # noqa: E731
+
+
+class Carrier:
+    """Takes `rate` messages a second; receipts come as `latency` says when they are written. `seen`: what happened when."""
+
+    def __init__(self, rate: float = 100.0) -> None:
+        self.quality = ChannelQuality()
+        self.now = 1_000.0
+        self.rate = rate
+        self._chance = random.Random(7)
+        self._receipts: list[tuple[float, float]] = []
+
+    def run(self, seconds: float, latency: Callable[[random.Random], float | None]) -> list[tuple[float, str]]:
+        """Let time pass; gives what the breaker did, with seconds since the begin of this run."""
+        seen = []
+        began = self.now
+        meter = self.quality.of("notification")
+        while self.now < began + seconds:
+            count = round(self.rate / 10)
+            meter.written(count, self.now)
+            self.quality.answers.answered(self.now, accepted=count)
+            for _ in range(count):
+                after = latency(self._chance)
+                if after is not None:
+                    heapq.heappush(self._receipts, (self.now + after, after))
+            self.now += 0.1
+            while self._receipts and self._receipts[0][0] <= self.now:
+                _, after = heapq.heappop(self._receipts)
+                meter.delivered(after, self.now)
+            if int(self.now * 10) % 10 == 0 and (what := self.quality.look(self.now)):
+                seen.append((self.now - began, what))
+        return seen
+
+    @property
+    def score(self) -> Score:
+        self.quality.look(self.now)
+        return self.quality.score
+
+
+def test_a_channel_that_delivers_well_scores_high() -> None:
+    carrier = Carrier()
+    assert carrier.run(60, HEALTHY) == []
+    assert carrier.score.value > 90
+    assert carrier.score.speed > 0.95
+
+
+@pytest.mark.parametrize("rate", [50.0, 700.0])
+def test_a_carrier_that_turns_slow_is_seen_long_before_ten_seconds_have_passed(rate: float) -> None:
+    carrier = Carrier(rate)
+    carrier.run(30, HEALTHY)
+    (when, what), *_ = carrier.run(8, SLOW)
+    assert what == "opened"
+    assert when < 6
+
+
+def test_it_is_trusted_again_within_a_minute_after_it_is_well() -> None:
+    carrier = Carrier()
+    carrier.run(30, HEALTHY)
+    carrier.run(60, SLOW)
+    carrier.rate = 10  # what tries it now and then
+    seen = carrier.run(70, HEALTHY)
+    assert [what for _, what in seen] == ["closed"]
+    assert seen[0][0] < 60
+
+
+def test_one_that_accepts_everything_and_delivers_nothing_is_found_without_any_past() -> None:
+    seen = Carrier().run(20, NEVER)
+    assert [what for _, what in seen] == ["opened"]
+    assert seen[0][0] < 16
+
+
+def test_a_few_messages_without_a_receipt_are_no_verdict() -> None:
+    quality = ChannelQuality()
+    for at in range(3):
+        quality.of("verification").written(1, 1_000.0 + at)
+        quality.answers.answered(1_000.0 + at, accepted=1)
+    quality.look(1_020.0)
+    assert quality.score.value > 80
+    assert not quality.breaker.is_open
+
+
+def test_refusals_throttling_and_failures_lower_their_own_part() -> None:
+    parts = {}
+    for name in ("plain", "refused", "throttled", "failed"):
+        quality = ChannelQuality()
+        meter = quality.of("marketing")
+        for at in range(200):
+            now = 1_000.0 + at / 10
+            meter.written(1, now)
+            bad = at % 2 == 0
+            quality.answers.answered(
+                now, accepted=1, refused=int(bad and name == "refused"), throttled=int(bad and name == "throttled")
+            )
+            meter.failed(now) if bad and name == "failed" else meter.delivered(0.05, now)
+        quality.look(1_020.5)
+        parts[name] = quality.score
+    assert parts["plain"].value > 95
+    assert parts["refused"].accept == pytest.approx(0.69, abs=0.02)
+    assert parts["throttled"].calm == pytest.approx(0.69, abs=0.02)
+    assert parts["failed"].arrival == pytest.approx(0.55, abs=0.03)
+    assert all(parts[name].value < parts["plain"].value for name in ("refused", "throttled", "failed"))
+
+
+def test_what_was_refused_is_not_waited_for() -> None:
+    quality = ChannelQuality()
+    meter = quality.of("notification")
+    for at in range(300):
+        now = 1_000.0 + at / 10
+        meter.written(1, now)
+        meter.not_written(1, now)
+    quality.look(1_030.0)
+    assert quality.score.speed == 1.0
+
+
+def test_a_class_with_few_messages_goes_by_what_all_say() -> None:
+    carrier = Carrier()
+    carrier.run(30, HEALTHY)
+    carrier.quality.of("verification").written(1, carrier.now)
+    carrier.quality.look(carrier.now)
+    assert carrier.quality.score_of("verification") == pytest.approx(carrier.quality.score.value, abs=1)
+    assert carrier.quality.score_of("never seen") == carrier.quality.score.value
+
+
+def test_receipts_older_than_what_is_remembered_change_nothing() -> None:
+    quality = ChannelQuality()
+    meter = quality.of("marketing")
+    for at in range(200):
+        meter.written(10, 1_000.0 + at)
+    meter.delivered(150.0, 1_199.0)
+    assert sum(second.delivered for second in meter.seconds) == 0
+
+
+def test_latencies_forget_what_was_long_ago() -> None:
+    latencies = Latencies()
+    for at in range(1_000):
+        latencies.add(0.2, at * 0.1)
+    assert latencies.share_by(1.0) == 1.0
+    for at in range(300):
+        latencies.add(20.0, 4_000.0 + at)
+    assert latencies.share_by(1.0) < 0.01
+    assert latencies.share_by(60.0) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("value", "samples", "does"),
+    [(OPEN_BELOW - 1, 100, "opened"), (OPEN_BELOW - 1, 5, ""), (OPEN_BELOW + 1, 100, "")],
+)
+def test_the_breaker_opens_for_bad_scores_of_enough_messages(value: float, samples: int, does: str) -> None:
+    assert Breaker().look(Score(value, 1, 1, 1, 1, samples), 0.0) == does
+
+
+def test_an_open_breaker_closes_for_a_good_score_or_after_a_while_without_any_proof() -> None:
+    breaker = Breaker()
+    breaker.look(Score(0, 1, 0, 1, 1, 100), 0.0)
+    assert breaker.look(Score(CLOSE_ABOVE - 1, 1, 1, 1, 1, 100), 10.0) == ""
+    assert breaker.look(Score(CLOSE_ABOVE + 1, 1, 1, 1, 1, 0), 30.0) == "", "nobody has tried it"
+    assert breaker.look(Score(CLOSE_ABOVE + 1, 1, 1, 1, 1, 0), 61.0) == "closed"
