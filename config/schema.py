@@ -217,11 +217,18 @@ class RouteChannel(Section, frozen=True, kw_only=True):
 
 
 class Route(Section, frozen=True, kw_only=True):
-    """Messages that match every list that is not empty go to one of `channels`, by weight. The first match counts."""
+    """Messages that match every list that is not empty go to one of `channels`, by weight. The first match counts.
+
+    `virtual`: only numbers of virtual operators, or (false) none of these. `sources` are senders, exact or "1069*".
+    """
 
     classes: list[MessageClass] = []
     accounts: list[str] = []
     prefixes: list[Annotated[str, Meta(pattern=r"^[0-9]+$")]] = []
+    operators: list[str] = []
+    virtual: bool | None = None
+    sources: list[str] = []
+    tags: list[str] = []
     channels: Annotated[list[RouteChannel], Meta(min_length=1)]
 
 

@@ -44,6 +44,12 @@ class ChannelView(msgspec.Struct, frozen=True):
     delivered: int
     within_10s: int
     last_error: str
+    score: float = 100.0
+    """0 to 100, how well it delivers; `parts` of it as shares."""
+    parts: dict[str, float] = {}
+    trusted: bool = True
+    rate: float = 0.0
+    """What it is given now, a second; less than `rate_max` while the carrier throttles. 0: no limit."""
 
 
 class TallyView(msgspec.Struct, frozen=True):

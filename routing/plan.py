@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 import msgspec
 
 from config.schema import Route
+from routing.operators import Operators, shipped
 from routing.records import Message
 
 NEARLY_BEST = 0.8
@@ -36,15 +37,44 @@ class Health(msgspec.Struct):
     trusted: bool = True
 
 
+class _More:
+    """What few routes ask of a message beside its class, account and prefix."""
+
+    def __init__(self, route: Route, operators: Operators) -> None:
+        self._table = operators
+        self._operators = frozenset(route.operators)
+        self._virtual = route.virtual
+        self._sources = frozenset(one for one in route.sources if not one.endswith("*"))
+        self._prefixes = tuple(one[:-1] for one in route.sources if one.endswith("*"))
+        self._tags = frozenset(route.tags)
+
+    def fits(self, message: Message) -> bool:
+        """Whether it goes this way."""
+        if self._tags and self._tags.isdisjoint(message.tags):
+            return False
+        if self._sources or self._prefixes:
+            source = message.source
+            if source not in self._sources and not (self._prefixes and source.startswith(self._prefixes)):
+                return False
+        if not self._operators and self._virtual is None:
+            return True
+        operator = self._table.of(message.destination)
+        if self._operators and operator.name not in self._operators:
+            return False
+        return self._virtual is None or operator.virtual is self._virtual
+
+
 class RouteTable:
     """The routes of a configuration, compiled."""
 
-    def __init__(self, routes: Iterable[Route]) -> None:
+    def __init__(self, routes: Iterable[Route], operators: Operators | None = None) -> None:
+        table = operators or Operators(shipped())
         self._routes = [
             (
                 frozenset(route.classes),
                 frozenset(route.accounts),
                 tuple(route.prefixes),
+                _More(route, table) if _asks_more(route) else None,
                 tuple((one.name, one.weight) for one in route.channels if one.weight),
             )
             for route in routes
@@ -52,11 +82,12 @@ class RouteTable:
 
     def candidates(self, message: Message) -> tuple[tuple[str, int], ...]:
         """(channel, weight) of the first route that matches; empty when none does."""
-        for classes, accounts, prefixes, channels in self._routes:
+        for classes, accounts, prefixes, more, channels in self._routes:
             if (
                 (not classes or message.class_ in classes)
                 and (not accounts or message.account in accounts)
                 and (not prefixes or message.destination.startswith(prefixes))
+                and (more is None or more.fits(message))
             ):
                 return channels
         return ()
@@ -75,6 +106,10 @@ class RouteTable:
     def alternatives(self, message: Message, channel: str) -> bool:
         """Whether the route holds a channel besides `channel` that has not refused the message for good."""
         return any(name != channel for name, _ in self.left(message, {}))
+
+
+def _asks_more(route: Route) -> bool:
+    return bool(route.operators or route.sources or route.tags or route.virtual is not None)
 
 
 def plan(

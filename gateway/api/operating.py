@@ -30,6 +30,10 @@ def _channel(one: ChannelView) -> ChannelOut:
         delivered=one.delivered,
         within_10s=one.within_10s,
         share_10s=one.within_10s / one.final if one.final else None,
+        score=one.score,
+        score_parts=one.parts,
+        trusted=one.trusted,
+        rate=one.rate,
         last_error=one.last_error,
         binds=[
             {"number": bind.number, "kind": bind.kind, "state": bind.state, "last_error": bind.last_error} for bind in one.binds

@@ -143,3 +143,11 @@ def _of_channels(channels: list[ChannelView]) -> Iterator[Metric]:
         submitted.add_metric([one.name], one.submitted)
         refused.add_metric([one.name], one.refused)
     yield from (state, used, size, queued, submitted, refused)
+    score = GaugeMetricFamily("tensec_channel_quality_score", "0 to 100, how well the channel delivers", labels=["channel"])
+    trusted = GaugeMetricFamily("tensec_channel_trusted", "Whether the channel gets more than a try", labels=["channel"])
+    rate = GaugeMetricFamily("tensec_channel_rate", "submit_sm a second it is given; 0: no limit", labels=["channel"])
+    for one in channels:
+        score.add_metric([one.name], one.score)
+        trusted.add_metric([one.name], one.trusted)
+        rate.add_metric([one.name], one.rate)
+    yield from (score, trusted, rate)

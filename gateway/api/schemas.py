@@ -350,6 +350,10 @@ class ChannelOut(Out, frozen=True, kw_only=True):
     delivered: int
     within_10s: int
     share_10s: float | None
+    score: float
+    score_parts: dict[str, float]
+    trusted: bool
+    rate: float
     last_error: str = ""
     binds: list[dict[str, str | int]] = []
 

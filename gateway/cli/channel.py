@@ -24,9 +24,13 @@ def ls(*, config: ConfigPath = DEFAULT_CONFIG, json: Json = False) -> None:
         up = sum(bind.state == "bound" for bind in one.binds)
         share = f"{one.within_10s / one.final:.1%}" if one.final else "-"
         rate = f"{one.rate_max:g}/s" if one.rate_max else "no limit"
+        if one.rate != one.rate_max:
+            rate = f"{one.rate:g}/s of {rate}"
         binds = f"{up}/{len(one.binds)}"
         window = f"{one.window_used}/{one.window_size}"
         print(f"{one.name}  {one.state}  {one.address}  binds {binds}  window {window}  rate {rate}  queued {one.queued}")
+        parts = "  ".join(f"{name} {value:g}" for name, value in one.parts.items())
+        print(f"    score {one.score:g}{'' if one.trusted else ' NOT TRUSTED'}  {parts}")
         print(f"    submitted {one.submitted}  refused {one.refused}  delivered {one.delivered}  within 10 s {share}")
         if one.last_error:
             print(f"    last error: {one.last_error}")

@@ -43,6 +43,10 @@ def _channel(pipeline: Pipeline, lane: Lane) -> link.ChannelView:
         tally.delivered,
         tally.within,
         errors[-1] if errors else "",
+        round(lane.quality.score.value, 1),
+        {name: round(value, 3) for name, value in lane.quality.score._asdict().items() if name != "value"},
+        not lane.quality.breaker.is_open,
+        round(lane.pace.rate, 1),
     )
 
 

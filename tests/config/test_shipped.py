@@ -12,7 +12,7 @@ from config.schema import CLASSES
 FOLDER = Path(schema.__file__).parent
 
 
-PRESETS = {"windows.toml", "caps.toml"}
+PRESETS = {"windows.toml", "caps.toml", "operators.toml"}
 CONFIGURATIONS = [path for path in sorted(FOLDER.glob("*.toml")) if path.name not in PRESETS]
 
 

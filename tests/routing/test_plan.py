@@ -1,6 +1,7 @@
 """Which channel takes which message: first route, weights, room, what was tried, parts that belong together."""
 
 from collections import Counter
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -175,3 +176,28 @@ def test_equal_scores_leave_the_weights_alone() -> None:
     low = shares("marketing", scored(a=(60, True), b=(60, True)))
     full = shares("marketing", scored(a=(100, True), b=(100, True)))
     assert low == full
+
+
+# -- by operator, sender, tag
+
+
+@pytest.mark.parametrize(
+    ("match", "fields", "fits"),
+    [
+        ({"operators": ["cn-mobile"]}, {"destination": "8613800138000"}, True),
+        ({"operators": ["cn-mobile"]}, {"destination": "8613012345678"}, False),
+        ({"operators": ["cn-mobile"]}, {"destination": "4915112345678"}, False),
+        ({"virtual": True}, {"destination": "8617012345678"}, True),
+        ({"virtual": True}, {"destination": "8613800138000"}, False),
+        ({"virtual": False}, {"destination": "8617012345678"}, False),
+        ({"virtual": False}, {"destination": "8613800138000"}, True),
+        ({"sources": ["1069*", "Bank"]}, {"source": "10690001"}, True),
+        ({"sources": ["1069*", "Bank"]}, {"source": "Bank"}, True),
+        ({"sources": ["1069*", "Bank"]}, {"source": "Banker"}, False),
+        ({"tags": ["spring", "vip"]}, {"tags": ("vip",)}, True),
+        ({"tags": ["spring", "vip"]}, {"tags": ()}, False),
+    ],
+)
+def test_a_route_may_ask_for_operator_sender_and_tag(match: dict[str, Any], fields: dict[str, Any], fits: bool) -> None:
+    table = RouteTable([route(("wanted", 1), **match), route(("rest", 1))])
+    assert choose(message(**fields), table, wanted=9, rest=9) == ("wanted" if fits else "rest")
