@@ -119,11 +119,18 @@ def plan(
 
     `pins` remembers the channel of messages whose parts the sender cut: part_of.key -> channel.
     """
-    return [_choose(message, table.left(message, pins), health, pins) for message in messages]
+    states = list(health.values())
+    even = all(one.trusted and one.score == states[0].score for one in states)
+    return [_choose(message, table.left(message, pins), health, pins, even=even) for message in messages]
 
 
 def _choose(
-    message: Message, candidates: Sequence[tuple[str, int]], health: MutableMapping[str, Health], pins: MutableMapping[str, str]
+    message: Message,
+    candidates: Sequence[tuple[str, int]],
+    health: MutableMapping[str, Health],
+    pins: MutableMapping[str, str],
+    *,
+    even: bool,
 ) -> str | None:
     if not candidates:
         return None
@@ -132,7 +139,7 @@ def _choose(
         open_now = [one for one in open_now if one[0] != message.channel] or open_now
     if not open_now:
         return WAIT
-    chosen = _weighted(_by_quality(message, open_now, health), message.id)
+    chosen = _weighted(open_now if even else _by_quality(message, open_now, health), message.id)
     health[chosen].room -= 1
     if message.part_of is not None:
         pins[message.part_of.key] = chosen
@@ -150,9 +157,6 @@ def _by_quality(
     if len(candidates) == 1:
         return candidates
     states = [health[name] for name, _ in candidates]
-    first = states[0].score
-    if all(one.trusted and one.score == first for one in states):
-        return candidates
     is_code = message.class_ == "verification"
     if not is_code and message.id * PROBE_SPREAD >> PROBE_SHIFT & 0xFFFF < PROBE_SHARE * 0x10000:
         probed = [one for one, state in zip(candidates, states, strict=True) if not state.trusted]
