@@ -62,6 +62,19 @@ class TallyView(msgspec.Struct, frozen=True):
     within_10s: int
 
 
+class WindowView(msgspec.Struct, frozen=True):
+    """The ten seconds of one class over one window; shares and seconds, None where nothing can be said yet."""
+
+    class_: str
+    window: str
+    due: int
+    within: float | None
+    arrival: float | None
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+
 class AskChannels(msgspec.Struct, tag=True):
     """The state of every channel."""
 
@@ -98,6 +111,7 @@ class Sums(msgspec.Struct, tag=True):
 
 class Tallies(msgspec.Struct, tag=True):
     tallies: list[TallyView]
+    windows: list[WindowView] = []
 
 
 class Dead(msgspec.Struct, tag=True):

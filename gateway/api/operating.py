@@ -5,7 +5,7 @@ import msgspec
 from gateway.api.corelink import expect
 from gateway.api.operation import Asked, Said
 from gateway.api.problems import not_found
-from gateway.api.schemas import ChannelList, ChannelOut, LedgerOut, SlaOut, TallyOut
+from gateway.api.schemas import ChannelList, ChannelOut, LedgerOut, SlaOut, TallyOut, WindowOut
 from gateway.calls import messages as calls
 from gateway.link import ChannelView
 
@@ -90,4 +90,5 @@ async def get_ledger(asked: Asked) -> Said:
 async def get_sla(asked: Asked) -> Said:
     """The ten seconds, by class and channel."""
     found = expect(await asked.services.core.ask(calls.AskTallies()), calls.TallyList).tallies
-    return Said(200, SlaOut(data=[TallyOut(**msgspec.structs.asdict(one)) for one in found.tallies]))
+    windows = [WindowOut(**msgspec.structs.asdict(one)) for one in found.windows]
+    return Said(200, SlaOut(data=[TallyOut(**msgspec.structs.asdict(one)) for one in found.tallies], windows=windows))

@@ -385,8 +385,22 @@ class TallyOut(Out, frozen=True, kw_only=True):
     within_10s: int
 
 
+class WindowOut(Out, frozen=True, kw_only=True):
+    """What came due in a window: shares within ten seconds and arrived after five minutes, latencies in seconds."""
+
+    class_: str = msgspec.field(name="class")
+    window: str
+    due: int
+    within: float | None
+    arrival: float | None
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+
 class SlaOut(Out, frozen=True, kw_only=True):
     data: list[TallyOut]
+    windows: list[WindowOut]
 
 
 class EventData(Out, frozen=True, kw_only=True):

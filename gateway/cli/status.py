@@ -54,14 +54,26 @@ def sla(*, config: ConfigPath = DEFAULT_CONFIG, json: Json = False) -> None:
     answer = ask(read_config(config), link.AskTallies())
     assert isinstance(answer, link.Tallies)
     if json:
-        print(msgspec.json.encode(answer.tallies).decode())
+        print(msgspec.json.encode({"tallies": answer.tallies, "windows": answer.windows}).decode())
         return
     if not answer.tallies:
         print("no message is final yet")
+    for window in answer.windows:
+        if window.due:
+            _show(window)
     for one in answer.tallies:
         share = one.within_10s / one.final if one.final else 0.0
         counts = f"final {one.final:<8} delivered {one.delivered:<8}"
         print(f"{one.class_:<14} {one.channel or '-':<16} {counts} within 10 s {share:.2%}")
+
+
+def _show(window: link.WindowView) -> None:
+    parts = [f"{window.class_:<14} last {window.window:<5} due {window.due}"]
+    shares = (("within 10 s", window.within), ("arrived", window.arrival))
+    parts += [f"{name} {share:.2%}" for name, share in shares if share is not None]
+    if window.p50 is not None:
+        parts.append(f"p50 {window.p50:g} s  p95 {window.p95:g} s  p99 {window.p99:g} s")
+    print("  ".join(parts))
 
 
 def reload(*, config: ConfigPath = DEFAULT_CONFIG) -> None:

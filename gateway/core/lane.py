@@ -36,6 +36,8 @@ VERIFICATION_ANSWER_S = 2.0
 STALL_S = 1.0
 """A full window without any answer for so long: what waits goes elsewhere."""
 LOOK_S = 1.0
+SCORE_STEP = 5
+"""Channels that differ by less are as good as each other."""
 TICK_S = 0.25
 
 
@@ -99,7 +101,8 @@ class Lane:
         room = 0 if self._paused_until > self._clock.now() else max(0, capacity - self.queued)
         up = self.up and not self._leaving and not self.held and not self._stalled
         quality = self.quality
-        return Health(self.name, up, room, quality.score_of(class_), not quality.breaker.is_open)
+        score = SCORE_STEP * round(quality.score_of(class_) / SCORE_STEP)
+        return Health(self.name, up, room, score, not quality.breaker.is_open)
 
     @property
     def up(self) -> bool:

@@ -43,6 +43,7 @@ from routing.policy.screen import Screen, policy_of, screen
 from routing.policy.verdict import Refusal
 from routing.records import Attempt, Message, MessageState, Notice
 from routing.sla import SlaBook
+from routing.slawindows import SlaWindows
 
 _OK = Status.ROK
 _QUEUED, _SCHEDULED = MessageState.QUEUED, MessageState.SCHEDULED
@@ -75,6 +76,7 @@ class Pipeline:
         self.clock = clock
         self.lanes: dict[str, Lane] = {}
         self.sla = SlaBook()
+        self.windows = SlaWindows()
         self.submissions: Mailbox[tuple[Front, Submission]] = Mailbox()
         self.reports: Mailbox[Report] = Mailbox()
         self.refused: Counter[tuple[str, str]] = Counter()
@@ -197,7 +199,13 @@ class Pipeline:
                 queued.append(message)
         if complete:
             queued += await self.store.release(complete)
+        self._note_due(queued, now)
         self._make_ready(self.store.ready(queued))
+
+    def _note_due(self, messages: Sequence[Message], now: float) -> None:
+        """They are to arrive within ten seconds from now on."""
+        for class_, count in Counter([message.class_ for message in messages]).items():
+            self.windows.of(class_).due(count, now)
 
     def _admission(self, message: Message, utc: float) -> Admission:
         """A message with what must hold for it."""
@@ -365,6 +373,8 @@ class Pipeline:
     def _note_quality(self, final: Final) -> None:
         """What a message's end says of its channel. One that we ended ourselves says nothing."""
         lane = self.lanes.get(final.channel)
+        if final.since_due is not None:
+            self.windows.of(final.message.class_).delivered(final.since_due, self.clock.now())
         if final.since_written is not None:
             self.delivered[final.message.account] += 1
             if lane is not None:
@@ -391,6 +401,8 @@ class Pipeline:
                 self._come_due(due)
             if self._too_late:
                 await self._wait_for_window()
+            for class_, what, share in self.windows.look(self.clock.now()):
+                self.alert(f"ten seconds: {what}", class_=class_, due=share.due, within=share.within, arrival=share.arrival)
             await self._page_in()
 
     def _come_due(self, due: Due) -> None:
@@ -401,6 +413,7 @@ class Pipeline:
             accounts = sorted({notice.account for notice in due.dead})
             self._log.warning("notices nobody took are dead letters now", notices=len(due.dead), accounts=accounts)
         self.spread(due.settled)
+        self._note_due([one for one in due.queued if not one.tries], self.clock.now())
         self._make_ready(self.store.ready(due.queued))
 
     async def _wait_for_window(self) -> None:

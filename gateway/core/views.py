@@ -3,6 +3,7 @@
 from gateway import link
 from gateway.core.lane import Lane
 from gateway.core.pipeline import Pipeline
+from routing.slawindows import WINDOWS_S
 
 
 def channels(pipeline: Pipeline) -> link.Channels:
@@ -20,8 +21,18 @@ def tallies(pipeline: Pipeline) -> link.Tallies:
     """Final messages by class and channel."""
     found = sorted(pipeline.sla.tallies.items())
     return link.Tallies(
-        [link.TallyView(class_, channel, one.final, one.delivered, one.within) for (class_, channel), one in found]
+        [link.TallyView(class_, channel, one.final, one.delivered, one.within) for (class_, channel), one in found],
+        _windows(pipeline),
     )
+
+
+def _windows(pipeline: Pipeline) -> list[link.WindowView]:
+    now = pipeline.clock.now()
+    return [
+        link.WindowView(class_, name, *clock.share(window_s, now))
+        for class_, clock in pipeline.windows.clocks.items()
+        for name, window_s in WINDOWS_S.items()
+    ]
 
 
 def _channel(pipeline: Pipeline, lane: Lane) -> link.ChannelView:

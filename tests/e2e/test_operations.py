@@ -379,7 +379,7 @@ def test_ledger_channels_and_sla(start):
         assert "cannot connect" in table
         assert "secret" not in table
 
-        tallies = json.loads(gateway.cli("sla", "--json").stdout)
+        tallies = json.loads(gateway.cli("sla", "--json").stdout)["tallies"]
         assert [(one["class_"], one["channel"], one["delivered"]) for one in tallies] == [("notification", "good", 5)]
         assert "within 10 s 100.00%" in gateway.cli("sla").stdout
 
