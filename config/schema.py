@@ -118,8 +118,15 @@ class Class(Section, frozen=True, kw_only=True):
     attempts_max: Count = 4
 
 
+class CodeClass(Class, frozen=True, kw_only=True):
+    """The same for one-time codes, which may be tried a second time when their receipt does not come."""
+
+    resend_after_s: Annotated[float, Meta(ge=0, le=3_600)] = 0
+    resend_share_max: Annotated[float, Meta(ge=0, le=1)] = 0.02
+
+
 class Classes(Section, frozen=True, kw_only=True):
-    verification: Class = Class(validity_s=300)
+    verification: CodeClass = CodeClass(validity_s=300)
     notification: Class = Class(validity_s=86_400)
     marketing: Class = Class(validity_s=86_400)
 

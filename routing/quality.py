@@ -142,6 +142,10 @@ class Meter:
         """How many of those written in a second should have arrived by now."""
         return written * self._latencies.share_by(now - number - 1)
 
+    def share_by(self, age_s: float) -> float:
+        """Which part of receipts usually has come by then."""
+        return self._latencies.share_by(age_s)
+
     @property
     def seconds(self) -> "list[_Second]":
         """What is remembered, in no order."""

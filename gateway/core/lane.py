@@ -62,6 +62,9 @@ class LaneOwner(Protocol):
     def alternatives(self, message: Message, channel: str) -> bool:
         """Whether another channel of its route is left for it."""
 
+    def code_written(self, message: Message, number: int, channel: str) -> None:
+        """The last part of an attempt of a code has gone to the carrier."""
+
 
 class Lane:
     """See the module. `health` is what planning sees; `run` lives until `leave` is done."""
@@ -231,6 +234,8 @@ class Lane:
                 continue
             if part.message.class_ == "verification":
                 self._codes.append((now, part))
+                if part.number == part.total:
+                    self._owner.code_written(part.message, part.key.number, self.name)
         self.submitted += len(parts) - len(failed)
         self._note_written(parts, now)
         return failed

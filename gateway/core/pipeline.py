@@ -31,7 +31,7 @@ from gateway.core.mailbox import Mailbox, Signal
 from gateway.core.report import Report
 from gateway.core.storage import NotStoredError, Storage
 from gateway.core.submission import Submission
-from gateway.store.base import Admission, Begun, Change, Due, Final, Finish, Outcome, RequestRecord, Settled
+from gateway.store.base import Abandoned, Admission, Begun, Change, Due, Final, Finish, Outcome, RequestRecord, Settled
 from gateway.store.recovery import Recovered
 from protocol.reassembly import Reassembler
 from protocol.spoken import spoken_text
@@ -42,6 +42,7 @@ from routing.policy.caps import refusal_of
 from routing.policy.screen import Screen, policy_of, screen
 from routing.policy.verdict import Refusal
 from routing.records import Attempt, Message, MessageState, Notice
+from routing.second_tries import SecondTries
 from routing.sla import SlaBook
 from routing.slawindows import SlaWindows
 
@@ -110,6 +111,8 @@ class Pipeline:
             account.system_id: Screen(account, policy := policy_of(account, policies), words[policy.name] if policy else ())
             for account in config.accounts
         }
+        codes = config.classes.verification
+        self._second = SecondTries(codes.resend_after_s, codes.resend_share_max)
         self._attempts_max = {name: getattr(config.classes, name).attempts_max for name in CLASSES}
         for class_, aside in self._aside.items():  # their routes, and the channels these name, may be others now
             for queue in reversed(aside.values()):
@@ -311,6 +314,14 @@ class Pipeline:
         """Whether another channel of its route is left for it."""
         return self.routes.alternatives(message, channel)
 
+    def code_written(self, message: Message, number: int, channel: str) -> None:
+        """It may be tried again by another channel when its receipt does not come."""
+        self._second.written(message, number, channel, self.clock.now())
+
+    def _share_by(self, channel: str, seconds: float) -> float:
+        lane = self.lanes.get(channel)
+        return 0.0 if lane is None else lane.quality.of("verification").share_by(seconds)
+
     def attempts_max(self, message: Message) -> int:
         """How many charged attempts a message of its class has."""
         return int(self._attempts_max[message.class_])
@@ -401,6 +412,9 @@ class Pipeline:
                 self._come_due(due)
             if self._too_late:
                 await self._wait_for_window()
+            missed = list(self._second.due(self.clock.now(), self._share_by, self.alternatives))
+            if missed:
+                self.report(Report([Abandoned(message_id, number) for message_id, number in missed]))
             for class_, what, share in self.windows.look(self.clock.now()):
                 self.alert(f"ten seconds: {what}", class_=class_, due=share.due, within=share.within, arrival=share.arrival)
             await self._page_in()

@@ -36,6 +36,7 @@ class FakeOwner:
         self.reports: list[Report] = []
         self.back: list[Message] = []
         self.requeued: list[Message] = []
+        self.codes_written: list[tuple[int, int, str]] = []
         self.changes = 0
         self.begin_takes_s = 0.0
         self.settling = True
@@ -62,6 +63,9 @@ class FakeOwner:
 
     def alternatives(self, message: Message, channel: str) -> bool:
         return True
+
+    def code_written(self, message: Message, number: int, channel: str) -> None:
+        self.codes_written.append((message.id, number, channel))
 
     def of(self, kind: type) -> list[Any]:
         return [one for one in self.outcomes if isinstance(one, kind)]
