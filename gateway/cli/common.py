@@ -77,6 +77,8 @@ def call(config: Config, question: calls.Ask) -> calls.Answer:
         fail(f"no tensec runs on data_dir {config.data_dir}: start it with `tensec serve`")
     except OSError as error:
         fail(f"{path}: {error.strerror or error}")
+    if isinstance(reply.answer, calls.Unable):
+        fail(reply.answer.why)
     return reply.answer  # type: ignore[return-value]  # nothing is pushed to whoever does not watch
 
 

@@ -10,12 +10,14 @@ import msgspec
 import trio
 
 from gateway.calls import messages as calls
-from gateway.calls.things import HELD, KEY, WEBHOOK, Webhook
+from gateway.calls.making import stored
+from gateway.calls.things import HELD, KEY, WEBHOOK, ApiKey, Webhook
 from gateway.clock import Clock
 from gateway.core import views
 from gateway.core.outbox import Outbox
 from gateway.core.pipeline import Pipeline
 from gateway.store.base import Change
+from gateway.store.documents import document_key
 from gateway.store.record import Record
 from gateway.store.states import event_of
 from routing.ids import EPOCH_MS
@@ -25,6 +27,8 @@ CHUNK = 2_000
 """Records looked at before the others have their turn."""
 DEAD_MAX = 1_000
 ACTIONS = {"pause": "pause", "drain": "drain", "resume": ""}
+STORING = (calls.Cancel, calls.Reschedule, calls.PutDocument, calls.Replay)
+THINGS: dict[str, type[ApiKey] | type[Webhook]] = {KEY: ApiKey, WEBHOOK: Webhook}
 _TAKEN = msgspec.msgpack.Decoder(calls.Taken)
 _WEBHOOK = msgspec.json.Decoder(Webhook)
 
@@ -48,7 +52,9 @@ class Questions:
         self.readers: DocumentReaders | None = None
 
     async def answer(self, ask: calls.Ask) -> calls.Answer:
-        """One question or wish."""
+        """One question or wish. What would have to be stored is refused while nothing can be: nobody waits for a disk."""
+        if self._store.trouble and isinstance(ask, STORING):
+            return calls.Unable(self._store.trouble)
         match ask:
             case calls.Find():
                 return calls.Records(await self._own(ask.account, ask.message_id))
@@ -61,8 +67,7 @@ class Questions:
             case calls.AskBatch():
                 return await self._batch(ask.account, ask.batch_id)
             case calls.PutDocument():
-                await self.put_document(ask.kind, ask.name, ask.value)
-                return calls.Done()
+                return await self._put(ask)
             case calls.AskDocuments():
                 return calls.DocumentsOf(dict(self._store.book.documents.of(ask.kind)))
             case calls.Replay():
@@ -155,6 +160,26 @@ class Questions:
         """Everything a worker needs to know."""
         held = self._store.book.documents
         return [(kind, name, value) for kind in (KEY, WEBHOOK) for name, value in held.of(kind)]
+
+    async def _put(self, ask: calls.PutDocument) -> calls.Done:
+        """Only what can be read again: the core and all workers go by it, after a restart too."""
+        kind = THINGS.get(ask.kind)
+        if kind is None:
+            return calls.Done(f"{ask.kind} is no kind of document")
+        try:
+            if ask.value and msgspec.json.decode(ask.value, type=kind).id != ask.name:
+                return calls.Done(f"{ask.kind} {ask.name}: another one's document")
+        except msgspec.MsgspecError as error:
+            return calls.Done(f"{ask.kind} {ask.name}: {error}")
+        await self.put_document(ask.kind, ask.name, ask.value)
+        return calls.Done()
+
+    async def disable_webhook(self, name: str, why: str) -> None:
+        """A receiver said that it is gone. As the webhook is now: it may have been changed, or taken away, meanwhile."""
+        value = self._store.book.documents.get(document_key(WEBHOOK, name))
+        if value:
+            webhook = msgspec.structs.replace(_WEBHOOK.decode(value), enabled=False, why=why)
+            await self.put_document(WEBHOOK, name, stored(webhook))
 
     async def put_document(self, kind: str, name: str, value: bytes) -> None:
         """Keep it, then tell those who go by it."""
