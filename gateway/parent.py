@@ -66,7 +66,12 @@ class Child:
         sys.stderr.flush()
         parent = os.getpid()
         self._started = time.monotonic()
-        self.pid = os.fork()
+        try:
+            self.pid = os.fork()
+        except OSError as error:  # no room for a process just now; those that run must not end for it
+            log.logger().error("process not started", process=self.name, reason=error.strerror)
+            self.ended()
+            return
         if self.pid == 0:
             os._exit(self._run(parent))
 

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from gateway.api.corelink import expect
+from gateway.api.corelink import expect, put_document
 from gateway.api.destinations import BadDestinationError, check_url
 from gateway.api.operation import Asked, Said
 from gateway.api.problems import invalid, not_found
@@ -23,7 +23,7 @@ from gateway.api.schemas import (
     WebhookOut,
 )
 from gateway.calls.making import make_webhook, new_id, new_secret, stored
-from gateway.calls.messages import AskDeliveries, Deliveries, Done, PutDocument, Replay
+from gateway.calls.messages import AskDeliveries, Deliveries, Done, Replay
 from gateway.calls.things import WEBHOOK, Webhook
 
 WEBHOOKS_MAX = 50
@@ -50,7 +50,7 @@ def _own(asked: Asked) -> Webhook:
 
 
 async def _put(asked: Asked, hook: Webhook) -> None:
-    await asked.services.core.ask(PutDocument(WEBHOOK, hook.id, stored(hook)))
+    await put_document(asked.services.core, WEBHOOK, hook.id, stored(hook))
 
 
 def _checked(asked: Asked, url: str) -> str:
@@ -98,7 +98,7 @@ async def change_webhook(asked: Asked) -> Said:
 
 async def delete_webhook(asked: Asked) -> Said:
     """What it has not taken is forgotten."""
-    await asked.services.core.ask(PutDocument(WEBHOOK, _own(asked).id, b""))
+    await put_document(asked.services.core, WEBHOOK, _own(asked).id, b"")
     return Said(204)
 
 
