@@ -262,8 +262,7 @@ def test_any_cut_of_the_stream_gives_the_same_calls(cuts: list[int]) -> None:
     data = b"".join(map(pack, batches))
     splitter, found, at = Splitter(), [], 0
     for size in [*cuts, len(data)]:
-        for body in splitter.feed(data[at : at + size]):
-            found.append(calls_of(body))
+        found += map(calls_of, splitter.feed(data[at : at + size]))
         at += size
     assert found == batches
 
