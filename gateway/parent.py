@@ -41,10 +41,14 @@ def listen(name: str, address: str) -> socket.socket:
     try:
         family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         sock = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise ListenError(f"{name} {address}: {error.strerror or error}") from None
+    try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(place)
         sock.listen(BACKLOG)
     except OSError as error:
+        sock.close()
         raise ListenError(f"{name} {address}: {error.strerror or error}") from None
     return sock
 

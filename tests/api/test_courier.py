@@ -352,7 +352,7 @@ def test_an_event_that_comes_as_the_last_task_ends_does_not_wait_for_another(run
 def test_whatever_goes_wrong_is_told_and_the_next_one_goes(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
         async with Receiver() as receiver, Desk() as desk:
-            hook = desk.hook(receiver, secrets=("whsec_not base64!",))
+            hook = desk.hook(receiver)
             monkeypatch.setattr(module.Signer, "sign", lambda *_: 1 / 0)
             desk.give(hook, 1, 2)
             tries = await desk.tries(2)
