@@ -3,8 +3,6 @@
 import os
 import socket
 import stat
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,164 +10,22 @@ import msgspec
 import pytest
 import trio
 from clock import START_UTC, VirtualClock
+from door import Client, core, draft, made, statuses, submit
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from makers import TO, account, channel, route
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from config.schema import Config
 from gateway.calls import messages as calls
-from gateway.calls.frames import Call, Reply, Splitter, pack, replies_of
+from gateway.calls.frames import Call, pack
 from gateway.calls.making import make_key, make_webhook, stored
 from gateway.calls.outbound import Documents, Events, Work
 from gateway.calls.things import KEY, WEBHOOK
 from gateway.core import workers as module
-from gateway.core.outbox import Outbox
-from gateway.core.pipeline import Pipeline
-from gateway.core.questions import Questions
-from gateway.core.rates import Rates
-from gateway.core.storage import NotStoredError, Storage
-from gateway.core.workers import Workers, batch_key, request_key
+from gateway.core.workers import batch_key, request_key
 from gateway.store.base import Finish
-from gateway.store.memory import MemoryStore
-from gateway.store.opening import Opened
 from gateway.store.requests import Requests
 from protocol.status import Status
-from routing.ids import IdMaker
 from routing.records import MessageState
-
-
-class FlakyStorage(Storage):
-    """Refuses to store while `broken`, as a full disk does; `slow` keeps those who look for answers waiting."""
-
-    broken = False
-
-    def __init__(self, opened: Opened) -> None:
-        super().__init__(opened, VirtualClock())
-        self.ready_to_read = trio.Event()
-        self.ready_to_read.set()
-        self.ready_to_write = trio.Event()
-        self.ready_to_write.set()
-        self.read_error: Exception | None = None
-
-    async def admit(self, batch: Any, answered: Any = lambda _: ()) -> Any:
-        await self.ready_to_write.wait()
-        if not self.broken:
-            return await super().admit(batch, answered)
-        before = dict(self.book.requests.held)
-        self.book.admit(batch, START_UTC, answered)
-        self.book.void([one.message.id for one in batch])
-        self.book.requests.held = before
-        raise NotStoredError("disk full")
-
-    async def answers(self, keys: Sequence[str]) -> Any:
-        await self.ready_to_read.wait()
-        if self.read_error is not None:
-            raise self.read_error
-        return await super().answers(keys)
-
-
-class Core:
-    """Pipeline, outbox and questions over a memory store; workers connect by socket pairs."""
-
-    def __init__(self, nursery: trio.Nursery, made: Config) -> None:
-        clock = VirtualClock()
-        self.nursery = nursery
-        self.clients: list[Client] = []
-        self.store = MemoryStore("virtual")
-        self.storage = FlakyStorage(Opened(self.store))
-        self.pipeline = Pipeline(made, self.storage, clock, lambda notices: None)
-        self.rates = Rates()
-        self.rates.configure(made.accounts)
-        self.outbox = Outbox(self.storage, clock, self.pipeline.report, lambda webhook, why: None)
-        self.questions = Questions(self.pipeline, self.outbox, clock, batch_key)
-        ids = IdMaker(0, clock.utc)
-        self.workers = Workers(made, self.pipeline, self.outbox, self.questions, self.rates, ids, clock)
-        self.questions.readers = self.workers
-        self.pipeline.on_finals = self.workers.tell_finals
-
-    def connect(self) -> "Client":
-        ours, theirs = socket.socketpair()
-        self.nursery.start_soon(self.workers._serve, theirs)
-        self.clients.append(Client(ours))
-        return self.clients[-1]
-
-
-class Client:
-    """A worker's end of the socket."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        sock.setblocking(False)
-        self.sock = sock
-        self.splitter = Splitter()
-        self.number = 0
-        self.replies: list[Reply] = []
-
-    def say(self, *asks: calls.Ask) -> list[int]:
-        numbers = list(range(self.number + 1, self.number + 1 + len(asks)))
-        self.number += len(asks)
-        self.sock.send(pack([Call(number, ask) for number, ask in zip(numbers, asks, strict=True)]))
-        return numbers
-
-    async def heard(self) -> list[Reply]:
-        await wait_all_tasks_blocked()
-        found: list[Reply] = []
-        while True:
-            try:
-                data = self.sock.recv(1 << 20)
-            except BlockingIOError:
-                break
-            if not data:
-                break
-            for body in self.splitter.feed(data):
-                found += replies_of(body)
-        return found
-
-    async def ask(self, *asks: calls.Ask) -> list[Any]:
-        numbers = self.say(*asks)
-        found = {one.number: one.answer for one in await self.heard()}
-        return [found.get(number) for number in numbers]
-
-    async def over(self) -> bool:
-        await wait_all_tasks_blocked()
-        try:
-            return self.sock.recv(1 << 20) == b""
-        except BlockingIOError:
-            return False
-        except ConnectionResetError:
-            return True
-
-
-def made(**fields: Any) -> Config:
-    return Config(accounts=[account(**fields), account("other")], channels=[channel("a")], routes=[route("a")])
-
-
-@asynccontextmanager
-async def core(config: Config | None = None) -> AsyncIterator[Core]:
-    async with trio.open_nursery() as nursery:
-        one = Core(nursery, config or made())
-        one.workers._nursery = nursery
-        nursery.start_soon(one.pipeline.run)
-        nursery.start_soon(one.outbox.run)
-        try:
-            yield one
-        finally:
-            for client in one.clients:
-                client.sock.close()
-        nursery.cancel_scope.cancel()
-
-
-def draft(to: str = TO, **fields: Any) -> calls.Draft:
-    return calls.Draft(to, b"hello", 0, 1, **fields)
-
-
-def submit(*drafts: calls.Draft, key: str = "", digest: str = "d", batch: bool = False, who: str = "shop") -> calls.Submit:
-    return calls.Submit(who, list(drafts or [draft()]), trio.current_time(), VirtualClock().utc(), key, digest, batch)
-
-
-def statuses(taken: calls.Taken) -> list[int]:
-    return [one.status for one in taken.items]
-
 
 # -- requests with keys
 
@@ -346,15 +202,9 @@ async def test_a_batch_is_remembered_and_its_repeat_has_the_same_id(autojump_clo
         assert abs(found.created_utc - VirtualClock().utc()) < 1
         (theirs,) = await client.ask(calls.AskBatch("other", taken.batch_id))
         assert theirs.size == 0
-        one.pipeline.report(module_report([Finish(taken.items[0].message_id, MessageState.REJECTED, "x")]))
+        one.report(Finish(taken.items[0].message_id, MessageState.REJECTED, "x"))
         (found,) = await client.ask(calls.AskBatch("shop", taken.batch_id))
         assert found.states == {int(MessageState.QUEUED): 19, int(MessageState.REJECTED): 1}
-
-
-def module_report(outcomes: list[Any]) -> Any:
-    from gateway.core.report import Report
-
-    return Report(outcomes)
 
 
 async def test_a_batch_without_key_can_be_asked_about_and_one_refused_altogether_cannot(autojump_clock: MockClock) -> None:
@@ -408,7 +258,7 @@ async def test_whoever_watches_is_told_of_its_accounts_and_no_others(autojump_cl
         nobody.say(calls.Watch("shop", True), calls.Watch("shop", False))
         (a,), (b,) = await nobody.ask(submit()), await nobody.ask(submit(who="other"))
         ids = [a.items[0].message_id, b.items[0].message_id]
-        one.pipeline.report(module_report([Finish(number, MessageState.REJECTED, "x") for number in ids]))
+        one.report(*[Finish(number, MessageState.REJECTED, "x") for number in ids])
         assert [[n.id for n in r.answer.notices] for r in await mine.heard() if isinstance(r.answer, Events)] == [ids[:1]]
         assert [[n.id for n in r.answer.notices] for r in await all_of_them.heard()] == [ids]  # type: ignore[union-attr]
         assert await nobody.heard() == []
