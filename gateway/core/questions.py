@@ -25,7 +25,7 @@ from routing.records import Message, Notice
 
 CHUNK = 2_000
 """Records looked at before the others have their turn."""
-DEAD_MAX = 1_000
+DEAD_MAX = 20_000
 ACTIONS = {"pause": "pause", "drain": "drain", "resume": ""}
 STORING = (calls.Cancel, calls.Reschedule, calls.PutDocument, calls.Replay)
 THINGS: dict[str, type[ApiKey] | type[Webhook]] = {KEY: ApiKey, WEBHOOK: Webhook}
@@ -146,7 +146,10 @@ class Questions:
         notices: list[Notice] = []
         if ask.dead:
             box = Notice(0, ask.account, door="http").box
-            notices += [one for one in await self._store.dead_letters(DEAD_MAX) if one.box == box]
+            dead = await self._store.dead_letters(DEAD_MAX, box)
+            told = (one for one in dead if one.deliveries)
+            taken = {one.id for one in told if ask.webhook not in {each.webhook for each in one.deliveries}}
+            notices += [one for one in dead if one.id not in taken]
         utc = self._clock.utc()
         for record in (await self._store.records(ask.message_ids)).values():
             message = record.message
