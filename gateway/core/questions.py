@@ -187,6 +187,8 @@ class Questions:
     async def put_document(self, kind: str, name: str, value: bytes) -> None:
         """Keep it, then tell those who go by it."""
         await self._store.put_document(kind, name, value)
+        # Of several that were put at once any may come here last: all go by what is kept.
+        value = self._store.book.documents.get(document_key(kind, name))
         self.take_over(kind, name, value)
         if self.readers is not None and kind in (KEY, WEBHOOK):
             self.readers.tell_documents([(kind, name, value)])

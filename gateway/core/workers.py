@@ -37,6 +37,8 @@ REPEATS_S = 86_400.0
 """How long a repeated request is recognised by its idempotency key."""
 FULL_RETRY_S = 5.0
 BUSY_RETRY_S = 1.0
+PENDING_MAX, PENDING_OCTETS_MAX = 100_000, 128_000_000
+"""Messages, and octets of their texts, that wait to be stored; while a disk stands still they must not fill the memory."""
 ACCEPT_AGAIN_S = 0.1
 WRITE_BUFFER_MAX = 128_000_000
 EVERYBODY = "*"
@@ -93,6 +95,7 @@ class Workers:
         self._workers: dict[int, Worker] = {}
         self._numbers = count(1)
         self._running: dict[str, str] = {}
+        self._pending = self._pending_octets = 0
         self._nursery: trio.Nursery | None = None
         self._gone = Signal()
         self._log = log.logger()
@@ -169,8 +172,13 @@ class Workers:
             plain = [one for one in submits if not one[1].key]
             self._submit(worker, plain)
             worker.flush()
-            if len(plain) < len(submits):  # these may have to wait for the store, and nobody with them
-                self._nursery.start_soon(self._submit_once, worker, [one for one in submits if one[1].key])
+            keyed = [one for one in submits if one[1].key]
+            if keyed and self._pipeline.store.trouble:  # a look-up could wait as long as that lasts
+                for number, submit in keyed:
+                    worker.reply(number, _refused(submit, Status.RSYSERR, BUSY_RETRY_S))
+                worker.flush()
+            elif keyed:  # these may have to wait for the store, and nobody with them
+                self._nursery.start_soon(self._submit_once, worker, keyed)
 
     async def _ask(self, worker: Worker, number: int, ask: Ask) -> None:
         try:
@@ -231,6 +239,8 @@ class Workers:
             messages = self._drafts.messages(submit, account, batch_id, tell=self._outbox.wanted(account.system_id))
             asked_as = AskedAs(submit.key, submit.digest, batch_id) if submit.key or batch_id else None
             handed.append((self, Submission(worker.number, number, 0, messages, [], asked_as)))
+            self._pending += len(messages)
+            self._pending_octets += sum([len(one.content.data) for one in messages])
         if handed:
             self._pipeline.submissions.put(handed)
 
@@ -241,6 +251,8 @@ class Workers:
         for one in submit.drafts:
             if one.expires_utc and one.expires_utc <= max(submit.arrival_utc, one.due_utc):
                 return Status.RINVEXPIRY, 0.0
+        if self._pending >= PENDING_MAX or self._pending_octets >= PENDING_OCTETS_MAX:
+            return Status.RMSGQFUL, BUSY_RETRY_S
         wait_s = self._rates.take_whole(submit.account, len(submit.drafts), now)
         return (Status.RTHROTTLED, wait_s) if wait_s else (Status.ROK, 0.0)
 
@@ -309,6 +321,8 @@ class Workers:
     def answer(self, submissions: Sequence[Submission]) -> None:
         touched: dict[int, Worker] = {}
         for submission in submissions:
+            self._pending -= len(submission.messages)
+            self._pending_octets -= sum([len(one.content.data) for one in submission.messages])
             if submission.asked_as is not None and submission.asked_as.key and submission.messages:
                 self._running.pop(request_key(submission.messages[0].account, submission.asked_as.key), None)
             worker = self._workers.get(submission.session)

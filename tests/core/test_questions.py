@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 from clock import START_UTC, VirtualClock
@@ -288,6 +289,31 @@ async def test_a_webhook_is_disabled_as_it_is_now_and_never_brought_back(autojum
         await client.ask(calls.PutDocument(WEBHOOK, hook.id, b""))
         await one.questions.disable_webhook(hook.id, "gone")
         assert one.store.list_documents(WEBHOOK) == {}
+
+
+async def test_of_documents_put_at_once_everybody_goes_by_the_one_that_is_kept(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = make_webhook("shop", "https://a.test/", START_UTC)
+    async with core() as one:
+        gates = [trio.Event(), trio.Event()]
+        real = one.storage.put_document
+        waits = iter(gates)
+
+        async def put(kind: str, name: str, value: bytes) -> None:
+            await real(kind, name, value)
+            await next(waits).wait()
+
+        monkeypatch.setattr(one.storage, "put_document", put)
+        client = one.connect()
+        for enabled in (True, False):
+            client.say(calls.PutDocument(WEBHOOK, hook.id, stored(msgspec.structs.replace(hook, enabled=enabled))))
+            await wait_all_tasks_blocked()
+        gates[1].set()
+        await wait_all_tasks_blocked()
+        gates[0].set()
+        await wait_all_tasks_blocked()
+        assert not one.outbox.wanted("shop")
 
 
 async def test_events_of_messages_are_told_again_to_their_own_account_s_webhook(autojump_clock: MockClock) -> None:

@@ -247,6 +247,22 @@ async def test_a_batch_larger_than_a_burst_goes_when_the_bucket_is_full_and_is_p
         assert statuses((await client.ask(submit()))[0]) == [0]
 
 
+async def test_what_waits_to_be_stored_is_bounded(autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PENDING_MAX", 10)
+    async with core() as one:
+        client = one.connect()
+        one.storage.ready_to_write = trio.Event()
+        client.say(submit(*[draft()] * 10))
+        (refused,) = await client.ask(submit(key="k"))
+        assert (statuses(refused), refused.retry_after_s > 0) == ([Status.RMSGQFUL], True)
+        one.storage.ready_to_write.set()
+        await client.heard()
+        assert (one.workers._pending, one.workers._pending_octets) == (0, 0)
+        assert statuses((await client.ask(submit(key="k")))[0]) == [0]
+        monkeypatch.setattr(module, "PENDING_OCTETS_MAX", 0)
+        assert statuses((await client.ask(submit()))[0]) == [Status.RMSGQFUL]
+
+
 # -- what is pushed
 
 
@@ -335,6 +351,10 @@ async def test_while_nothing_can_be_stored_nobody_waits_for_it(autojump_clock: M
             calls.PutDocument(KEY, kept.id, stored(kept)),
         ]
         assert await client.ask(*wishes) == [calls.Unable("disk full")] * 3
+        one.storage.ready_to_read = trio.Event()
+        for key in ("", "k"):
+            (refused,) = await client.ask(submit(key=key))
+            assert statuses(refused) == [Status.RSYSERR]
         (found,) = await client.ask(calls.Find("shop", number))
         assert found.records[0].message.state is MessageState.QUEUED
 
