@@ -13,7 +13,7 @@ from typing import Any
 
 from gateway import log
 from gateway.calls.frames import PUSHED, Call, FrameError, Splitter, pack, replies_of
-from gateway.calls.messages import Answer, Ask, Done, PutDocument, Tried, Unable, Watch
+from gateway.calls.messages import CHANGED, Answer, Ask, Done, PutDocument, Tried, Unable, Watch
 from gateway.calls.outbound import Documents, Events, Push, Work
 
 AGAIN_S = 0.05
@@ -155,8 +155,12 @@ def expect(answer: Answer, kind: type[Any]) -> Any:
     return answer
 
 
-async def put_document(core: CoreLink, kind: str, name: str, value: bytes) -> None:
-    """Have a document kept; empty: taken away. Raises CoreAwayError when it is not."""
-    done: Done = expect(await core.ask(PutDocument(kind, name, value)), Done)
-    if done.error:
+async def put_document(core: CoreLink, kind: str, name: str, value: bytes, instead_of: bytes = b"") -> bool:
+    """Have a document kept; empty: taken away. False: it is another one by now than `instead_of`, and what it is has been told.
+
+    Raises CoreAwayError when it could not be.
+    """
+    done: Done = expect(await core.ask(PutDocument(kind, name, value, instead_of)), Done)
+    if done.error and done.error != CHANGED:
         raise CoreAwayError(done.error)
+    return not done.error

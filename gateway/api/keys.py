@@ -84,7 +84,11 @@ async def rotate_key(asked: Asked) -> Said:
     kept, secret = make_key(asked.account, old.scopes, utc, old.name, old.expires_utc)
     await _put(asked, kept)
     until = utc + max(0.001, body.overlap_s)
-    await _put(asked, msgspec.structs.replace(old, expires_utc=min(until, old.expires_utc or until)))
+    over = msgspec.structs.replace(old, expires_utc=min(until, old.expires_utc or until))
+    if not await put_document(asked.services.core, KEY, old.id, stored(over), stored(old)):
+        # It was revoked, or rotated, at the same time: that stands, and this does not.
+        await put_document(asked.services.core, KEY, kept.id, b"")
+        not_found("key")
     return Said(201, _out(kept, secret), (("Location", f"/v1/keys/{kept.id}"),))
 
 

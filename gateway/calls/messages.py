@@ -100,11 +100,15 @@ class AskBatch(msgspec.Struct, array_like=True, tag=6):
 
 
 class PutDocument(msgspec.Struct, array_like=True, tag=7):
-    """Keep a document, on disk before it is answered; an empty value takes it away. Every worker is told."""
+    """Keep a document, on disk before it is answered; an empty value takes it away. Every worker is told.
+
+    `instead_of`: only while that is what is kept; else nothing is done, and the answer is CHANGED.
+    """
 
     kind: str
     name: str
     value: bytes
+    instead_of: bytes = b""
 
 
 class Steer(msgspec.Struct, array_like=True, tag=8):
@@ -249,6 +253,9 @@ class Done(msgspec.Struct, array_like=True, tag=6):
 
     error: str = ""
     count: int = 0
+
+
+CHANGED = "it has changed meanwhile"
 
 
 class Health(msgspec.Struct, array_like=True, tag=7):

@@ -34,6 +34,8 @@ class FakeLink:
         self.connected.set()
         self.watches: list[tuple[str, bool]] = []
         self.tries: list[calls.Try] = []
+        self.meanwhile: tuple[str, str, bytes] | None = None
+        """What another worker puts before the next document comes."""
         self._directory = directory
 
     def ask(self, what: calls.Ask) -> "asyncio.Future[Any]":
@@ -41,8 +43,15 @@ class FakeLink:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         answer: Any = self.answers.pop(0) if self.answers else None
         if isinstance(what, calls.PutDocument) and answer is None:
-            self._directory.take(Documents([(what.kind, what.name, what.value)]))
-            answer = calls.Done()
+            if self.meanwhile is not None:
+                self._directory.take(Documents([self.meanwhile]))
+                self.meanwhile = None
+            kept = self._directory.webhook("", what.name) or self._directory.key("", what.name)
+            if what.instead_of and (kept is None or stored(kept) != what.instead_of):
+                answer = calls.Done(calls.CHANGED)
+            else:
+                self._directory.take(Documents([(what.kind, what.name, what.value)]))
+                answer = calls.Done()
         if isinstance(answer, Exception):
             raise answer
         if answer is None:

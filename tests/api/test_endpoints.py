@@ -13,8 +13,9 @@ from gateway.api import submits
 from gateway.api.messages import ID_MAX
 from gateway.api.render import event
 from gateway.calls import messages as calls
-from gateway.calls.making import make_webhook
+from gateway.calls.making import make_webhook, stored
 from gateway.calls.outbound import Events
+from gateway.calls.things import KEY, WEBHOOK
 from gateway.store.history import SearchTooLongError
 from gateway.store.record import Record
 from protocol.status import Status
@@ -421,6 +422,38 @@ def test_a_webhook_s_place_is_looked_at_when_it_is_made_and_when_it_changes(api:
             got = await client(method, path, {"url": url})
             assert (got.status, got.json["errors"][0]["pointer"]) == (422, "/url")
         assert api.core.asked == []
+
+    run(main())
+
+
+def test_what_another_worker_does_at_the_same_time_is_not_undone(api: Api, run: Any) -> None:
+    async def main() -> None:
+        client = Client(api)
+        hook = api.hook(make_webhook("shop", "https://a.test/", UTC))
+        place = f"/v1/webhooks/{hook.id}"
+        rotated = msgspec.structs.replace(hook, secrets=("whsec_new", hook.secrets[0]))
+        api.core.meanwhile = (WEBHOOK, hook.id, stored(rotated))
+        assert (await client("PATCH", place, {"batch": True})).status == 200
+        found = api.directory.webhook("shop", hook.id)
+        assert found is not None
+        assert (found.secrets[0], found.batch) == ("whsec_new", True)
+        api.core.meanwhile = (WEBHOOK, hook.id, b"")
+        assert (await client("PATCH", place, {"batch": False})).status == 404
+        assert api.directory.webhook("shop", hook.id) is None, "taken away is taken away"
+        old, secret = api.key("read")
+        api.core.meanwhile = None
+        before = len(list(api.directory.keys("shop")))
+        real = api.core.ask
+
+        def revoked_before_the_second(what: Any) -> Any:
+            if isinstance(what, calls.PutDocument) and what.instead_of:
+                api.core.meanwhile = (KEY, old.id, b"")
+            return real(what)
+
+        api.core.ask = revoked_before_the_second  # type: ignore[method-assign]
+        assert (await client("POST", f"/v1/keys/{old.id}/rotate", {})).status == 404
+        assert api.directory.key_of(secret, UTC) is None, "revoked is revoked"
+        assert len(list(api.directory.keys("shop"))) == before - 1
 
     run(main())
 

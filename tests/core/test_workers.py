@@ -330,6 +330,22 @@ async def test_a_document_that_could_not_be_read_again_is_not_kept(
         assert (await client.ask(calls.AskHealth()))[0].accepting
 
 
+async def test_a_document_is_changed_only_while_it_is_what_whoever_changes_it_knows(autojump_clock: MockClock) -> None:
+    hook = make_webhook("shop", "https://a.test/", START_UTC)
+    off, batched = (stored(msgspec.structs.replace(hook, **fields)) for fields in ({"enabled": False}, {"batch": True}))
+    async with core() as one:
+        client = one.connect()
+        put = calls.PutDocument(WEBHOOK, hook.id, stored(hook))
+        assert await client.ask(calls.PutDocument(WEBHOOK, hook.id, off, stored(hook))) == [calls.Done(calls.CHANGED)]
+        assert await client.ask(put) == [calls.Done()]
+        assert await client.ask(calls.PutDocument(WEBHOOK, hook.id, off, stored(hook))) == [calls.Done()]
+        assert await client.ask(calls.PutDocument(WEBHOOK, hook.id, batched, stored(hook))) == [calls.Done(calls.CHANGED)]
+        assert one.store.list_documents(WEBHOOK) == {hook.id: off}
+        (odd,) = await client.ask(calls.PutDocument(WEBHOOK, hook.id, batched, b"{"))
+        assert odd.error
+        assert one.store.list_documents(WEBHOOK) == {hook.id: off}
+
+
 async def test_a_question_that_fails_ends_neither_the_core_nor_its_connection(autojump_clock: MockClock) -> None:
     async with core() as one:
         client = one.connect()
