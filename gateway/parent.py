@@ -41,10 +41,14 @@ def listen(name: str, address: str) -> socket.socket:
     try:
         family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         sock = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise ListenError(f"{name} {address}: {error.strerror or error}") from None
+    try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(place)
         sock.listen(BACKLOG)
     except OSError as error:
+        sock.close()
         raise ListenError(f"{name} {address}: {error.strerror or error}") from None
     return sock
 
@@ -66,7 +70,12 @@ class Child:
         sys.stderr.flush()
         parent = os.getpid()
         self._started = time.monotonic()
-        self.pid = os.fork()
+        try:
+            self.pid = os.fork()
+        except OSError as error:  # no room for a process just now; those that run must not end for it
+            log.logger().error("process not started", process=self.name, reason=error.strerror)
+            self.ended()
+            return
         if self.pid == 0:
             os._exit(self._run(parent))
 

@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from gateway.api.problems import FieldError, ProblemError
 
 BodyT = TypeVar("BodyT")
-_PLACE = re.compile(r"(?P<what>.*?)(?: - at `(?:key in )?\$(?P<path>.*)`)?", re.DOTALL)
+_PLACE = re.compile(r"(?P<what>.*?)(?: - at (?:`?key`? in )?`(?:key in )?\$(?P<path>.*)`)?", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 _FIELD = re.compile(r"field `([^`]*)`")
 CODES = (
@@ -24,7 +24,7 @@ CODES = (
 async def read_body(request: Request, size_max: int, timeout_s: float) -> bytes:
     """All of it. Raises ProblemError 413 before more than `size_max` octets are read, 408 when it does not come in time."""
     length = request.headers.get("content-length", "")
-    if length.isdigit() and int(length) > size_max:
+    if length.isascii() and length.isdigit() and (len(length) > 18 or int(length) > size_max):
         raise _too_large(size_max)
     got = bytearray()
     try:

@@ -13,7 +13,7 @@ from typing import Any
 
 from gateway import log
 from gateway.calls.frames import PUSHED, Call, FrameError, Splitter, pack, replies_of
-from gateway.calls.messages import Answer, Ask, Tried, Watch
+from gateway.calls.messages import CHANGED, Answer, Ask, Done, PutDocument, Tried, Unable, Watch
 from gateway.calls.outbound import Documents, Events, Push, Work
 
 AGAIN_S = 0.05
@@ -21,6 +21,8 @@ AGAIN_MAX_S = 1.0
 READ_SIZE = 262_144
 WAITING_MAX = 20_000
 """Calls without an answer; more are refused, for the core is behind."""
+UNREAD_MAX = 64_000_000
+"""Octets the core has not read yet; the same."""
 
 
 class CoreAwayError(Exception):
@@ -58,8 +60,11 @@ class CoreLink:
                 await self._talk(reader)
             except (OSError, FrameError) as error:
                 self._log.warning("connection to the core lost", reason=str(error))
+            except Exception:  # noqa: BLE001 - a worker without this task would refuse everything, for ever
+                self._log.exception("bug: connection to the core closed")
             finally:
                 self._lost()
+            await asyncio.sleep(pause)
 
     async def _talk(self, reader: asyncio.StreamReader) -> None:
         splitter = Splitter()
@@ -77,7 +82,11 @@ class CoreLink:
                             self.connected.set()
                         continue
                     future = self._waiting.pop(reply.number, None)
-                    if future is not None and not future.done():
+                    if future is None or future.done():
+                        continue
+                    if isinstance(answer, Unable):
+                        future.set_exception(CoreAwayError(answer.why))
+                    else:
                         future.set_result(answer)  # type: ignore[arg-type]  # pushes have no number
 
     def _lost(self) -> None:
@@ -95,7 +104,7 @@ class CoreLink:
         """The answer, when it comes. Raises CoreAwayError, at once or later."""
         if self._writer is None or not self.connected.is_set():
             raise CoreAwayError("the core is not there")
-        if len(self._waiting) >= WAITING_MAX:
+        if len(self._waiting) >= WAITING_MAX or self._writer.transport.get_write_buffer_size() > UNREAD_MAX:
             raise CoreAwayError("the core is behind")
         self._number += 1
         future: asyncio.Future[Answer] = self._loop.create_future()
@@ -144,3 +153,14 @@ def expect(answer: Answer, kind: type[Any]) -> Any:
     if not isinstance(answer, kind):
         raise TypeError(f"the core answered {type(answer).__name__} where {kind.__name__} was due")
     return answer
+
+
+async def put_document(core: CoreLink, kind: str, name: str, value: bytes, instead_of: bytes = b"") -> bool:
+    """Have a document kept; empty: taken away. False: it is another one by now than `instead_of`, and what it is has been told.
+
+    Raises CoreAwayError when it could not be.
+    """
+    done: Done = expect(await core.ask(PutDocument(kind, name, value, instead_of)), Done)
+    if done.error and done.error != CHANGED:
+        raise CoreAwayError(done.error)
+    return not done.error

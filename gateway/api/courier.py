@@ -10,12 +10,16 @@ import contextlib
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from hashlib import blake2b
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx2
 import msgspec
 from standardwebhooks.webhooks import Webhook as Signer
 
 from config.schema import Webhooks
+from gateway import log
 from gateway.api.corelink import CoreLink
 from gateway.api.destinations import BadDestinationError, check_url, resolve
 from gateway.api.directory import Directory
@@ -31,6 +35,8 @@ AT_ONCE = 8
 BATCH_OCTETS = 20_000
 BATCH_WAIT_S = 1.0
 BATCH_FULL = 60
+PLACE_S = 5.0
+"""How long an address that was looked at is connected to; names of receivers move."""
 ANSWER_MAX = 65_536
 SAID_MAX = 200
 _JSON = msgspec.json.Encoder()
@@ -45,6 +51,9 @@ class Courier:
         self._directory = directory
         self._lines: dict[str, _Line] = {}
         self._tls = httpx2.create_ssl_context()
+        self._places: dict[str, _Place] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+        self._log = log.logger()
 
     def take(self, work: Work) -> None:
         """Events for a webhook."""
@@ -57,7 +66,14 @@ class Courier:
         """Connections of one webhook. Two must not share any: both may be at one address under different names."""
         limits = httpx2.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE, keepalive_expiry=30)
         timeout = httpx2.Timeout(self._rules.timeout_s)
-        return httpx2.AsyncClient(verify=self._tls, timeout=timeout, follow_redirects=False, trust_env=False, limits=limits)
+        return httpx2.AsyncClient(
+            verify=self._tls,
+            timeout=timeout,
+            follow_redirects=False,
+            trust_env=False,
+            limits=limits,
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # a receiver's cookies would pile up here
+        )
 
     async def try_once(self, hook: Webhook, one: Event) -> tuple[int, str, float]:
         """(HTTP status, what was said, seconds) of one request; status 0: no answer."""
@@ -76,11 +92,14 @@ class Courier:
             status, said, wait = 0, str(error), 0.0
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
             status, said, wait = 0, str(error) or type(error).__name__, 0.0
+        except Exception:  # noqa: BLE001 - an event whose try is never told to have ended is never tried again
+            self._log.exception("bug: webhook not called", webhook=hook.id)
+            status, said, wait = 0, "a bug of ours", 0.0
         return status, said[:SAID_MAX], time.monotonic() - began, wait
 
     async def _post(self, client: httpx2.AsyncClient, hook: Webhook, name: str, body: bytes) -> tuple[int, str, float]:
         host, port, secure = check_url(hook.url, self._rules)
-        address = await resolve(host, port, self._rules)
+        address = await self._place(hook).find(host, port, self._rules)
         url = httpx2.URL(hook.url)
         now = datetime.now(UTC)
         signatures = [Signer(one).sign(name, now, body.decode()) for one in hook.signing(now.timestamp())]
@@ -108,6 +127,21 @@ class Courier:
         good = response.is_success
         return response.status_code, "" if good else _words(said), _seconds(response.headers.get("retry-after", ""))
 
+    def _place(self, hook: Webhook) -> "_Place":
+        place = self._places.get(hook.id)
+        if place is None:
+            place = self._places[hook.id] = _Place()
+        return place
+
+    def prune(self) -> None:
+        """Webhooks may have been taken away: nothing of them stays here."""
+        for name in [one for one in self._lines if self.webhook(one) is None]:
+            task = asyncio.create_task(self._lines.pop(name).stop())
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
+        for name in [one for one in self._places if self.webhook(one) is None]:
+            del self._places[name]
+
     def webhook(self, name: str) -> Webhook | None:
         """As the core last told it."""
         return self._directory.webhook("", name)
@@ -125,6 +159,24 @@ class Courier:
         """End every request."""
         for line in self._lines.values():
             await line.stop()
+
+
+class _Place:
+    """Where the name of a webhook leads, for a short while. One look-up at a time: a slow one holds one thread, not all."""
+
+    def __init__(self) -> None:
+        self._one = asyncio.Lock()
+        self._found = ("", 0, "")
+        self._until = 0.0
+
+    async def find(self, host: str, port: int, rules: Webhooks) -> str:
+        """See `resolve`."""
+        async with self._one:
+            now = time.monotonic()
+            if now >= self._until or self._found[:2] != (host, port):
+                self._found = (host, port, await resolve(host, port, rules))
+                self._until = now + PLACE_S
+            return self._found[2]
 
 
 class _Line:
@@ -145,17 +197,22 @@ class _Line:
         while len(self._tasks) < wanted:
             task = asyncio.create_task(self._run())
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
 
     def clear(self) -> None:
         self._waiting.clear()
 
     async def stop(self) -> None:
-        for task in self._tasks:
+        for task in list(self._tasks):
             task.cancel()
         await self._client.aclose()
 
     async def _run(self) -> None:
+        try:
+            await self._work()
+        finally:  # at once: what comes next must not count on a task that has nothing more to do
+            self._tasks.discard(asyncio.current_task())
+
+    async def _work(self) -> None:
         while self._waiting:
             hook = self._courier.webhook(self._name)
             if hook is None:
@@ -184,9 +241,15 @@ class _Line:
         if not taken:
             return
         del self._waiting[: len(taken)]
-        name = f"batch_{taken[0].id}_{len(taken)}"
+        name = _batch_id(taken)
         status, said, took_s, wait_s = await self._courier.post(self._client, hook, name, body)
         self._courier.tried([Try(one.id, self._name, status, said, wait_s, took_s) for one in taken])
+
+
+def _batch_id(taken: Sequence[Notice]) -> str:
+    """The same for the same events only: receivers leave out what they have had by it."""
+    ids = ",".join(str(one.id) for one in taken)
+    return f"batch_{blake2b(ids.encode(), digest_size=12).hexdigest()}"
 
 
 def _packed(waiting: list[Notice]) -> tuple[list[Notice], bytes]:
@@ -212,4 +275,10 @@ def _words(said: bytes) -> str:
 
 
 def _seconds(text: str) -> float:
-    return float(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0.0
+    """Of a Retry-After: a number, or a date; 0 for neither."""
+    if text.isascii() and text.isdigit() and len(text) < 9:
+        return float(text)
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return 0.0

@@ -22,7 +22,8 @@ def check_url(url: str, rules: Webhooks) -> tuple[str, int, bool]:
     secure = parts.scheme == "https"
     if not secure and not (parts.scheme == "http" and rules.allow_http):
         raise BadDestinationError("an https:// URL is needed")
-    if not parts.hostname or parts.username is not None or parts.fragment or not url.isascii() or not url.isprintable():
+    strange = not url.isascii() or not url.isprintable() or any(one in url for one in " \\")
+    if not parts.hostname or parts.username is not None or parts.fragment or strange:
         raise BadDestinationError("a URL with a host, without user, fragment and characters beyond ASCII is needed")
     literal = _literal(parts.hostname)
     if literal is not None:
@@ -45,7 +46,9 @@ def check_address(address: IPv4Address | IPv6Address, rules: Webhooks) -> None:
             check_address(inner, rules)
     if address.is_multicast or address.is_unspecified or (address.is_reserved and not address.is_loopback):
         raise BadDestinationError(f"{address} is no host")
-    if not address.is_global and not rules.allow_private:
+    # Nothing of an operator's own networks is there, but where clouds keep the credentials of this machine.
+    own = address.is_link_local or (isinstance(address, IPv6Address) and address.is_site_local)
+    if own or (not address.is_global and not rules.allow_private):
         raise BadDestinationError(f"{address} is not a public address")
 
 

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 import msgspec
 
+from gateway import log
 from gateway.calls.making import hashed
 from gateway.calls.outbound import Documents
 from gateway.calls.things import KEY, TEMPLATE, WEBHOOK, ApiKey, Template, Webhook
@@ -23,22 +24,29 @@ class Directory:
         self._by_hash: dict[str, ApiKey] = {}
         self._webhooks: dict[str, Webhook] = {}
         self._templates: dict[str, Template] = {}
+        self._log = log.logger()
 
     def take(self, documents: Documents) -> None:
         """What has changed, or everything."""
         if documents.all:
             self.__init__()  # type: ignore[misc]
         for kind, name, value in documents.put:
-            if kind == KEY:
-                self._put_key(name, _KEY.decode(value) if value else None)
-            elif kind == WEBHOOK and value:
-                self._webhooks[name] = _WEBHOOK.decode(value)
-            elif kind == WEBHOOK:
-                self._webhooks.pop(name, None)
-            elif kind == TEMPLATE and value:
-                self._templates[name] = _TEMPLATE.decode(value)
-            elif kind == TEMPLATE:
-                self._templates.pop(name, None)
+            try:
+                self._put(kind, name, value)
+            except msgspec.MsgspecError as error:  # one that cannot be read must not hide the others
+                self._log.error("a document of the core was not understood", kind=kind, name=name, reason=str(error))
+
+    def _put(self, kind: str, name: str, value: bytes) -> None:
+        if kind == KEY:
+            self._put_key(name, _KEY.decode(value) if value else None)
+        elif kind == WEBHOOK and value:
+            self._webhooks[name] = _WEBHOOK.decode(value)
+        elif kind == WEBHOOK:
+            self._webhooks.pop(name, None)
+        elif kind == TEMPLATE and value:
+            self._templates[name] = _TEMPLATE.decode(value)
+        elif kind == TEMPLATE:
+            self._templates.pop(name, None)
 
     def _put_key(self, name: str, key: ApiKey | None) -> None:
         before = self._keys.pop(name, None)

@@ -111,7 +111,9 @@ def application(operations: tuple[Operation, ...], services: Services, pages: li
     for one in operations:
         by_path.setdefault(one.path, []).append(one)
     routes = [Route(path, _Methods(several, services), methods=None) for path, several in by_path.items()]
-    return Starlette(routes=[*routes, *pages], exception_handlers={HTTPException: no_route})
+    app = Starlette(routes=[*routes, *pages], exception_handlers={HTTPException: no_route})
+    app.router.redirect_slashes = False  # it would send clients, key and all, to whatever their Host header says
+    return app
 
 
 class _Methods:

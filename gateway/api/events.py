@@ -65,6 +65,12 @@ async def stream_events(asked: Asked) -> StreamingResponse:
     return StreamingResponse(_lines(asked, account), 200, headers, "text/event-stream")
 
 
+def _may_still(asked: Asked) -> bool:
+    """Whether the key still works: a stream lives longer than the moment in which it was looked at."""
+    key = asked.services.directory.key(asked.account, asked.key.id)
+    return key is not None and key.valid(asked.services.utc())
+
+
 async def _lines(asked: Asked, account: str) -> AsyncIterator[bytes]:
     watchers: Watchers = asked.services.watchers
     core = asked.services.core
@@ -77,9 +83,11 @@ async def _lines(asked: Asked, account: str) -> AsyncIterator[bytes]:
                 async with asyncio.timeout(BEAT_S):
                     notice = await queue.get()
             except TimeoutError:
+                if not _may_still(asked):
+                    return
                 yield b": still here\n\n"
                 continue
-            if notice is None:
+            if notice is None or not _may_still(asked):
                 return
             told = event(notice)
             yield b"id: %b\nevent: %b\ndata: %b\n\n" % (told.id.encode(), told.type.encode(), _JSON.encode(told))

@@ -2,13 +2,16 @@
 
 import msgspec
 
+from gateway.api.corelink import put_document
 from gateway.api.operation import Asked, Said
-from gateway.api.problems import ProblemError, not_found
+from gateway.api.problems import ProblemError, invalid, not_found
 from gateway.api.render import moment, sure_moment
 from gateway.api.schemas import KeyIn, KeyList, KeyOut, RotateIn
 from gateway.calls.making import make_key, stored
-from gateway.calls.messages import PutDocument
+from gateway.calls.messages import MOMENT_MAX
 from gateway.calls.things import KEY, ApiKey
+
+KEYS_MAX = 200
 
 
 def _out(key: ApiKey, secret: str = "") -> KeyOut:
@@ -24,7 +27,17 @@ def _out(key: ApiKey, secret: str = "") -> KeyOut:
 
 
 async def _put(asked: Asked, key: ApiKey) -> None:
-    await asked.services.core.ask(PutDocument(KEY, key.id, stored(key)))
+    await put_document(asked.services.core, KEY, key.id, stored(key))
+
+
+async def _make_room(asked: Asked, utc: float) -> None:
+    """Keys whose time is over go, so that a rotation every day fills nothing; an account has so many that work."""
+    keys = list(asked.services.directory.keys(asked.account))
+    over = [one for one in keys if not one.valid(utc)]
+    if len(keys) - len(over) >= KEYS_MAX:
+        invalid("", "too_many", f"an account has at most {KEYS_MAX} keys")
+    for one in over:
+        await put_document(asked.services.core, KEY, one.id, b"")
 
 
 async def list_keys(asked: Asked) -> Said:
@@ -39,7 +52,11 @@ async def create_key(asked: Asked) -> Said:
     body: KeyIn = asked.body
     _may_give(asked, tuple(body.scopes))
     expires = 0.0 if body.expire_at is None else body.expire_at.timestamp()
-    kept, secret = make_key(asked.account, tuple(body.scopes), asked.services.utc(), body.name, expires)
+    utc = asked.services.utc()
+    if body.expire_at is not None and not utc < expires <= MOMENT_MAX:
+        invalid("/expire_at", "out_of_range", "a moment to come, and not some thousands of years away")
+    await _make_room(asked, utc)
+    kept, secret = make_key(asked.account, tuple(body.scopes), utc, body.name, expires)
     await _put(asked, kept)
     return Said(201, _out(kept, secret), (("Location", f"/v1/keys/{kept.id}"),))
 
@@ -63,14 +80,19 @@ async def rotate_key(asked: Asked) -> Said:
     old = _own(asked)
     _may_give(asked, old.scopes)
     utc = asked.services.utc()
+    await _make_room(asked, utc)
     kept, secret = make_key(asked.account, old.scopes, utc, old.name, old.expires_utc)
     await _put(asked, kept)
     until = utc + max(0.001, body.overlap_s)
-    await _put(asked, msgspec.structs.replace(old, expires_utc=min(until, old.expires_utc or until)))
+    over = msgspec.structs.replace(old, expires_utc=min(until, old.expires_utc or until))
+    if not await put_document(asked.services.core, KEY, old.id, stored(over), stored(old)):
+        # It was revoked, or rotated, at the same time: that stands, and this does not.
+        await put_document(asked.services.core, KEY, kept.id, b"")
+        not_found("key")
     return Said(201, _out(kept, secret), (("Location", f"/v1/keys/{kept.id}"),))
 
 
 async def revoke_key(asked: Asked) -> Said:
     """It works no longer."""
-    await asked.services.core.ask(PutDocument(KEY, _own(asked).id, b""))
+    await put_document(asked.services.core, KEY, _own(asked).id, b"")
     return Said(204)

@@ -6,8 +6,9 @@ from datetime import datetime
 from gateway.api.corelink import expect
 from gateway.api.operation import Asked, Said
 from gateway.api.problems import ProblemError, invalid, not_found
-from gateway.api.render import attempt_out, message_out, state_of, sure_moment
+from gateway.api.render import attempt_out, message_out, state_of, status_word, sure_moment
 from gateway.api.schemas import BatchOut, MessagePage, MessageQuery, RescheduleIn, TrailOut
+from gateway.api.times import check_times
 from gateway.calls.messages import AskBatch, Batch, Cancel, Changed, Find, Records, Reschedule, Search
 from gateway.store.history import History, SearchTooLongError
 from gateway.store.record import Record
@@ -73,11 +74,11 @@ async def list_messages(asked: Asked) -> Said:
     ended = await _ended(asked, search)
     found = {one.message.id: one for one in (*ended, *living)}
     newest = [found[number] for number in sorted(found, reverse=True)]
-    if query.status in ("sending", "sent"):
-        newest = [one for one in newest if message_out(one, with_text=False).status == query.status]
     page = newest[: query.limit]
-    more = len(newest) > query.limit
-    return Said(200, MessagePage(data=[message_out(one) for one in page], next_cursor=_cursor(page) if more else None))
+    cursor = _cursor(page) if len(newest) > query.limit else None  # of what was looked at, shown or not
+    if query.status in ("sending", "sent"):
+        page = [one for one in page if status_word(one) == query.status]
+    return Said(200, MessagePage(data=[message_out(one) for one in page], next_cursor=cursor))
 
 
 def _cursor(page: list[Record]) -> str:
@@ -116,7 +117,8 @@ async def cancel_message(asked: Asked) -> Said:
 async def reschedule_message(asked: Asked) -> Said:
     """Send it at another time, if it has not left."""
     body: RescheduleIn = asked.body
-    due, expires = _time(body.send_at), _time(body.expire_at)
+    due, expires = max(0.0, _time(body.send_at)), _time(body.expire_at)
+    check_times(asked.arrival_utc, due, expires)
     if body.expire_at is not None and expires <= max(due, asked.arrival_utc):
         invalid("/expire_at", "too_early", "over before the message can be sent")
     return _changed(await asked.services.core.ask(Reschedule(asked.account, message_id(asked.path["id"]), due, expires)))

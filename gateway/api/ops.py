@@ -1,5 +1,6 @@
 """The operators' port: /livez, /readyz, /metrics. It asks for no key: it is for the operator's network alone."""
 
+import asyncio
 from collections.abc import Iterable, Iterator
 
 import msgspec
@@ -15,6 +16,8 @@ from gateway.calls import messages as calls
 from gateway.link import ChannelView, Sums, TallyView
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
+ANSWER_S = 2.0
+"""Whoever asks whether all is well must hear that it is not."""
 STATES = ("up", "partly up", "down", "paused", "draining", "drained")
 
 
@@ -47,9 +50,12 @@ class Ops:
 
     async def _readiness(self) -> Readiness:
         try:
-            health = expect(await self._core.ask(calls.AskHealth()), calls.Health)
+            async with asyncio.timeout(ANSWER_S):
+                health = expect(await self._core.ask(calls.AskHealth()), calls.Health)
         except CoreAwayError as error:
             return Readiness(False, str(error))
+        except TimeoutError:
+            return Readiness(False, f"the core has not answered within {ANSWER_S:g} s")
         if not health.accepting:
             return Readiness(False, "shutting down")
         return Readiness(not health.trouble, health.trouble)
@@ -64,11 +70,12 @@ class Ops:
         up = GaugeMetricFamily("tensec_core_up", "Whether the core answers")
         families: list[Metric] = [up]
         try:
-            health = expect(await self._core.ask(calls.AskHealth()), calls.Health)
-            sums = expect(await self._core.ask(calls.AskLedger()), calls.LedgerSums).sums
-            channels = expect(await self._core.ask(calls.AskChannels()), calls.ChannelList).channels.channels
-            tallies = expect(await self._core.ask(calls.AskTallies()), calls.TallyList).tallies.tallies
-        except CoreAwayError:
+            async with asyncio.timeout(ANSWER_S):
+                health = expect(await self._core.ask(calls.AskHealth()), calls.Health)
+                sums = expect(await self._core.ask(calls.AskLedger()), calls.LedgerSums).sums
+                channels = expect(await self._core.ask(calls.AskChannels()), calls.ChannelList).channels.channels
+                tallies = expect(await self._core.ask(calls.AskTallies()), calls.TallyList).tallies.tallies
+        except (CoreAwayError, TimeoutError):
             up.add_metric([], 0)
             return families
         up.add_metric([], 1)

@@ -1,5 +1,6 @@
 """POST /v1/messages and /v1/batches: validated here, stored by the core, answered when that is done."""
 
+import asyncio
 from datetime import datetime
 from hashlib import blake2b
 from typing import NoReturn
@@ -12,6 +13,7 @@ from gateway.api.render import number
 from gateway.api.schemas import BatchAccepted, BatchIn, ItemError, Meaning, MessageAccepted, MessageIn, Recipient
 from gateway.api.templates import text_for
 from gateway.api.texts import Encoded, encode, encoding_of, fill
+from gateway.api.times import check_times
 from gateway.calls.messages import Conflict, Draft, Item, Submit, Taken
 from protocol.address import TON_INTERNATIONAL
 from protocol.errors import ContentError
@@ -19,7 +21,10 @@ from protocol.status import Status, status_name
 from routing.records import MessageState
 
 KEY_MAX = 255
-SCHEDULE_MAX_S = 366 * 86_400.0
+BATCH_OCTETS_MAX = 8_000_000
+"""Of all texts of a batch: a long one to many is a hundred times what came in."""
+TURN = 50
+"""Recipients prepared before other requests have their turn."""
 
 
 async def send_message(asked: Asked) -> Said:
@@ -45,10 +50,17 @@ async def send_batch(asked: Asked) -> Said:
     places: list[int] = []
     errors: dict[int, ItemError] = {}
     shared = encoded(body.text, body) if body.text and "{{" not in body.text else None
+    octets = 0
     for at, one in enumerate(body.to):
+        if at % TURN == TURN - 1:
+            await asyncio.sleep(0)
         recipient = one if isinstance(one, Recipient) else Recipient(number=one)
         try:
             ready = shared or encode(_filled(asked, body, recipient), body.encoding)
+            octets += len(ready.data)
+            if octets > BATCH_OCTETS_MAX:
+                what = f"at most {BATCH_OCTETS_MAX} octets of text in a batch: send it in several"
+                raise ProblemError(413, "too_large", what)
             drafts.append(draft_of(asked, body, recipient.number, ready, recipient.client_ref))
             places.append(at)
         except ContentError as error:
@@ -66,7 +78,7 @@ async def send_batch(asked: Asked) -> Said:
             accepted.append(_accepted(item, draft, replayed=False))
     if not accepted:
         first = next(item for item in taken.items if item.status)
-        if refusal(first) is None:
+        if refusal(first) is None or first.status == Status.RINVEXPIRY:
             _refuse(first, taken)
         raise ProblemError(422, "invalid_request", "no recipient can be sent to", _field_errors(errors))
     listed = [errors[at] for at in sorted(errors)]
@@ -100,12 +112,8 @@ def encoded(text: str, body: Meaning) -> Encoded:
 
 
 def draft_of(asked: Asked, body: MessageIn | BatchIn, to: str, encoded: Encoded, client_ref: str) -> Draft:
-    utc = asked.arrival_utc
     due, expires = _time(body.send_at), _time(body.expire_at)
-    if due > utc + SCHEDULE_MAX_S:
-        invalid("/send_at", "too_late", "more than a year ahead")
-    if body.expire_at is not None and expires <= max(utc, due):
-        invalid("/expire_at", "too_early", "over before the message can be sent")
+    check_times(asked.arrival_utc, due, expires)
     return Draft(
         to.strip(),
         encoded.data,
@@ -130,7 +138,8 @@ def draft_of(asked: Asked, body: MessageIn | BatchIn, to: str, encoded: Encoded,
 
 
 def _time(moment: datetime | None) -> float:
-    return 0.0 if moment is None else moment.timestamp()
+    """0 where nothing was asked; what is long over, and before 1970, is as good as the first second after it."""
+    return 0.0 if moment is None else max(1.0, moment.timestamp())
 
 
 async def _submitted(asked: Asked, drafts: list[Draft], *, batch: bool) -> Taken:

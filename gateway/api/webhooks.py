@@ -1,11 +1,14 @@
 """Webhooks of an account: made, changed, tried, their deliveries and repeats."""
 
+from collections.abc import Callable
+from typing import Any
+
 import msgspec
 
-from gateway.api.corelink import expect
+from gateway.api.corelink import expect, put_document
 from gateway.api.destinations import BadDestinationError, check_url
 from gateway.api.operation import Asked, Said
-from gateway.api.problems import invalid, not_found
+from gateway.api.problems import invalid, not_found, unavailable
 from gateway.api.render import moment, sure_moment
 from gateway.api.schemas import (
     DeliveryList,
@@ -23,10 +26,11 @@ from gateway.api.schemas import (
     WebhookOut,
 )
 from gateway.calls.making import make_webhook, new_id, new_secret, stored
-from gateway.calls.messages import AskDeliveries, Deliveries, Done, PutDocument, Replay
+from gateway.calls.messages import AskDeliveries, Deliveries, Done, Replay
 from gateway.calls.things import WEBHOOK, Webhook
 
 WEBHOOKS_MAX = 50
+TRIES = 5
 
 
 def _out(hook: Webhook, secret: str = "") -> WebhookOut:
@@ -49,8 +53,14 @@ def _own(asked: Asked) -> Webhook:
     return hook
 
 
-async def _put(asked: Asked, hook: Webhook) -> None:
-    await asked.services.core.ask(PutDocument(WEBHOOK, hook.id, stored(hook)))
+async def _changed(asked: Asked, change: Callable[[Webhook], Webhook]) -> Webhook:
+    """Another worker may change it at the same time, or take it away: neither is undone."""
+    for _ in range(TRIES):
+        before = _own(asked)
+        hook = change(before)
+        if await put_document(asked.services.core, WEBHOOK, hook.id, stored(hook), stored(before)):
+            return hook
+    raise unavailable("it is changed by others all the time")
 
 
 def _checked(asked: Asked, url: str) -> str:
@@ -72,7 +82,7 @@ async def create_webhook(asked: Asked) -> Said:
         invalid("", "too_many", f"an account has at most {WEBHOOKS_MAX} webhooks")
     url = _checked(asked, body.url)
     hook = make_webhook(asked.account, url, asked.services.utc(), tuple(body.events), batch=body.batch)
-    await _put(asked, hook)
+    await put_document(asked.services.core, WEBHOOK, hook.id, stored(hook))
     return Said(201, _out(hook, hook.secrets[0]), (("Location", f"/v1/webhooks/{hook.id}"),))
 
 
@@ -83,34 +93,35 @@ async def get_webhook(asked: Asked) -> Said:
 async def change_webhook(asked: Asked) -> Said:
     """What is given changes; enabling one hands it what has waited."""
     body: WebhookChange = asked.body
-    hook = _own(asked)
+    fields: dict[str, Any] = {}
+    _own(asked)
     if body.url is not None:
-        hook = msgspec.structs.replace(hook, url=_checked(asked, body.url))
+        fields["url"] = _checked(asked, body.url)
     if body.events is not None:
-        hook = msgspec.structs.replace(hook, events=tuple(dict.fromkeys(body.events)))
+        fields["events"] = tuple(dict.fromkeys(body.events))
     if body.batch is not None:
-        hook = msgspec.structs.replace(hook, batch=body.batch)
+        fields["batch"] = body.batch
     if body.enabled is not None:
-        hook = msgspec.structs.replace(hook, enabled=body.enabled, why="" if body.enabled else "switched off")
-    await _put(asked, hook)
-    return Said(200, _out(hook))
+        fields |= {"enabled": body.enabled, "why": "" if body.enabled else "switched off"}
+    return Said(200, _out(await _changed(asked, lambda hook: msgspec.structs.replace(hook, **fields))))
 
 
 async def delete_webhook(asked: Asked) -> Said:
     """What it has not taken is forgotten."""
-    await asked.services.core.ask(PutDocument(WEBHOOK, _own(asked).id, b""))
+    await put_document(asked.services.core, WEBHOOK, _own(asked).id, b"")
     return Said(204)
 
 
 async def rotate_secret(asked: Asked) -> Said:
     """A new secret; while both work, deliveries carry two signatures."""
     body: RotateIn = asked.body
-    hook = _own(asked)
     secret = new_secret()
     until = asked.services.utc() + body.overlap_s
-    hook = msgspec.structs.replace(hook, secrets=(secret, hook.secrets[0]), old_secret_until_utc=until)
-    await _put(asked, hook)
-    return Said(200, _out(hook, secret))
+
+    def rotated(hook: Webhook) -> Webhook:
+        return msgspec.structs.replace(hook, secrets=(secret, hook.secrets[0]), old_secret_until_utc=until)
+
+    return Said(200, _out(await _changed(asked, rotated), secret))
 
 
 async def list_deliveries(asked: Asked) -> Said:

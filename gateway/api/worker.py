@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import os
 import signal
 import socket
 from collections.abc import Iterator, Sequence
@@ -30,11 +31,14 @@ from gateway.clock import SystemClock
 from gateway.store.history import History
 
 GOODBYE_S = 5
+NAME_THREADS = "32"
+"""Webhooks' names are looked up in threads, and some take their time."""
 
 
 def run(config: Config, door: socket.socket, ops: socket.socket | None) -> None:
     """Serve `door`, and `ops` for operators, until SIGTERM."""
     log.configure(config.log)
+    os.environ.setdefault("UV_THREADPOOL_SIZE", NAME_THREADS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_Worker(config).serve(door, ops))
 
@@ -78,7 +82,7 @@ class _Worker:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the configuration is the core's to read again
         tasks = [asyncio.create_task(server.serve(sockets=sockets)) for server, sockets in servers]
         waiting = asyncio.create_task(stop.wait())
-        await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([waiting, link, *tasks], return_when=asyncio.FIRST_COMPLETED)
         self._watchers.end()
         for server, _ in servers:
             server.should_exit = True
@@ -116,6 +120,7 @@ class _Worker:
             if push.all:
                 self._courier.forget()  # a new connection: what was handed out before will be again
             self._directory.take(push)
+            self._courier.prune()
         elif isinstance(push, Work):
             self._courier.take(push)
         elif isinstance(push, Events):

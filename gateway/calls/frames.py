@@ -41,9 +41,14 @@ class FrameError(Exception):
 
 
 def pack(batch: Batch) -> bytes:
-    """One frame."""
+    """One frame; several where one would be too large. Raises FrameError for a single call or reply that no frame carries."""
     body = _ENCODER.encode(batch)
-    return LENGTH.pack(len(body)) + body
+    if len(body) <= FRAME_MAX:
+        return LENGTH.pack(len(body)) + body
+    if len(batch) == 1:
+        raise FrameError(f"{len(body)} octets, at most {FRAME_MAX}")
+    half = len(batch) // 2
+    return pack(batch[:half]) + pack(batch[half:])
 
 
 class Splitter:
@@ -83,5 +88,5 @@ def replies_of(body: bytes) -> list[Reply]:
 def _decoded(decoder: msgspec.msgpack.Decoder[list[OneT]], body: bytes) -> list[OneT]:
     try:
         return decoder.decode(body)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise FrameError(str(error)) from None

@@ -1,12 +1,19 @@
 """What workers ask the core, and what it answers. Positional on the wire: add fields at the end only."""
 
-from typing import TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
+from msgspec import Meta
 
+from config.schema import MessageClass
 from gateway.link import Channels, Sums, Tallies
 from gateway.store.record import Record
 from routing.records import MessageState
+
+MOMENT_MAX = 250_000_000_000.0
+"""Some years before what a date can say, so that every moment that is stored can be shown."""
+
+Moment: TypeAlias = Annotated[float, Meta(ge=0, le=MOMENT_MAX)]
 
 
 class Draft(msgspec.Struct, array_like=True, gc=False):
@@ -14,24 +21,24 @@ class Draft(msgspec.Struct, array_like=True, gc=False):
 
     to: str
     data: bytes
-    data_coding: int
-    parts: int
+    data_coding: Annotated[int, Meta(ge=0, le=255)]
+    parts: Annotated[int, Meta(ge=0, le=255)]
     source: str = ""
-    class_: str = ""
+    class_: MessageClass | Literal[""] = ""
     """Empty fields take the account's defaults."""
     purpose: str = ""
     business: str = ""
     brand: str = ""
     industry: str = ""
-    priority: int = 0
+    priority: Annotated[int, Meta(ge=0, le=255)] = 0
     tags: tuple[str, ...] = ()
     client_ref: str = ""
     campaign_id: str = ""
     variant: str = ""
     template_id: str = ""
     link_id: str = ""
-    due_utc: float = 0.0
-    expires_utc: float = 0.0
+    due_utc: Moment = 0.0
+    expires_utc: Moment = 0.0
 
 
 class Submit(msgspec.Struct, array_like=True, tag=1, gc=False):
@@ -44,7 +51,7 @@ class Submit(msgspec.Struct, array_like=True, tag=1, gc=False):
     account: str
     drafts: list[Draft]
     arrival: float
-    arrival_utc: float
+    arrival_utc: Moment
     key: str = ""
     digest: str = ""
     batch: bool = False
@@ -81,8 +88,8 @@ class Reschedule(msgspec.Struct, array_like=True, tag=5):
 
     account: str
     message_id: int
-    due_utc: float
-    expires_utc: float = 0.0
+    due_utc: Moment
+    expires_utc: Moment = 0.0
 
 
 class AskBatch(msgspec.Struct, array_like=True, tag=6):
@@ -93,11 +100,15 @@ class AskBatch(msgspec.Struct, array_like=True, tag=6):
 
 
 class PutDocument(msgspec.Struct, array_like=True, tag=7):
-    """Keep a document, on disk before it is answered; an empty value takes it away. Every worker is told."""
+    """Keep a document, on disk before it is answered; an empty value takes it away. Every worker is told.
+
+    `instead_of`: only while that is what is kept; else nothing is done, and the answer is CHANGED.
+    """
 
     kind: str
     name: str
     value: bytes
+    instead_of: bytes = b""
 
 
 class Steer(msgspec.Struct, array_like=True, tag=8):
@@ -302,6 +313,9 @@ class Done(msgspec.Struct, array_like=True, tag=6):
     count: int = 0
 
 
+CHANGED = "it has changed meanwhile"
+
+
 class Health(msgspec.Struct, array_like=True, tag=7):
     """`trouble`: why nothing can be stored; `up`: channels that can send; counts since the start, for metrics."""
 
@@ -358,14 +372,20 @@ class TallyList(msgspec.Struct, array_like=True, tag=12):
     tallies: Tallies
 
 
-class MemberPage(msgspec.Struct, array_like=True, tag=13):
+class Unable(msgspec.Struct, array_like=True, tag=13):
+    """It cannot be done, or cannot be known, now."""
+
+    why: str
+
+
+class MemberPage(msgspec.Struct, array_like=True, tag=14):
     """Recipients on a list, and how many there are in all."""
 
     numbers: list[str]
     total: int
 
 
-class Explained(msgspec.Struct, array_like=True, tag=14):
+class Explained(msgspec.Struct, array_like=True, tag=15):
     """`steps`: (rule, verdict, whether it refused). The message as it would be stored, and the channels of its route."""
 
     steps: list[tuple[str, str, bool]]
@@ -390,4 +410,5 @@ Answer: TypeAlias = (
     | TallyList
     | MemberPage
     | Explained
+    | Unable
 )

@@ -7,7 +7,7 @@ from cyclopts import App
 
 from gateway import link
 from gateway.calls.messages import Done, Steer
-from gateway.cli.common import DEFAULT_CONFIG, ConfigPath, Json, ask, call, fail, read_config
+from gateway.cli.common import DEFAULT_CONFIG, ConfigPath, Json, ask, call, read_config
 
 app = App(name="channel", help="Carrier channels.")
 
@@ -57,5 +57,3 @@ def resume(name: str, *, config: ConfigPath = DEFAULT_CONFIG) -> None:
 def _steer(config: Path, name: str, action: str) -> None:
     answer = call(read_config(config), Steer(name, action))
     assert isinstance(answer, Done)
-    if answer.error:
-        fail(answer.error)

@@ -75,8 +75,12 @@ def call(config: Config, question: calls.Ask) -> calls.Answer:
             (reply,) = frames.replies_of(_exactly(sock, size))
     except (FileNotFoundError, ConnectionRefusedError):
         fail(f"no tensec runs on data_dir {config.data_dir}: start it with `tensec serve`")
-    except OSError as error:
-        fail(f"{path}: {error.strerror or error}")
+    except (OSError, frames.FrameError) as error:
+        fail(f"{path}: {getattr(error, 'strerror', None) or error}")
+    if isinstance(reply.answer, calls.Unable):
+        fail(reply.answer.why)
+    if isinstance(reply.answer, calls.Done) and reply.answer.error:
+        fail(reply.answer.error)
     return reply.answer  # type: ignore[return-value]  # nothing is pushed to whoever does not watch
 
 

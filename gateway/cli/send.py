@@ -56,6 +56,8 @@ def send(
     while True:
         found = call(settings, Find("", item.message_id))
         assert isinstance(found, Records)
+        if not found.records:
+            fail(f"message {item.message_id} is not there any more: the core has been started again with a store that forgets")
         record = found.records[0]
         if record.message.state.final or time.monotonic() > deadline:
             break

@@ -106,6 +106,8 @@ class Bind:
                 with trio.move_on_after(self._channel.connect_timeout_s) as self._connecting:
                     self._wire = await self._connect(nursery)
                 if self._connecting.cancelled_caught:
+                    if self._leaving or self._suspended:
+                        return False
                     self._fail(f"no connection to {self._place} in {self._channel.connect_timeout_s:g} s")
                     return False
             except (OSError, ValueError) as error:  # ValueError: a name that is none

@@ -11,8 +11,8 @@ gets at once what waits for its time. Events that find no room in memory stay in
 import heapq
 import random
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
+from collections.abc import Callable, Sequence
+from itertools import islice, takewhile
 
 import msgspec
 import trio
@@ -26,11 +26,19 @@ from gateway.core.mailbox import Signal
 from gateway.core.report import Report
 from gateway.core.storage import Storage
 from gateway.store.base import NoticeDone, NoticeKept, Outcome
+from gateway.store.shelf import given_up_utc
 from routing.records import Delivery, Notice
 
 SCHEDULE_S = (5.0, 300.0, 1_800.0, 7_200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 86_400.0)
 """Until the next try, by failures so far; after the last one nobody tries any more (Standard Webhooks)."""
+TRIES = len(SCHEDULE_S) + 1
 JITTER = 0.2
+BEFORE_DEAD_S = 60.0
+OUTAGE = 3
+"""Failures in a row that are no single event's trouble."""
+FLYING_S = 600.0
+"""Far longer than a worker takes with what it is given at a time."""
+SAID_MAX = 200
 RETRY_AFTER_MAX_S = 86_400.0
 HELD_MAX = 20_000
 """Events of one account in memory."""
@@ -42,16 +50,22 @@ TICK_S = 0.25
 GONE = 410
 
 
+def used_up(delivery: Delivery) -> bool:
+    """Whether a webhook has had all its tries."""
+    return delivery.failures >= TRIES
+
+
 class Line:
     """One webhook and what is on its way to it."""
 
     def __init__(self, webhook: Webhook) -> None:
         self.webhook = webhook
         self.waiting: deque[int] = deque()
-        self.flying: dict[int, int] = {}
-        """Notice id to the number of the worker that has it."""
+        self.flying: dict[int, tuple[int, float]] = {}
+        """Notice id to the number of the worker that has it, and when it is asked for no longer; oldest first."""
         self.later: list[tuple[float, int]] = []
-        self.failing = False
+        self.failures = 0
+        """In a row."""
         self.past: deque[PastTry] = deque(maxlen=PAST_MAX)
 
     @property
@@ -64,18 +78,41 @@ class Line:
         """Events it has not taken, of those in memory."""
         return len(self.waiting) + len(self.flying) + len(self.later)
 
-    def hurry(self) -> None:
-        """It answers again: what waits for its time need not."""
-        self.waiting.extend(number for _, number in sorted(self.later))
+    def succeeded(self) -> None:
+        """After an outage what waits for its time need not. One event that is never taken is no outage: it would use up its
+        tries within seconds, at every success of another.
+        """
+        if self.failures >= OUTAGE:
+            self.waiting.extend(number for _, number in sorted(self.later))
+            self.later.clear()
+        self.failures = 0
+
+    def came_back(self, numbers: Sequence[int]) -> None:
+        """Nobody knows what became of these: they are the oldest, and go out again first."""
+        for one in numbers:
+            del self.flying[one]
+        self.waiting.extendleft(reversed(numbers))
+
+    def forget(self) -> None:
+        """Nothing is on its way any more."""
+        self.waiting.clear()
+        self.flying.clear()
         self.later.clear()
 
 
 class _Held:
     """A notice in memory, and how far each webhook that wants it is."""
 
-    def __init__(self, notice: Notice, deliveries: Iterable[Delivery]) -> None:
+    def __init__(self, notice: Notice) -> None:
         self.notice = notice
-        self.open = {one.webhook: one for one in deliveries}
+        self.open: dict[str, Delivery] = {}
+        self.aside: dict[str, Delivery] = {}
+        """Webhooks that are switched off, or have used up their tries."""
+
+    def kept(self) -> NoticeKept:
+        """For the store: how far it is."""
+        self.notice = msgspec.structs.replace(self.notice, deliveries=(*self.open.values(), *self.aside.values()))
+        return NoticeKept(self.notice)
 
 
 class Outbox:
@@ -106,35 +143,51 @@ class Outbox:
 
     def put_webhook(self, name: str, webhook: Webhook | None) -> None:
         """A webhook that is new, has changed, or (None) is gone."""
-        line = self._lines.get(name)
+        before = self._lines.get(name)
         if webhook is None:
-            self._lines.pop(name, None)
-        elif line is None:
-            line = self._lines[name] = Line(webhook)
+            account = before.webhook.account if before is not None else ""
         else:
-            line.webhook = webhook
+            account = webhook.account
+            if before is None:
+                self._lines[name] = Line(webhook)
+            else:
+                before.webhook = webhook
         if webhook is None or not webhook.enabled:
             self._let_go(name, for_good=webhook is None)
-        else:
-            self._overflow.add(webhook.account)  # the store may hold events for it
+            if webhook is None:
+                self._lines.pop(name, None)
+        elif before is not None:
+            self._take_back(before)
+        if account:
+            self._overflow.add(account)  # the store may hold events for it, or for nobody now
         self._signal.set()
 
     def _let_go(self, name: str, *, for_good: bool) -> None:
-        """Nothing is for this webhook any more; what it alone wanted stays in the store while it may be enabled again."""
-        line = self._lines.get(name)
-        if line is not None:
-            line.waiting.clear()
-            line.flying.clear()
-            line.later.clear()
-        done: list[Outcome] = []
-        for held in [one for one in self._held.values() if name in one.open]:
-            del held.open[name]
-            if not held.open:
-                self._drop(held.notice)
-                if for_good:
-                    done.append(NoticeDone(held.notice.id, held.notice.box))
-        if done:
-            self._report(Report(done))
+        """Nothing goes to this webhook any more; what waits for it stays in the store while it may be enabled again."""
+        if (line := self._lines.get(name)) is not None:
+            line.forget()
+        outcomes: list[Outcome] = []
+        for held in [one for one in self._held.values() if name in one.open or name in one.aside]:
+            delivery = held.open.pop(name, None) or held.aside.pop(name)
+            if not for_good:
+                held.aside[name] = delivery
+            if held.open or held.aside:
+                outcomes.append(held.kept())
+                if not held.open:
+                    self._drop(held.notice)
+            else:
+                outcomes.append(self._done(held.notice))
+        if outcomes:
+            self._report(Report(outcomes))
+
+    def _take_back(self, line: Line) -> None:
+        """It is enabled (again): what it left aside, of what is in memory for others."""
+        name = line.webhook.id
+        for held in self._held.values():
+            delivery = held.aside.get(name)
+            if delivery is not None and not used_up(delivery):
+                held.open[name] = held.aside.pop(name)
+                self._line_up(line, held)
 
     def wanted(self, account: str) -> bool:
         """Whether anybody wants to hear of the account's messages."""
@@ -153,41 +206,52 @@ class Outbox:
         """A worker is gone: what it had goes to another one, for nobody knows how far it was."""
         self._workers.pop(number, None)
         for line in self._lines.values():
-            back = [one for one, worker in line.flying.items() if worker == number]
-            for one in back:
-                del line.flying[one]
-            line.waiting.extendleft(reversed(back))
+            line.came_back([one for one, (worker, _) in line.flying.items() if worker == number])
         self._signal.set()
 
     # -- events in
 
-    def deliver(self, notices: Sequence[Notice]) -> None:
-        """New events, stored already."""
+    def deliver(self, notices: Sequence[Notice]) -> int:
+        """New events, stored already. Gives how many nobody wants."""
         unwanted: list[Outcome] = []
         for notice in notices:
             if self._count.get(notice.account, 0) >= HELD_MAX:
                 self._overflow.add(notice.account)
             elif not self._take(notice):
-                unwanted.append(NoticeDone(notice.id, notice.box))
+                unwanted.append(self._done(notice))
         if unwanted:
             self._report(Report(unwanted))
         self._signal.set()
+        return len(unwanted)
 
     def replay(self, webhook: str, notices: Sequence[Notice]) -> int:
         """Events that were taken or given up before, for one webhook again. Gives how many are on their way."""
-        if webhook not in self._lines:
+        line = self._lines.get(webhook)
+        if line is None:
             return 0
+        notices = list({one.id: one for one in notices}.values())
         fresh = [
             msgspec.structs.replace(one, deliveries=(Delivery(webhook),), created_utc=self._clock.utc())
             for one in notices
             if one.id not in self._held
         ]
+        kept: list[Outcome] = [NoticeKept(one) for one in fresh]
         for one in fresh:
             self._finished.pop(one.id, None)
-        if fresh:
-            self._report(Report([NoticeKept(one) for one in fresh]))
-            self.deliver(fresh)
-        return len(fresh)
+        for held in [self._held[one.id] for one in notices if one.id in self._held]:  # for another webhook, or this one
+            if webhook in held.open:
+                continue
+            held.aside.pop(webhook, None)
+            if line.webhook.enabled:
+                held.open[webhook] = Delivery(webhook)
+                self._line_up(line, held)
+            else:
+                held.aside[webhook] = Delivery(webhook)
+            kept.append(held.kept())
+        if kept:
+            self._report(Report(kept))
+        self.deliver(fresh)
+        return len(notices)
 
     def _take(self, notice: Notice) -> bool:
         """Put it into the lines of the webhooks that want it. False: none does, and none can be asked to wait for it."""
@@ -199,20 +263,29 @@ class Outbox:
         wanting = [one for one in mine if (one.webhook.id in told if told else one.webhook.wants(name))]
         if not wanting:
             return False
-        able = [line for line in wanting if line.webhook.enabled]
+        held = _Held(notice)
+        able: list[Line] = []
+        for line in wanting:
+            delivery = told.get(line.webhook.id) or Delivery(line.webhook.id)
+            if line.webhook.enabled and not used_up(delivery):
+                held.open[line.webhook.id] = delivery
+                able.append(line)
+            else:
+                held.aside[line.webhook.id] = delivery
         if not able:
-            return True  # it stays in the store, for when one of them is enabled
-        held = _Held(notice, (told.get(line.webhook.id, Delivery(line.webhook.id)) for line in able))
+            return True  # it stays in the store, for when one of them is enabled, or until its time is over
         self._held[notice.id] = held
         self._count[notice.account] = self._count.get(notice.account, 0) + 1
-        utc = self._clock.utc()
         for line in able:
-            at = held.open[line.webhook.id].next_utc
-            if at > utc:
-                heapq.heappush(line.later, (at, notice.id))
-            else:
-                line.waiting.append(notice.id)
+            self._line_up(line, held)
         return True
+
+    def _line_up(self, line: Line, held: _Held) -> None:
+        at = held.open[line.webhook.id].next_utc
+        if at > self._clock.utc():
+            heapq.heappush(line.later, (at, held.notice.id))
+        else:
+            line.waiting.append(held.notice.id)
 
     def _drop(self, notice: Notice) -> None:
         """It is in memory no longer."""
@@ -227,23 +300,38 @@ class Outbox:
             with trio.move_on_after(TICK_S):
                 await self._signal.wait()
             await self._refill()
+            self._miss()
             self._send()
 
     async def _refill(self) -> None:
         """Events that found no room in memory come from the store once there is some."""
         for account in [one for one in self._overflow if self._count.get(one, 0) <= HELD_MAX // 2]:
             self._overflow.discard(account)
-            if not any(line.webhook.account == account for line in self._lines.values()):
-                continue
             limit = HELD_MAX + len(self._finished)
-            listed = await self._store.notices(Notice(0, account, door="http").box, limit)
-            self.deliver(listed)
+            while True:
+                listed = await self._store.notices(Notice(0, account, door="http").box, limit)
+                unwanted = self.deliver(listed)  # what finds no room makes it overflow again
+                if len(listed) < limit or account in self._overflow:
+                    break
+                if unwanted or self._count.get(account, 0) > HELD_MAX // 2:
+                    self._overflow.add(account)  # there may be more
+                    break
+                limit *= 2  # what is there waits for webhooks that are switched off
+
+    def _miss(self) -> None:
+        """A worker that says nothing for so long has lost them, or hangs: at least once is the promise."""
+        now = self._clock.now()
+        for line in self._lines.values():
+            missed = [one for one, (_, until) in takewhile(lambda item: item[1][1] <= now, line.flying.items())]
+            if missed:
+                self._log.warning("no word of events that a worker has", webhook=line.webhook.id, events=len(missed))
+                line.came_back(missed)
 
     def _send(self) -> None:
         """As many as may fly, each line to one worker, the next one to the next."""
         if not self._workers:
             return
-        utc = self._clock.utc()
+        utc, until = self._clock.utc(), self._clock.now() + FLYING_S
         numbers = list(self._workers)
         for line in self._lines.values():
             while line.later and line.later[0][0] <= utc:
@@ -255,7 +343,7 @@ class Outbox:
             worker = numbers[self._turn % len(numbers)]
             taken = [line.waiting.popleft() for _ in range(count)]
             notices = [held.notice for held in map(self._held.get, taken) if held is not None]
-            line.flying.update(dict.fromkeys([one.id for one in notices], worker))
+            line.flying.update(dict.fromkeys([one.id for one in notices], (worker, until)))
             if notices:
                 self._workers[worker](Work(line.webhook.id, notices))
 
@@ -271,16 +359,22 @@ class Outbox:
             if 200 <= one.status < 300:
                 line.past.append(self._past(one, held.open[one.webhook].failures, 0.0))
                 del held.open[one.webhook]
-                if line.failing:
-                    line.failing = False
-                    line.hurry()
-                if not held.open:
-                    outcomes.append(self._done(held.notice))
+                line.succeeded()
+                outcomes += self._one_less(held, told=any(each.webhook == one.webhook for each in held.notice.deliveries))
             else:
                 outcomes += self._failed(line, held, one)
         if outcomes:
             self._report(Report(outcomes))
         self._signal.set()
+
+    def _one_less(self, held: _Held, *, told: bool) -> list[Outcome]:
+        """A webhook is done with it. `told`: the store names that one among those that are not."""
+        if held.open:
+            return [held.kept()] if told else []
+        if not held.aside:
+            return [self._done(held.notice)]
+        self._drop(held.notice)
+        return [held.kept()]
 
     def _done(self, notice: Notice) -> NoticeDone:
         self._drop(notice)
@@ -290,28 +384,31 @@ class Outbox:
         return NoticeDone(notice.id, notice.box)
 
     def _failed(self, line: Line, held: _Held, one: Try) -> list[Outcome]:
-        line.failing = True
+        line.failures += 1
+        utc = self._clock.utc()
         failures = held.open[one.webhook].failures + 1
-        over = failures > len(SCHEDULE_S)
-        delay = 0.0 if over else SCHEDULE_S[failures - 1] * random.uniform(1 - JITTER, 1 + JITTER)
-        delay = max(delay, min(one.retry_after_s, RETRY_AFTER_MAX_S))
-        next_utc = 0.0 if over else self._clock.utc() + delay
+        last_utc = given_up_utc(held.notice) - BEFORE_DEAD_S
+        next_utc = 0.0
+        if failures <= len(SCHEDULE_S) and utc < last_utc:
+            delay = SCHEDULE_S[failures - 1] * random.uniform(1 - JITTER, 1 + JITTER)
+            delay = max(delay, min(one.retry_after_s, RETRY_AFTER_MAX_S))
+            next_utc = min(utc + delay, last_utc)  # the last try comes before the store gives it up
         line.past.append(self._past(one, failures, next_utc))
-        if over:
-            # It stays in the store until its time is over, and is a dead letter then.
-            del held.open[one.webhook]
-            if not held.open:
-                self._drop(held.notice)
-            return []
-        held.open[one.webhook] = Delivery(one.webhook, failures, next_utc, one.said or str(one.status))
-        heapq.heappush(line.later, (next_utc, one.notice_id))
-        held.notice = msgspec.structs.replace(held.notice, deliveries=tuple(held.open.values()))
+        said = (one.said or str(one.status))[:SAID_MAX]
+        delivery = Delivery(one.webhook, failures if next_utc else TRIES, next_utc, said)
         if one.status == GONE:
             self._disable(line.webhook, "it answered 410 Gone")
-        return [NoticeKept(held.notice)]
+        if next_utc:
+            held.open[one.webhook] = delivery
+            heapq.heappush(line.later, (next_utc, one.notice_id))
+            return [held.kept()]
+        # It stays in the store until its time is over, and is a dead letter then.
+        del held.open[one.webhook]
+        held.aside[one.webhook] = delivery
+        return self._one_less(held, told=True)
 
     def _past(self, one: Try, failures: int, next_utc: float) -> PastTry:
-        return PastTry(one.notice_id, one.status, one.said, self._clock.utc(), one.took_s, failures, next_utc)
+        return PastTry(one.notice_id, one.status, one.said[:SAID_MAX], self._clock.utc(), one.took_s, failures, next_utc)
 
     # -- questions
 

@@ -10,13 +10,15 @@ import msgspec
 import trio
 
 from gateway.calls import messages as calls
-from gateway.calls.things import HELD, KEY, TEMPLATE, WEBHOOK, Webhook
+from gateway.calls.making import stored
+from gateway.calls.things import HELD, KEY, TEMPLATE, WEBHOOK, ApiKey, Template, Webhook
 from gateway.clock import Clock
 from gateway.core import views
 from gateway.core.outbox import Outbox
 from gateway.core.pipeline import Pipeline
 from gateway.core.rules import Rules
 from gateway.store.base import Change
+from gateway.store.documents import document_key
 from gateway.store.record import Record
 from gateway.store.states import event_of
 from routing.ids import EPOCH_MS
@@ -24,8 +26,10 @@ from routing.records import Message, Notice
 
 CHUNK = 2_000
 """Records looked at before the others have their turn."""
-DEAD_MAX = 1_000
+DEAD_MAX = 20_000
 ACTIONS = {"pause": "pause", "drain": "drain", "resume": ""}
+STORING = (calls.Cancel, calls.Reschedule, calls.PutDocument, calls.Replay)
+THINGS: dict[str, type[ApiKey] | type[Webhook] | type[Template]] = {KEY: ApiKey, WEBHOOK: Webhook, TEMPLATE: Template}
 _TAKEN = msgspec.msgpack.Decoder(calls.Taken)
 _WEBHOOK = msgspec.json.Decoder(Webhook)
 
@@ -52,7 +56,9 @@ class Questions:
         self.readers: DocumentReaders | None = None
 
     async def answer(self, ask: calls.Ask) -> calls.Answer:
-        """One question or wish."""
+        """One question or wish. What would have to be stored is refused while nothing can be: nobody waits for a disk."""
+        if self._store.trouble and isinstance(ask, STORING):
+            return calls.Unable(self._store.trouble)
         match ask:
             case calls.Find():
                 return calls.Records(await self._own(ask.account, ask.message_id))
@@ -65,8 +71,7 @@ class Questions:
             case calls.AskBatch():
                 return await self._batch(ask.account, ask.batch_id)
             case calls.PutDocument():
-                await self.put_document(ask.kind, ask.name, ask.value)
-                return calls.Done()
+                return await self._put(ask)
             case calls.AskDocuments():
                 return calls.DocumentsOf(dict(self._store.book.documents.of(ask.kind)))
             case calls.Replay():
@@ -147,7 +152,10 @@ class Questions:
         notices: list[Notice] = []
         if ask.dead:
             box = Notice(0, ask.account, door="http").box
-            notices += [one for one in await self._store.dead_letters(DEAD_MAX) if one.box == box]
+            dead = await self._store.dead_letters(DEAD_MAX, box)
+            told = (one for one in dead if one.deliveries)
+            taken = {one.id for one in told if ask.webhook not in {each.webhook for each in one.deliveries}}
+            notices += [one for one in dead if one.id not in taken]
         utc = self._clock.utc()
         for record in (await self._store.records(ask.message_ids)).values():
             message = record.message
@@ -162,9 +170,34 @@ class Questions:
         held = self._store.book.documents
         return [(kind, name, value) for kind in (KEY, WEBHOOK, TEMPLATE) for name, value in held.of(kind)]
 
+    async def _put(self, ask: calls.PutDocument) -> calls.Done:
+        """Only what can be read again: the core and all workers go by it, after a restart too."""
+        kind = THINGS.get(ask.kind)
+        if kind is None:
+            return calls.Done(f"{ask.kind} is no kind of document")
+        try:
+            if ask.value and msgspec.json.decode(ask.value, type=kind).id != ask.name:
+                return calls.Done(f"{ask.kind} {ask.name}: another one's document")
+            kept = self._store.book.documents.get(document_key(ask.kind, ask.name))
+            if ask.instead_of and not _same(kept, ask.instead_of, kind):
+                return calls.Done(calls.CHANGED)
+        except msgspec.MsgspecError as error:
+            return calls.Done(f"{ask.kind} {ask.name}: {error}")
+        await self.put_document(ask.kind, ask.name, ask.value)
+        return calls.Done()
+
+    async def disable_webhook(self, name: str, why: str) -> None:
+        """A receiver said that it is gone. As the webhook is now: it may have been changed, or taken away, meanwhile."""
+        value = self._store.book.documents.get(document_key(WEBHOOK, name))
+        if value:
+            webhook = msgspec.structs.replace(_WEBHOOK.decode(value), enabled=False, why=why)
+            await self.put_document(WEBHOOK, name, stored(webhook))
+
     async def put_document(self, kind: str, name: str, value: bytes) -> None:
         """Keep it, then tell those who go by it."""
         await self._store.put_document(kind, name, value)
+        # Of several that were put at once any may come here last: all go by what is kept.
+        value = self._store.book.documents.get(document_key(kind, name))
         self.take_over(kind, name, value)
         if self.readers is not None and kind in (KEY, WEBHOOK, TEMPLATE):
             self.readers.tell_documents([(kind, name, value)])
@@ -184,6 +217,11 @@ class Questions:
         held = ACTIONS[ask.action]
         await self.put_document(HELD, ask.channel, msgspec.json.encode(held) if held else b"")
         return calls.Done()
+
+
+def _same(kept: bytes, other: bytes, kind: type[ApiKey] | type[Webhook] | type[Template]) -> bool:
+    """By what they say: another version may have written it otherwise."""
+    return bool(kept) and msgspec.json.decode(kept, type=kind) == msgspec.json.decode(other, type=kind)
 
 
 def _fits(message: Message, ask: calls.Search, states: frozenset[int]) -> bool:

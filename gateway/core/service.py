@@ -14,7 +14,6 @@ import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
-import msgspec
 import trio
 
 from config.loader import ConfigError, load, split_address
@@ -108,9 +107,8 @@ class Service:
     def _disable(self, webhook: Webhook, why: str) -> None:
         """A webhook said that it is gone."""
         self._log.warning("webhook disabled", webhook=webhook.id, account=webhook.account, reason=why)
-        value = msgspec.json.encode(msgspec.structs.replace(webhook, enabled=False, why=why))
         assert self._ground is not None
-        self._ground.start_soon(self._questions.put_document, WEBHOOK, webhook.id, value)
+        self._ground.start_soon(self._questions.disable_webhook, webhook.id, why)
 
     def _reader(self, config: Config) -> Reader:
         return Reader(config, self._ids, self._clock.boot)

@@ -44,7 +44,7 @@ from gateway.store.keeper import ARCHIVE_MAX
 from gateway.store.opening import Opened
 from gateway.store.record import Record, by_addresses, by_alias, decimal_id
 from gateway.store.requests import read_key
-from gateway.store.vault import LAST, NotWrittenError, UnreachableError, Write
+from gateway.store.vault import LAST, SEPARATOR, NotWrittenError, UnreachableError, Write
 from gateway.store.worker import Worker
 from routing.guards import Guard
 from routing.records import Attempt, AttemptKey, Message, Notice
@@ -390,12 +390,13 @@ class Storage:
         stored = (one for one in held.values() if self.keeper.notice_is_stored(one.id))
         return sorted(stored, key=lambda one: (abs(one.id), -one.id))[:limit]
 
-    async def dead_letters(self, limit: int) -> list[Notice]:
-        """Notices nobody took in time, by account."""
+    async def dead_letters(self, limit: int, box: str = "") -> list[Notice]:
+        """Notices nobody took in time, by account; with `box` those of one alone."""
         vault = self._vault
         if vault is None:
             return []
-        rows = await self._call("reader", lambda: vault.scan("dead", "", LAST, limit))
+        start = f"{box}{SEPARATOR}" if box else ""
+        rows = await self._call("reader", lambda: vault.scan("dead", start, start + LAST, limit))
         return [_NOTICE.decode(row) for _, row in rows]
 
     async def _bring_once(self, wanted: Wanted) -> None:

@@ -59,6 +59,8 @@ class Submission(msgspec.Struct, gc=False):
     statuses: list[int] = []
     refusals: dict[int, Refusal] = {}
     """Which rule refused a message, by its place."""
+    octets: int = 0
+    """Of texts as they came; rules may change these."""
     asked_as: AskedAs | None = None
 
 

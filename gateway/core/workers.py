@@ -17,7 +17,7 @@ import trio
 from config.schema import Account, Config
 from gateway import log
 from gateway.calls.frames import PUSHED, Call, FrameError, Reply, Splitter, calls_of, pack
-from gateway.calls.messages import Answer, Ask, Conflict, Draft, Item, Submit, Taken, Tried, Watch
+from gateway.calls.messages import Answer, Ask, Conflict, Draft, Item, Submit, Taken, Tried, Unable, Watch
 from gateway.calls.outbound import Documents, Events, Push
 from gateway.clock import Clock
 from gateway.core.drafts import Drafts
@@ -38,6 +38,9 @@ REPEATS_S = 86_400.0
 """How long a repeated request is recognised by its idempotency key."""
 FULL_RETRY_S = 5.0
 BUSY_RETRY_S = 1.0
+PENDING_MAX, PENDING_OCTETS_MAX = 100_000, 128_000_000
+"""Messages, and octets of their texts, that wait to be stored; while a disk stands still they must not fill the memory."""
+ACCEPT_AGAIN_S = 0.1
 WRITE_BUFFER_MAX = 128_000_000
 EVERYBODY = "*"
 _TAKEN = msgspec.msgpack.Decoder(Taken)
@@ -93,6 +96,7 @@ class Workers:
         self._workers: dict[int, Worker] = {}
         self._numbers = count(1)
         self._running: dict[str, str] = {}
+        self._pending = self._pending_octets = 0
         self._nursery: trio.Nursery | None = None
         self._gone = Signal()
         self._log = log.logger()
@@ -124,9 +128,15 @@ class Workers:
                     task_status.started()
                     while True:
                         await trio.lowlevel.wait_readable(listener)
-                        nursery.start_soon(self._serve, listener.accept()[0])
+                        try:
+                            sock = listener.accept()[0]
+                        except OSError as error:  # it went again, or there are too many files open: the core goes on
+                            self._log.warning("connection on the API's socket not taken", reason=str(error))
+                            await trio.sleep(ACCEPT_AGAIN_S)
+                            continue
+                        nursery.start_soon(self._serve, sock)
             finally:
-                os.unlink(path)
+                await trio.Path(path).unlink(missing_ok=True)
 
     async def _serve(self, sock: socket.socket) -> None:
         assert self._nursery is not None
@@ -163,12 +173,21 @@ class Workers:
         if submits:
             plain = [one for one in submits if not one[1].key]
             self._submit(worker, plain)
-            if len(plain) < len(submits):
-                await self._submit_once(worker, [one for one in submits if one[1].key])
             worker.flush()
+            keyed = [one for one in submits if one[1].key]
+            if keyed and self._pipeline.store.trouble:  # a look-up could wait as long as that lasts
+                for number, submit in keyed:
+                    worker.reply(number, _refused(submit, Status.RSYSERR, BUSY_RETRY_S))
+                worker.flush()
+            elif keyed:  # these may have to wait for the store, and nobody with them
+                self._nursery.start_soon(self._submit_once, worker, keyed)
 
     async def _ask(self, worker: Worker, number: int, ask: Ask) -> None:
-        answer = await self._questions.answer(ask)
+        try:
+            answer = await self._questions.answer(ask)
+        except Exception:  # noqa: BLE001 - one question's trouble must not end the core
+            self._log.exception("bug: question not answered", question=type(ask).__name__)
+            answer = Unable("a bug of ours")
         worker.reply(number, answer)
         worker.flush()
 
@@ -213,15 +232,18 @@ class Workers:
         now = self._clock.now()
         for number, submit in submits:
             account = self._accounts.get(submit.account)
-            wait_s = self._rates.take_whole(submit.account, len(submit.drafts), now)
-            if account is None or wait_s:
-                worker.reply(number, _refused(submit, Status.RTHROTTLED if account else Status.RSUBMITFAIL, wait_s))
+            status, wait_s = self._may_come(submit, account, now)
+            if status or account is None:
+                worker.reply(number, _refused(submit, status, wait_s))
                 self._running.pop(request_key(submit.account, submit.key), None)
                 continue
             batch_id = f"b{self._ids.make('')}" if submit.batch else ""
             messages = self._drafts.messages(submit, account, batch_id, tell=self._outbox.wanted(account.system_id))
             asked_as = AskedAs(submit.key, submit.digest, batch_id) if submit.key or batch_id else None
-            handed.append((self, Submission(worker.number, number, 0, messages, asked_as=asked_as)))
+            octets = sum([len(one.content.data) for one in messages])
+            handed.append((self, Submission(worker.number, number, 0, messages, octets=octets, asked_as=asked_as)))
+            self._pending += len(messages)
+            self._pending_octets += octets
         if handed:
             self._pipeline.submissions.put(handed)
 
@@ -233,7 +255,21 @@ class Workers:
         data_coding, data = encode_text(text)
         draft = Draft(to, data, data_coding, parts_of(data, data_coding, 0), source, "notification")
         submit = Submit(account, [draft], self._clock.now(), self._clock.utc())
-        self._pipeline.submissions.put([(self, Submission(0, 0, 0, self._drafts.messages(submit, found, "", tell=False)))])
+        messages = self._drafts.messages(submit, found, "", tell=False)
+        self._pending += len(messages)
+        self._pipeline.submissions.put([(self, Submission(0, 0, 0, messages))])
+
+    def _may_come(self, submit: Submit, account: Account | None, now: float) -> tuple[int, float]:
+        """(command_status, seconds) that refuse a request as a whole; repeats of an accepted one do not come here."""
+        if account is None or not submit.drafts:
+            return Status.RSUBMITFAIL, 0.0
+        for one in submit.drafts:
+            if one.expires_utc and one.expires_utc <= max(submit.arrival_utc, one.due_utc):
+                return Status.RINVEXPIRY, 0.0
+        if self._pending >= PENDING_MAX or self._pending_octets >= PENDING_OCTETS_MAX:
+            return Status.RMSGQFUL, BUSY_RETRY_S
+        wait_s = self._rates.take_whole(submit.account, len(submit.drafts), now)
+        return (Status.RTHROTTLED, wait_s) if wait_s else (Status.ROK, 0.0)
 
     async def _submit_once(self, worker: Worker, submits: Sequence[tuple[int, Submit]]) -> None:
         """Requests that may be repeats."""
@@ -246,6 +282,20 @@ class Workers:
                 fresh.append((number, submit))
             else:
                 worker.reply(number, Conflict(running=running == submit.digest))
+        handed = False
+        try:
+            await self._repeat_or_submit(worker, fresh)
+            handed = True
+        except Exception:  # noqa: BLE001 - whatever it is, the core goes on; the worker asks anew
+            self._log.exception("bug: worker's connection closed")
+            worker.wire.close()
+        finally:
+            if not handed:  # else their clients would be told for ever that they are under way
+                for _, submit in fresh:
+                    self._running.pop(request_key(submit.account, submit.key), None)
+            worker.flush()
+
+    async def _repeat_or_submit(self, worker: Worker, fresh: Sequence[tuple[int, Submit]]) -> None:
         known = await self._pipeline.store.answers([request_key(one.account, one.key) for _, one in fresh])
         elsewhere = await self._pipeline.store.answers([one.see for one in known.values() if one.see])
         new: list[tuple[int, Submit]] = []
@@ -286,6 +336,8 @@ class Workers:
     def answer(self, submissions: Sequence[Submission]) -> None:
         touched: dict[int, Worker] = {}
         for submission in submissions:
+            self._pending -= len(submission.messages)
+            self._pending_octets -= submission.octets
             if submission.asked_as is not None and submission.asked_as.key and submission.messages:
                 self._running.pop(request_key(submission.messages[0].account, submission.asked_as.key), None)
             worker = self._workers.get(submission.session)

@@ -5,4 +5,4 @@ from hypothesis import settings
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
-pytest.register_assert_rewrite("makers", "smsc")
+pytest.register_assert_rewrite("door", "makers", "smsc")

@@ -17,7 +17,7 @@ from makers import message
 from trio.testing import wait_all_tasks_blocked
 
 from gateway.core.storage import NotStoredError, Storage
-from gateway.store.base import Admission, Finish, MobileOriginated, NoticeDone, Sent
+from gateway.store.base import Admission, Finish, MobileOriginated, NoticeDone, RequestRecord, Sent
 from gateway.store.book import Book
 from gateway.store.embedded.vault import EmbeddedVault
 from gateway.store.history import History
@@ -223,6 +223,38 @@ async def test_what_can_be_refused_is_while_nothing_can_be_stored(tmp_path: Path
         assert await one.storage.admit([Admission(message(4), (guard,))]) == [guard]
     book = await after_a_kill(tmp_path)
     assert (book.accepted, sorted(book.records)) == (2, [1, 3])
+
+
+async def test_the_answer_to_what_could_not_be_stored_is_not_remembered(tmp_path: Path) -> None:
+    """Else the repeat of a refused request would be told that it was accepted."""
+    record = RequestRecord("i\x1fshop\x1fk", START_UTC + 1_000, "digest", b"accepted")
+    async with core(tmp_path) as one:
+        one.vault.fails_always = FULL
+        with pytest.raises(NotStoredError):
+            await one.storage.admit([Admission(message(1))], lambda refused: [record])
+        assert await one.storage.answers([record.key]) == {}
+        one.vault.fails_always = None
+        await until(lambda: not one.storage.trouble)
+        assert await one.storage.answers([record.key]) == {}
+        await one.storage.admit([Admission(message(2))], lambda refused: [record])
+        assert list(await one.storage.answers([record.key])) == [record.key]
+    vault = EmbeddedVault(tmp_path)
+    keeper = Keeper(Book("virtual", alone=False))
+    recover(keeper, vault, START_UTC)
+    assert list(keeper.book.answers([record.key], START_UTC)) == [record.key]
+    vault.close()
+
+
+async def test_dead_letters_of_one_account_are_found_behind_those_of_others(tmp_path: Path) -> None:
+    async with core(tmp_path) as one:
+        for number in range(1, 30):
+            one.book.changes.dead[number] = Notice(number, "a-shop" if number < 20 else "shop", door="http")
+        one.book.changes.dead[50] = Notice(50, "shop")
+        await one.storage.fund("purse", 1)
+        box = Notice(0, "shop", door="http").box
+        assert [notice.id for notice in await one.storage.dead_letters(5, box)] == [20, 21, 22, 23, 24]
+        assert [notice.id for notice in await one.storage.dead_letters(100, "shop")] == [50]
+        assert len(await one.storage.dead_letters(100)) == 30
 
 
 async def test_trouble_ends_by_itself_once_there_is_space(tmp_path: Path) -> None:
