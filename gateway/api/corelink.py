@@ -128,7 +128,7 @@ class CoreLink:
 
     def _flush(self) -> None:
         calls, self._calls = self._calls, []
-        if calls and self._writer is not None:
+        if calls and self._writer is not None and not self._writer.is_closing():  # else they fail when the end is read
             self._writer.write(pack(calls))
 
     async def close(self) -> None:
