@@ -1,5 +1,6 @@
 """A client of the HTTP API, the gateway with an API as tests start it, and a receiver of webhooks, for tests."""
 
+import contextlib
 import http.client
 import http.server
 import json
@@ -279,10 +280,8 @@ class Receiver:
                 pass
 
             def handle(self) -> None:
-                try:
+                with contextlib.suppress(OSError):  # the other end has gone
                     super().handle()
-                except OSError:
-                    pass  # the other end has gone
 
         class Server(http.server.ThreadingHTTPServer):
             daemon_threads = True

@@ -65,6 +65,13 @@ def kill_core(place: ApiGateway) -> None:
     wait_for(lambda: place.core_pid != pid, lambda: f"another core: {place.gateway}")
 
 
+def kill_worker(place: ApiGateway) -> None:
+    """SIGKILL of one, and until there is another one."""
+    before = place.worker_pids()
+    os.kill(before[0], signal.SIGKILL)
+    wait_for(lambda: len(set(place.worker_pids()) - set(before)) == 1, lambda: f"another worker: {place.gateway}")
+
+
 def test_a_killed_worker_is_started_again_and_the_core_never_notices(start, carrier, load, embedded):
     place = serve(start, http={"workers": 2}, store=embedded, **one_carrier(carrier))
     api = place.api("shop")
@@ -73,9 +80,7 @@ def test_a_killed_worker_is_started_again_and_the_core_never_notices(start, carr
     clients = load(place, api.key)
     clients.more(20)
     for _ in range(2 * KILLS):
-        before = place.worker_pids()
-        os.kill(before[0], signal.SIGKILL)
-        wait_for(lambda: len(set(place.worker_pids()) - set(before)) == 1, lambda: f"another worker: {place.gateway}")
+        kill_worker(place)
         clients.more(20)
     clients.finish()
     clients.must_replay(place)
