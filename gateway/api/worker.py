@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import logging
 import signal
 import socket
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,7 @@ from gateway.api.corelink import CoreLink
 from gateway.api.courier import Courier
 from gateway.api.directory import Directory
 from gateway.api.dispatch import application
+from gateway.api.door import door
 from gateway.api.events import Watchers
 from gateway.api.messages import HistoryReader
 from gateway.api.operation import Services
@@ -35,6 +37,7 @@ GOODBYE_S = 5
 def run(config: Config, door: socket.socket, ops: socket.socket | None) -> None:
     """Serve `door`, and `ops` for operators, until SIGTERM."""
     log.configure(config.log)
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # below it says what clients do wrong, each time
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_Worker(config).serve(door, ops))
 
@@ -91,7 +94,7 @@ class _Worker:
         http = self._config.http
         settings = uvicorn.Config(
             app,
-            http="httptools",
+            http=door(http),  # type: ignore[arg-type]  # any callable will do
             ws="none",
             lifespan="off",
             interface="asgi3",
@@ -102,7 +105,6 @@ class _Worker:
             proxy_headers=False,
             timeout_keep_alive=round(http.keep_alive_s),
             timeout_graceful_shutdown=GOODBYE_S,
-            limit_concurrency=http.connections_max,
             backlog=4096,
             ssl_certfile=http.tls.cert if http.tls else None,
             ssl_keyfile=http.tls.key if http.tls else None,
