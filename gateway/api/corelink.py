@@ -129,7 +129,23 @@ class CoreLink:
     def _flush(self) -> None:
         calls, self._calls = self._calls, []
         if calls and self._writer is not None and not self._writer.is_closing():  # else they fail when the end is read
-            self._writer.write(pack(calls))
+            self._writer.write(self._packed(calls))
+
+    def _packed(self, calls: list[Call]) -> bytes:
+        """What cannot be said fails alone, not with all that goes the same way."""
+        try:
+            return pack(calls)
+        except (OverflowError, TypeError, ValueError):
+            self._log.exception("bug: a call that cannot be packed")
+        frames = b""
+        for call in calls:
+            try:
+                frames += pack([call])
+            except (OverflowError, TypeError, ValueError) as error:
+                future = self._waiting.pop(call.number, None)
+                if future is not None and not future.done():
+                    future.set_exception(error)
+        return frames
 
     async def close(self) -> None:
         """Say what is left, and go."""
