@@ -111,7 +111,9 @@ def application(operations: tuple[Operation, ...], services: Services, pages: li
     for one in operations:
         by_path.setdefault(one.path, []).append(one)
     routes = [Route(path, _Methods(several, services), methods=None) for path, several in by_path.items()]
-    return Starlette(routes=[*routes, *pages], exception_handlers={HTTPException: no_route})
+    found = Starlette(routes=[*routes, *pages], exception_handlers={HTTPException: no_route})
+    found.router.redirect_slashes = False  # a path we do not know is not found, whatever Host would have us answer
+    return found
 
 
 class _Methods:
