@@ -392,6 +392,7 @@ def test_odd_headers_and_queries(place, shop):
     assert status("/v1/messages?to=%00") == 422
     assert status("/v1/messages?client_ref=%ff%fe") == 200
     assert status("/v1/messages?since=2027-13-01") == 422
+    assert status("/v1/messages?since=0.5") == 422
     assert status("/v1/messages?cursor=9999999999999999999") == 200
     assert status("/v1/messages?cursor=x") == 422
     assert status("/v1/messages?" + "&".join(f"a{at}=1" for at in range(2_000))) == 422
