@@ -8,7 +8,7 @@ from itertools import count
 
 import pytest
 from api_client import TO, Api, moment, serve, smsc
-from gateway_process import channel, route, wait_for
+from gateway_process import TENSEC, channel, route, wait_for
 
 LIMIT = 20_000
 TIMEOUT_S = 30.0
@@ -415,6 +415,15 @@ def test_a_thousand_idle_connections_disturb_nobody(place, shop):
         for one in idle:
             one.head("GET", "/nothing")
         assert {one.status() for one in idle} == {404}, "they are kept"
+
+
+def test_the_hard_limit_of_files_counts_not_the_soft_one(start):
+    place = serve(start, launcher=("bash", "-c", 'ulimit -Sn 200; exec "$@"', "x", *TENSEC))
+    with contextlib.ExitStack() as stack:
+        many = [stack.enter_context(Raw(place)) for _ in range(400)]
+        for one in many:
+            one.head("GET", "/nothing")
+        assert {one.status() for one in many} == {404}
 
 
 def test_more_connections_than_allowed_are_told_so(start):
