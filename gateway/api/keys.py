@@ -2,7 +2,7 @@
 
 import msgspec
 
-from gateway.api.operation import Asked, Said
+from gateway.api.operation import Asked, Said, up_to_date
 from gateway.api.problems import ProblemError, not_found
 from gateway.api.render import moment, sure_moment
 from gateway.api.schemas import KeyIn, KeyList, KeyOut, RotateIn
@@ -50,8 +50,11 @@ def _may_give(asked: Asked, scopes: tuple[str, ...]) -> None:
         raise ProblemError(403, "forbidden", f"this key cannot give what it does not have: {', '.join(missing)}")
 
 
-def _own(asked: Asked) -> ApiKey:
-    key = asked.services.directory.key(asked.account, asked.path["id"])
+async def _own(asked: Asked) -> ApiKey:
+    directory, name = asked.services.directory, asked.path["id"]
+    if directory.key(asked.account, name) is None:
+        await up_to_date(asked)
+    key = directory.key(asked.account, name)
     if key is None or not key.valid(asked.services.utc()):
         not_found("key")
     return key
@@ -60,7 +63,7 @@ def _own(asked: Asked) -> ApiKey:
 async def rotate_key(asked: Asked) -> Said:
     """A new key in the place of an old one, which works a while longer."""
     body: RotateIn = asked.body
-    old = _own(asked)
+    old = await _own(asked)
     _may_give(asked, old.scopes)
     utc = asked.services.utc()
     kept, secret = make_key(asked.account, old.scopes, utc, old.name, old.expires_utc)
@@ -72,5 +75,5 @@ async def rotate_key(asked: Asked) -> Said:
 
 async def revoke_key(asked: Asked) -> Said:
     """It works no longer."""
-    await asked.services.core.ask(PutDocument(KEY, _own(asked).id, b""))
+    await asked.services.core.ask(PutDocument(KEY, (await _own(asked)).id, b""))
     return Said(204)

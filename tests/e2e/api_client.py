@@ -65,7 +65,7 @@ class Api:
 
     def __init__(self, port: int, key: str = "", *, keep: bool = False, tls: ssl.SSLContext | None = None) -> None:
         self.port, self.key, self.keep, self._tls = port, key, keep, tls
-        self._connection: http.client.HTTPConnection | None = None
+        self.kept: http.client.HTTPConnection | None = None
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         """One request. `body`: octets as they are, anything else as JSON. Header names with _ for -."""
@@ -75,8 +75,8 @@ class Api:
         if body is not None:
             sent.setdefault("Content-Type", "application/json")
             body = body if isinstance(body, bytes) else json.dumps(body).encode()
-        connection = self._connection or self._connect()
-        self._connection = None
+        connection = self.kept or self._connect()
+        self.kept = None
         try:
             connection.request(method, path, body, sent)
             response = connection.getresponse()
@@ -85,16 +85,16 @@ class Api:
             connection.close()
             raise
         if self.keep:
-            self._connection = connection
+            self.kept = connection
         else:
             connection.close()
         return answer
 
     def close(self) -> None:
         """End the connection that was kept."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        if self.kept is not None:
+            self.kept.close()
+            self.kept = None
 
     def _connect(self) -> http.client.HTTPConnection:
         if self._tls is not None:

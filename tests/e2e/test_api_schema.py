@@ -25,11 +25,20 @@ def fuzz(place, key, *options):
     url = f"http://127.0.0.1:{place.port}/openapi.json"
     told = ["--seed", str(SEED), "--checks", "all", "--exclude-checks", LOOSE, "--exclude-path", STREAMS]
     quiet = ["--no-color", "--warnings", "off", "--no-shrink", "--generation-database", "none", "--request-timeout", "30"]
-    command = [sys.executable, "-m", "schemathesis.cli", "run", url, "-H", f"Authorization: Bearer {key}", *told, *quiet, *options]
+    command = [
+        sys.executable,
+        "-m",
+        "schemathesis.cli",
+        "run",
+        url,
+        "-H",
+        f"Authorization: Bearer {key}",
+        *told,
+        *quiet,
+        *options,
+    ]
     # Its own words for CI are not wanted here, and no configuration of the place it is started in.
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd=place.gateway.folder, timeout=LONG_S + 300
-    )
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=place.gateway.folder, timeout=LONG_S + 300)
 
 
 def test_the_server_does_what_its_document_says(start, tmp_path_factory):

@@ -4,6 +4,7 @@ While the core is killed the channel is paused: what a carrier makes of a kill i
 arrive exactly once when the channel is resumed.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -36,6 +37,12 @@ def load():
     yield make
     for one in made:
         one.close()
+
+
+@pytest.fixture
+def cleanup():
+    with contextlib.ExitStack() as stack:
+        yield stack
 
 
 def hold(api: Api) -> None:
@@ -92,6 +99,33 @@ def test_a_killed_worker_is_started_again_and_the_core_never_notices(start, carr
     assert {one["process"] for one in place.gateway.logged("process ended, another is started")} <= {"api 0", "api 1"}
     must_have_arrived_once(place, carrier, clients)
     assert json.loads(carrier.out.lines[-1])["binds"] == 1
+
+
+def test_what_one_worker_has_made_is_there_at_another(start, cleanup):
+    """Also when that one hears of it and is asked for it at the same moment."""
+    place = serve(start, http={"workers": 2})
+    key = place.key("shop")
+    first, second = place.worker_pids()
+
+    def only(one: int, other: int) -> Api:
+        """A connection to one of them."""
+        os.kill(other, signal.SIGSTOP)
+        api = place.plain(key, keep=True)
+        assert api.get("/v1/keys").status == 200
+        os.kill(other, signal.SIGCONT)
+        return api
+
+    a = cleanup.enter_context(contextlib.closing(only(first, second)))
+    b = cleanup.enter_context(contextlib.closing(only(second, first)))
+    for path, body in (("/v1/keys", {"scopes": ["read"]}), ("/v1/webhooks", {"url": "http://127.0.0.1:9/x"})) * 5:
+        os.kill(second, signal.SIGSTOP)
+        made = a.post(path, body).body["id"]
+        assert b.kept is not None
+        b.kept.request("DELETE", f"{path}/{made}", headers={"Authorization": f"Bearer {key}"})
+        os.kill(second, signal.SIGCONT)
+        answer = b.kept.getresponse()
+        answer.read()
+        assert answer.status == 204, path
 
 
 def test_a_killed_core_is_started_again_and_retries_complete(start, carrier, load, durable):
