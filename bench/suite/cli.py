@@ -38,8 +38,6 @@ def suite(
     Writes OUT/<date>.json, compares it with the newest earlier one there and says which targets hold. A quick run only shows
     that everything works; it is kept and compared apart. Exit code 1: a part failed. A broken target is told, and no failure.
 
-    The HTTP API is not measured yet.
-
     Parameters
     ----------
     quick
