@@ -3,7 +3,7 @@
 import msgspec
 
 from gateway.api.operation import Asked, Said, up_to_date
-from gateway.api.problems import ProblemError, not_found
+from gateway.api.problems import ProblemError, invalid, not_found
 from gateway.api.render import moment, sure_moment
 from gateway.api.schemas import KeyIn, KeyList, KeyOut, RotateIn
 from gateway.calls.making import make_key, stored
@@ -38,8 +38,10 @@ async def create_key(asked: Asked) -> Said:
     """A new one."""
     body: KeyIn = asked.body
     _may_give(asked, tuple(body.scopes))
-    expires = 0.0 if body.expire_at is None else body.expire_at.timestamp()
-    kept, secret = make_key(asked.account, tuple(body.scopes), asked.services.utc(), body.name, expires)
+    expires, utc = 0.0 if body.expire_at is None else body.expire_at.timestamp(), asked.services.utc()
+    if body.expire_at is not None and expires <= utc:
+        invalid("/expire_at", "too_early", "that is over already")
+    kept, secret = make_key(asked.account, tuple(body.scopes), utc, body.name, expires)
     await _put(asked, kept)
     return Said(201, _out(kept, secret), (("Location", f"/v1/keys/{kept.id}"),))
 
