@@ -15,6 +15,7 @@ from gateway.api.bodies import convert, decode, read_body
 from gateway.api.corelink import CoreAwayError
 from gateway.api.operation import Asked, Operation, Said, Services
 from gateway.api.problems import ProblemError, unavailable
+from gateway.calls.messages import AskHealth
 from gateway.calls.things import ApiKey
 
 _JSON = msgspec.json.Encoder()
@@ -36,6 +37,7 @@ class Endpoint:
     def __init__(self, operation: Operation, services: Services) -> None:
         self._operation = operation
         self._services = services
+        self._by_directory = operation.path.startswith(("/v1/keys/", "/v1/webhooks/"))
         self._decoder = msgspec.json.Decoder(operation.body) if operation.body is not None else None
         self._log = log.logger()
 
@@ -75,7 +77,14 @@ class Endpoint:
         arrival, arrival_utc = services.now(), services.utc()
         query = None if operation.query is None else convert(dict(request.query_params), operation.query)
         asked = Asked(services, key, request.path_params, body, query, raw, request.headers, arrival, arrival_utc)
-        answer: Said | Response = await operation.handler(asked)
+        try:
+            answer: Said | Response = await operation.handler(asked)
+        except ProblemError as problem:
+            if problem.status != 404 or not self._by_directory:
+                raise
+            # Another worker may have made it just now; we have been told, too, and that comes before any answer.
+            await services.core.ask(AskHealth())
+            answer = await operation.handler(asked)
         return answer
 
     def _key_of(self, request: Request) -> ApiKey:
@@ -111,9 +120,9 @@ def application(operations: tuple[Operation, ...], services: Services, pages: li
     for one in operations:
         by_path.setdefault(one.path, []).append(one)
     routes = [Route(path, _Methods(several, services), methods=None) for path, several in by_path.items()]
-    found = Starlette(routes=[*routes, *pages], exception_handlers={HTTPException: no_route})
-    found.router.redirect_slashes = False  # a path we do not know is not found, whatever Host would have us answer
-    return found
+    app = Starlette(routes=[*routes, *pages], exception_handlers={HTTPException: no_route})
+    app.router.redirect_slashes = False  # it would send clients, key and all, to whatever their Host header says
+    return app
 
 
 class _Methods:

@@ -6,6 +6,8 @@ HTTP is answered with a problem like every other error, after the answers to wha
 """
 
 import asyncio
+import logging
+import resource
 from collections.abc import Callable
 from typing import Any
 
@@ -33,7 +35,10 @@ CLOSE = (("Connection", "close"),)
 
 
 def door(http: Http) -> Callable[..., asyncio.Protocol]:
-    """Makes the connections of a server."""
+    """Makes the connections of a server; this process may have as many as the system allows."""
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # below it says what clients do wrong, each time
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
     def connection(config: Config, server_state: ServerState, app_state: dict[str, Any], **how: Any) -> Door:
         return Door(http, config, server_state, app_state, **how)

@@ -8,7 +8,6 @@ from gateway.api.operation import Asked, Said
 from gateway.api.problems import ProblemError, invalid, not_found
 from gateway.api.render import attempt_out, message_out, state_of, sure_moment
 from gateway.api.schemas import BatchOut, MessagePage, MessageQuery, RescheduleIn, TrailOut
-from gateway.api.submits import SCHEDULE_MAX_S
 from gateway.calls.messages import AskBatch, Batch, Cancel, Changed, Find, Records, Reschedule, Search
 from gateway.store.history import History, SearchTooLongError
 from gateway.store.record import Record
@@ -118,15 +117,13 @@ async def reschedule_message(asked: Asked) -> Said:
     """Send it at another time, if it has not left."""
     body: RescheduleIn = asked.body
     due, expires = _time(body.send_at), _time(body.expire_at)
-    if due > asked.arrival_utc + SCHEDULE_MAX_S:
-        invalid("/send_at", "too_late", "more than a year ahead")
     if body.expire_at is not None and expires <= max(due, asked.arrival_utc):
         invalid("/expire_at", "too_early", "over before the message can be sent")
     return _changed(await asked.services.core.ask(Reschedule(asked.account, message_id(asked.path["id"]), due, expires)))
 
 
 def _time(moment: datetime | None) -> float:
-    return 0.0 if moment is None else max(0.0, moment.timestamp())
+    return 0.0 if moment is None else moment.timestamp()
 
 
 def _changed(answer: object) -> Said:

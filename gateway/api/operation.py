@@ -8,7 +8,6 @@ import msgspec
 from config.schema import Http
 from gateway.api.corelink import CoreLink
 from gateway.api.directory import Directory
-from gateway.calls.messages import AskHealth
 from gateway.calls.things import ApiKey, Scope
 
 
@@ -50,11 +49,6 @@ class Said(msgspec.Struct):
     status: int
     body: Any = None
     headers: tuple[tuple[str, str], ...] = ()
-
-
-async def up_to_date(asked: Asked) -> None:
-    """Until the directory knows what other workers were told before: it is on its way to us, too, ahead of any answer."""
-    await asked.services.core.ask(AskHealth())
 
 
 Handler: TypeAlias = Callable[[Asked], Awaitable[Any]]

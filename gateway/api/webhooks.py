@@ -4,7 +4,7 @@ import msgspec
 
 from gateway.api.corelink import expect
 from gateway.api.destinations import BadDestinationError, check_url
-from gateway.api.operation import Asked, Said, up_to_date
+from gateway.api.operation import Asked, Said
 from gateway.api.problems import invalid, not_found
 from gateway.api.render import moment, sure_moment
 from gateway.api.schemas import (
@@ -42,11 +42,8 @@ def _out(hook: Webhook, secret: str = "") -> WebhookOut:
     )
 
 
-async def _own(asked: Asked) -> Webhook:
-    directory, name = asked.services.directory, asked.path["id"]
-    if directory.webhook(asked.account, name) is None:
-        await up_to_date(asked)
-    hook = directory.webhook(asked.account, name)
+def _own(asked: Asked) -> Webhook:
+    hook = asked.services.directory.webhook(asked.account, asked.path["id"])
     if hook is None:
         not_found("webhook")
     return hook
@@ -80,13 +77,13 @@ async def create_webhook(asked: Asked) -> Said:
 
 
 async def get_webhook(asked: Asked) -> Said:
-    return Said(200, _out(await _own(asked)))
+    return Said(200, _out(_own(asked)))
 
 
 async def change_webhook(asked: Asked) -> Said:
     """What is given changes; enabling one hands it what has waited."""
     body: WebhookChange = asked.body
-    hook = await _own(asked)
+    hook = _own(asked)
     if body.url is not None:
         hook = msgspec.structs.replace(hook, url=_checked(asked, body.url))
     if body.events is not None:
@@ -101,14 +98,14 @@ async def change_webhook(asked: Asked) -> Said:
 
 async def delete_webhook(asked: Asked) -> Said:
     """What it has not taken is forgotten."""
-    await asked.services.core.ask(PutDocument(WEBHOOK, (await _own(asked)).id, b""))
+    await asked.services.core.ask(PutDocument(WEBHOOK, _own(asked).id, b""))
     return Said(204)
 
 
 async def rotate_secret(asked: Asked) -> Said:
     """A new secret; while both work, deliveries carry two signatures."""
     body: RotateIn = asked.body
-    hook = await _own(asked)
+    hook = _own(asked)
     secret = new_secret()
     until = asked.services.utc() + body.overlap_s
     hook = msgspec.structs.replace(hook, secrets=(secret, hook.secrets[0]), old_secret_until_utc=until)
@@ -119,7 +116,7 @@ async def rotate_secret(asked: Asked) -> Said:
 async def list_deliveries(asked: Asked) -> Said:
     """The latest attempts, since the core started."""
     query: DeliveryQuery = asked.query
-    found = expect(await asked.services.core.ask(AskDeliveries((await _own(asked)).id, query.limit)), Deliveries)
+    found = expect(await asked.services.core.ask(AskDeliveries(_own(asked).id, query.limit)), Deliveries)
     tries = [
         DeliveryOut(
             event_id=f"evt_{abs(one.notice_id)}{'c' if one.notice_id < 0 else ''}",
@@ -139,7 +136,7 @@ async def replay_events(asked: Asked) -> Said:
     """Events that were taken or given up before, once more."""
     body: ReplayIn = asked.body
     ids = tuple(int(one) for one in body.message_ids if int(one) < 1 << 63)
-    done = expect(await asked.services.core.ask(Replay(asked.account, (await _own(asked)).id, ids, body.dead)), Done)
+    done = expect(await asked.services.core.ask(Replay(asked.account, _own(asked).id, ids, body.dead)), Done)
     return Said(202, ReplayOut(replayed=done.count))
 
 
@@ -148,5 +145,5 @@ async def try_webhook(asked: Asked) -> Said:
     utc = asked.services.utc()
     data = EventData(id="0", status="delivered", to="+8613800138000", client_ref="test", done_at=sure_moment(utc))
     event = Event(type="message.delivered", id=new_id("evt_test"), timestamp=sure_moment(utc), data=data)
-    status, detail, took_s = await asked.services.try_webhook(await _own(asked), event)
+    status, detail, took_s = await asked.services.try_webhook(_own(asked), event)
     return Said(200, TestOut(http_status=status, detail=detail, took_ms=round(took_s * 1000)))

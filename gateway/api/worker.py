@@ -3,8 +3,6 @@
 import asyncio
 import contextlib
 import gc
-import logging
-import resource
 import signal
 import socket
 from collections.abc import Iterator, Sequence
@@ -38,9 +36,6 @@ GOODBYE_S = 5
 def run(config: Config, door: socket.socket, ops: socket.socket | None) -> None:
     """Serve `door`, and `ops` for operators, until SIGTERM."""
     log.configure(config.log)
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # one for each connection
-    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # below it says what clients do wrong, each time
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_Worker(config).serve(door, ops))
 
