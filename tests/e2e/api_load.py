@@ -122,7 +122,7 @@ class Load:
         """Every request once more is answered as the first time."""
         api = place.plain(self._key, keep=True)
         for wish in self.wishes:
-            again = api.post(wish.path, wish.body, Idempotency_Key=wish.key)
+            again = api.retry(wish.path, wish.body, wish.key)
             assert again.status == 202, (wish.key, again)
             assert ids_of(again.body) == wish.ids, wish.key
             assert again.body["replayed"]

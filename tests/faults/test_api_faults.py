@@ -111,7 +111,7 @@ def test_what_one_worker_has_made_is_there_at_another(start, cleanup):
         """A connection to one of them."""
         os.kill(other, signal.SIGSTOP)
         api = place.plain(key, keep=True)
-        assert api.get("/v1/keys").status == 200
+        wait_for(lambda: api.get("/v1/keys").status == 200, "the worker to know the core")
         os.kill(other, signal.SIGCONT)
         return api
 
