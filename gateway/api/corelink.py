@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway import log
+from gateway.calls import messages
 from gateway.calls.frames import PUSHED, Call, FrameError, Splitter, pack, replies_of
 from gateway.calls.messages import Answer, Ask, Tried, Watch
 from gateway.calls.outbound import Documents, Events, Push, Work
@@ -102,6 +103,10 @@ class CoreLink:
         self._waiting[self._number] = future
         self._put(Call(self._number, what))
         return future
+
+    async def heard(self) -> None:
+        """Once what the core has said so far is known here: it comes ahead of any answer. Raises CoreAwayError."""
+        await self.ask(messages.AskHealth())
 
     def _tell(self, what: Ask) -> None:
         self._put(Call(PUSHED, what))

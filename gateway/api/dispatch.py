@@ -15,7 +15,6 @@ from gateway.api.bodies import convert, decode, read_body
 from gateway.api.corelink import CoreAwayError
 from gateway.api.operation import Asked, Operation, Said, Services
 from gateway.api.problems import ProblemError, unavailable
-from gateway.calls.messages import AskHealth
 from gateway.calls.things import ApiKey
 
 _JSON = msgspec.json.Encoder()
@@ -82,8 +81,7 @@ class Endpoint:
         except ProblemError as problem:
             if problem.status != 404 or not self._by_directory:
                 raise
-            # Another worker may have made it just now; we have been told, too, and that comes before any answer.
-            await services.core.ask(AskHealth())
+            await services.core.heard()  # another worker may have made it just now
             answer = await operation.handler(asked)
         return answer
 
