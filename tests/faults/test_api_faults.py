@@ -148,6 +148,26 @@ def test_a_killed_core_is_started_again_and_retries_complete(start, carrier, loa
     must_have_arrived_once(place, carrier, clients)
 
 
+def test_while_the_core_is_away_everybody_is_told_so(start, embedded):
+    place = serve(start, store=embedded)
+    api, ops = place.api("shop"), Api(place.ops_port)
+    core = place.core_pid
+    os.kill(place.gateway.pid, signal.SIGSTOP)  # else there is another one before we have asked
+    os.kill(core, signal.SIGKILL)
+    wait_for(lambda: ops.get("/readyz").status == 503, "the worker to notice")
+    for method, path in (("POST", "/v1/messages"), ("GET", "/v1/messages/1"), ("GET", "/v1/keys"), ("GET", "/v1/ledger")):
+        answer = api.ask(method, path, {"to": "+8613912345678", "text": "x"} if method == "POST" else None)
+        assert (answer.status, answer.code, answer.body["permanent"]) == (503, "unavailable", False)
+        assert int(answer.headers["retry-after"]) >= 1
+    assert ops.get("/livez").status == 200
+    assert not ops.get("/readyz").body["ready"]
+    assert "tensec_core_up 0.0" in ops.get("/metrics").raw.decode()
+    assert api.get("/openapi.json").status == 200
+    os.kill(place.gateway.pid, signal.SIGCONT)
+    wait_for(lambda: ops.get("/readyz").status == 200, "the next core")
+    assert api.send()["status"] == "accepted"
+
+
 def test_campaigns_arrive_at_most_once_whatever_is_killed(start, carrier, load, durable):
     """The channel is open here: what was on its way to the carrier when the core died is not sent again."""
     place = serve(start, store=durable, **one_carrier(carrier))
