@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STORE  ?= embedded
 
-.PHONY: env test faults check demo bench bench-micro lock clean
+.PHONY: env test faults fuzz check demo bench bench-micro lock clean
 
 env: $(VENV)/.stamp  ## .venv with the locked dependencies and the tensec command
 
@@ -21,6 +21,10 @@ test: env  ## the whole suite
 faults: export FAULTS_ROUNDS ?= 20
 faults: env  ## kills, stops and broken lines for long; FAULTS_ROUNDS=n says how long, FAULTS_SEED=n replays
 	$(BIN)/python -m pytest tests/faults -m faults -v --timeout 3600
+
+fuzz: export FUZZ_S ?= 600
+fuzz: env  ## the API against its own OpenAPI document for long; FUZZ_S=seconds says how long, FUZZ_SEED=n replays
+	$(BIN)/python -m pytest tests/e2e/test_api_schema.py -v -s --timeout 0
 
 check: env  ## style, types, structure
 	$(BIN)/ruff check .

@@ -37,6 +37,17 @@ def configure(log: Log) -> None:
         logger_factory=factory,
         cache_logger_on_first_use=True,
     )
+    logging.basicConfig(handlers=[_Libraries()], level=logging.WARNING, force=True)
+
+
+class _Libraries(logging.Handler):
+    """What libraries say, as lines of ours: whoever reads the log by machine must be able to read all of it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        told = {"exc_info": record.exc_info} if record.exc_info else {}
+        lead, _, rest = record.getMessage().partition("\n")
+        more = {"detail": rest} if rest.strip() else {}
+        logger().log(record.levelno, lead, library=record.name, **more, **told)
 
 
 def logger(**values: Any) -> Any:

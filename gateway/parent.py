@@ -28,6 +28,8 @@ YOUNG_S = 3.0
 AGAIN_S, AGAIN_MAX_S = 0.1, 5.0
 GRACE_S = 15.0
 """Beyond the core's own time to drain."""
+WORKERS_S = 7.0
+"""How long the core waits for the workers, which have requests in flight for it: more than they take to end."""
 PR_SET_PDEATHSIG = 1
 
 
@@ -126,6 +128,7 @@ class Parent:
         self._children = children
         self._drain_s = drain_s
         self._stopping = 0.0
+        self._core_until = 0.0
         self._first = True
         self._code = 0
         self._log = log.logger()
@@ -150,14 +153,23 @@ class Parent:
         now = time.monotonic()
         times = [child.due for child in self._children if not child.pid and not self._stopping]
         if self._stopping:
-            times.append(self._stopping)
+            times.append(min(self._stopping, self._core_until or self._stopping))
         signal.setitimer(signal.ITIMER_REAL, max(0.01, min(times) - now) if times else 0)
 
     def _stop(self) -> None:
-        """Everybody is to finish; who does not is ended."""
+        """Everybody is to finish, the workers first; who does not is ended."""
         if not self._stopping:
-            self._stopping = time.monotonic() + self._drain_s + GRACE_S
-            self._send(self._children, signal.SIGTERM)
+            now = time.monotonic()
+            self._core_until = now + WORKERS_S
+            self._stopping = now + WORKERS_S + self._drain_s + GRACE_S
+            self._send(self._children[1:], signal.SIGTERM)
+            self._stop_core()
+
+    def _stop_core(self) -> None:
+        """Once no worker needs it."""
+        if self._core_until and (time.monotonic() >= self._core_until or not any(one.pid for one in self._children[1:])):
+            self._core_until = 0.0
+            self._send(self._children[:1], signal.SIGTERM)
 
     def _send(self, children: list[Child], number: signal.Signals) -> None:
         for child in children:
@@ -196,6 +208,7 @@ class Parent:
     def _again(self) -> None:
         now = time.monotonic()
         if self._stopping:
+            self._stop_core()
             if now >= self._stopping:
                 self._send(self._children, signal.SIGKILL)
                 self._stopping = now + GRACE_S

@@ -39,8 +39,6 @@ def suite(
     says which targets are reached. A quick run only shows that everything works; it is kept and compared apart. Exit code 1: a
     part failed. A target that is not reached is told, and no failure.
 
-    The HTTP API is not measured yet.
-
     Parameters
     ----------
     quick

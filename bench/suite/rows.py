@@ -1,7 +1,7 @@
 """The table of the suite: what is measured, how much of it, and what it must show.
 
 A row's figures are named `<row>.<figure>`. Loads are two: the whole one, which targets are about, and the quick one, which only
-shows that everything runs. The HTTP API has no rows yet.
+shows that everything runs. The HTTP API's are in api.py.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,8 @@ from typing import Literal, NamedTuple
 from msgspec.structs import replace
 
 from bench.scenarios.script import CarrierRole, LoadRole, Script, read_script
+from bench.suite.api import TARGETS as API_TARGETS
+from bench.suite.api import api_parts
 from bench.suite.loads import Measure, plain_carriers, through, watched
 from bench.suite.micro import ABOUT, micro
 from bench.suite.parts import Part
@@ -156,10 +158,13 @@ def rows() -> list[Row]:
 
 def parts() -> list[Part]:
     """Everything: the micro benches, then the rows."""
-    return [*map(micro, ABOUT), *(Part(row.name, END_TO_END, row.about, row.measure) for row in rows())]
+    return [*map(micro, ABOUT), *(Part(row.name, END_TO_END, row.about, row.measure) for row in rows()), *api_parts()]
 
 
 def targets_of(chosen: Sequence[Part]) -> list[Target]:
     """Of these parts."""
     names = {part.name for part in chosen}
-    return [target for row in rows() if row.name in names for target in row.targets]
+    return [
+        *(target for row in rows() if row.name in names for target in row.targets),
+        *(target for target in API_TARGETS if target.figure.partition(".")[0] in names),
+    ]

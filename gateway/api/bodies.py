@@ -2,12 +2,13 @@
 
 import asyncio
 import re
+from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 
-from gateway.api.problems import FieldError, ProblemError
+from gateway.api.problems import FieldError, ProblemError, invalid
 
 BodyT = TypeVar("BodyT")
 _PLACE = re.compile(r"(?P<what>.*?)(?: - at (?:`?key`? in )?`(?:key in )?\$(?P<path>.*)`)?", re.DOTALL)
@@ -59,9 +60,14 @@ def decode(body: bytes, decoder: "msgspec.json.Decoder[BodyT]") -> BodyT:
 def convert(values: dict[str, Any], kind: type[BodyT]) -> BodyT:
     """Parameters of a query, which are all text. Raises ProblemError 422."""
     try:
-        return msgspec.convert(values, kind, strict=False)
+        found = msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
         raise _does_not_fit(str(error)) from None
+    for name, value in values.items():
+        # Text is read leniently, and then a number is a moment, too.
+        if isinstance(getattr(found, name, None), datetime) and ":" not in value:
+            invalid(f"/{name}", "invalid_value", "Expected `datetime`, as RFC 3339 has it")
+    return found
 
 
 def _does_not_fit(text: str) -> ProblemError:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway import log
+from gateway.calls import messages
 from gateway.calls.frames import PUSHED, Call, FrameError, Splitter, pack, replies_of
 from gateway.calls.messages import CHANGED, Answer, Ask, Done, PutDocument, Tried, Unable, Watch
 from gateway.calls.outbound import Documents, Events, Push, Work
@@ -112,6 +113,10 @@ class CoreLink:
         self._put(Call(self._number, what))
         return future
 
+    async def heard(self) -> None:
+        """Once what the core has said so far is known here: it comes ahead of any answer. Raises CoreAwayError."""
+        await self.ask(messages.AskHealth())
+
     def _tell(self, what: Ask) -> None:
         self._put(Call(PUSHED, what))
 
@@ -137,8 +142,24 @@ class CoreLink:
 
     def _flush(self) -> None:
         calls, self._calls = self._calls, []
-        if calls and self._writer is not None:
-            self._writer.write(pack(calls))
+        if calls and self._writer is not None and not self._writer.is_closing():  # else they fail when the end is read
+            self._writer.write(self._packed(calls))
+
+    def _packed(self, calls: list[Call]) -> bytes:
+        """What cannot be said fails alone, not with all that goes the same way."""
+        try:
+            return pack(calls)
+        except (OverflowError, TypeError, ValueError):
+            self._log.exception("bug: a call that cannot be packed")
+        frames = b""
+        for call in calls:
+            try:
+                frames += pack([call])
+            except (OverflowError, TypeError, ValueError) as error:
+                future = self._waiting.pop(call.number, None)
+                if future is not None and not future.done():
+                    future.set_exception(error)
+        return frames
 
     async def close(self) -> None:
         """Say what is left, and go."""

@@ -36,6 +36,7 @@ class Endpoint:
     def __init__(self, operation: Operation, services: Services) -> None:
         self._operation = operation
         self._services = services
+        self._by_directory = operation.path.startswith(("/v1/keys/", "/v1/webhooks/"))
         self._decoder = msgspec.json.Decoder(operation.body) if operation.body is not None else None
         self._log = log.logger()
 
@@ -75,7 +76,13 @@ class Endpoint:
         arrival, arrival_utc = services.now(), services.utc()
         query = None if operation.query is None else convert(dict(request.query_params), operation.query)
         asked = Asked(services, key, request.path_params, body, query, raw, request.headers, arrival, arrival_utc)
-        answer: Said | Response = await operation.handler(asked)
+        try:
+            answer: Said | Response = await operation.handler(asked)
+        except ProblemError as problem:
+            if problem.status != 404 or not self._by_directory:
+                raise
+            await services.core.heard()  # another worker may have made it just now
+            answer = await operation.handler(asked)
         return answer
 
     def _key_of(self, request: Request) -> ApiKey:

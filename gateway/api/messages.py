@@ -66,7 +66,7 @@ async def list_messages(asked: Asked) -> Said:
     to = _number(query.to)
     states = () if query.status is None else (int(state_of(query.status)),)
     before = int(query.cursor) if query.cursor else ID_MAX
-    since = 0 if query.since is None else first_id_of(query.since.timestamp())
+    since = 0 if query.since is None else min(max(0, first_id_of(query.since.timestamp())), ID_MAX)
     limit = query.limit + 1
     search = Search(asked.account, to, query.client_ref, states, since, min(before, ID_MAX), limit)
     # The core first: what moves to the history meanwhile is then found twice, not never.

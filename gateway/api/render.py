@@ -12,16 +12,18 @@ from routing.sla import WITHIN_S
 
 _SENDING = AttemptState.SENDING
 INTERNATIONAL = 1
+FIRST_UTC, LAST_UTC = -62_135_596_800, 253_402_300_799
+"""Years 1 to 9999: an offset carries a moment beyond, where nothing could show it any more."""
 
 
 def moment(utc: float) -> datetime | None:
     """None for 0: it did not happen."""
-    return datetime.fromtimestamp(utc, UTC) if utc else None
+    return sure_moment(utc) if utc else None
 
 
 def sure_moment(utc: float) -> datetime:
     """One that did."""
-    return datetime.fromtimestamp(utc, UTC)
+    return datetime.fromtimestamp(min(max(utc, FIRST_UTC), LAST_UTC), UTC)
 
 
 def number(ton: int, address: str) -> str:

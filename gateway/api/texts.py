@@ -14,6 +14,9 @@ from protocol.text import DEFAULT, UCS2, coding, encode_text, encode_ucs2
 from routing.records import Content
 
 _HOLE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]{0,63})\s*(?:\|\s*default:\s*(?:'([^']*)'|\"([^\"]*)\")\s*)?\}\}")
+TEXT_MAX = 40_000
+"""255 parts hold no more."""
+HOLES_MAX = 50
 NAMES = {"gsm7": "gsm7", "utf-16-be": "ucs2", "default": "gsm7"}
 
 
@@ -68,4 +71,9 @@ def fill(template: str, params: Mapping[str, str]) -> str:
             )
         return default
 
-    return _HOLE.sub(value, template)
+    if template.count("{{") > HOLES_MAX:
+        raise ContentError(f"more than {HOLES_MAX} placeholders")
+    filled = _HOLE.sub(value, template)
+    if len(filled) > TEXT_MAX:
+        raise ContentError(f"{len(filled)} characters once it is filled, at most {TEXT_MAX}")
+    return filled

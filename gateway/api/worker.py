@@ -19,6 +19,7 @@ from gateway.api.corelink import CoreLink
 from gateway.api.courier import Courier
 from gateway.api.directory import Directory
 from gateway.api.dispatch import application
+from gateway.api.door import door
 from gateway.api.events import Watchers
 from gateway.api.messages import HistoryReader
 from gateway.api.operation import Services
@@ -95,7 +96,7 @@ class _Worker:
         http = self._config.http
         settings = uvicorn.Config(
             app,
-            http="httptools",
+            http=door(http),  # type: ignore[arg-type]  # any callable will do
             ws="none",
             lifespan="off",
             interface="asgi3",
@@ -106,7 +107,6 @@ class _Worker:
             proxy_headers=False,
             timeout_keep_alive=round(http.keep_alive_s),
             timeout_graceful_shutdown=GOODBYE_S,
-            limit_concurrency=http.connections_max,
             backlog=4096,
             ssl_certfile=http.tls.cert if http.tls else None,
             ssl_keyfile=http.tls.key if http.tls else None,

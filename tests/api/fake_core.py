@@ -38,6 +38,9 @@ class FakeLink:
         """What another worker puts before the next document comes."""
         self._directory = directory
 
+    async def heard(self) -> None:
+        """Everything is known at once here."""
+
     def ask(self, what: calls.Ask) -> "asyncio.Future[Any]":
         self.asked.append(what)
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()

@@ -49,3 +49,17 @@ def test_what_repeats_is_told_in_powers_of_two() -> None:
     for _ in range(100):
         repeated.note(Log(), "client broke the protocol", "why")
     assert told == [1, 2, 4, 8, 16, 32, 64]
+
+
+def test_what_libraries_say_is_readable_like_the_rest() -> None:
+    script = """
+import logging
+from config.schema import Log
+from gateway import log
+log.configure(Log())
+logging.getLogger("some.library").info("too much")
+logging.getLogger("some.library").error("went wrong\\nhere")
+"""
+    (line,) = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stderr.splitlines()
+    said = json.loads(line)
+    assert (said["event"], said["detail"], said["library"], said["level"]) == ("went wrong", "here", "some.library", "error")

@@ -48,6 +48,7 @@ def test_documents_are_kept_until_they_are_taken_away(store: Store, crash: Crash
     store.put_document("webhook", "a", b'{"url":"https://a"}')
     store.put_document("webhook", "b", b'{"url":"https://b"}')
     store.put_document("key", "a", b'{"name":"first"}')
+    store.put_document("held", "a", b'"pause"')
     story.wait(30)
     story.accepted()
     store.put_document("webhook", "a", b"")
@@ -57,6 +58,7 @@ def test_documents_are_kept_until_they_are_taken_away(store: Store, crash: Crash
         story.store = store = again
         assert store.list_documents("webhook") == {"b": b'{"url":"https://changed"}'}
         assert store.list_documents("key") == {"a": b'{"name":"first"}'}
+        assert store.list_documents("held") == {"a": b'"pause"'}, "JSON that is no object"
         story.wait(30)
         story.accepted()
 

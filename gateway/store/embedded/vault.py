@@ -17,8 +17,10 @@ FILE = "store.db"
 CHECKPOINT_PAGES = 4_000
 _TYPE = {"message": "INTEGER"}
 _NAMES = (*KEYED, *SORTED)
+_VALUE = {"document": "CASE type WHEN 'text' THEN json_quote(value) ELSE value END"}
+"""The other maps hold no bare texts, whose quotes json_each takes away."""
 _PUT = {
-    name: f"INSERT INTO {name}(key, value) SELECT key, value FROM json_each(?) WHERE true "
+    name: f"INSERT INTO {name}(key, value) SELECT key, {_VALUE.get(name, 'value')} FROM json_each(?) WHERE true "
     "ON CONFLICT(key) DO UPDATE SET value = excluded.value"
     for name in KEYED
 }
