@@ -35,6 +35,7 @@ from routing.policy.words import Words, plain
 from routing.records import Message, MessageState
 
 DEFAULT_POLICY = "default"
+MOVING = ("content", "not_before_utc", "due_utc", "expires_utc", "window_end_utc")
 SAME_S = 0.001
 """Validities that differ by less are the same."""
 CLASSED = 0x10
@@ -239,9 +240,27 @@ class Screen:
             return None
         return {"not_before_utc": start, "due_utc": start, "window_end_utc": opening.end_utc, "expires_utc": expires}
 
-    def time(self, message: Message, utc: float) -> Refusal | None:
-        """None with a message that is to go at another time held until its window opens then, or why not."""
-        return self._timed(Look(message, utc))
+    def changed(self, message: Message, fields: dict[str, object], utc: float) -> dict[str, object] | Refusal:
+        """What its sender wants changed of a message that waits, as the rules would have it; or why not.
+
+        They are asked as for a new one, or a text and a time nobody would have accepted could follow one that was.
+        """
+        if self.policy is None:
+            return fields
+        after = msgspec.structs.replace(message, window_end_utc=0.0, **fields)
+        if "content" not in fields:
+            refusal = self._timed(Look(after, utc))
+        elif message.part_of is not None:
+            refusal = Refusal("account", "replace", "a part of a text cannot be replaced alone")
+        else:
+            refusal = self.check(after, utc)
+            if refusal is None and message.price and after.content.parts > message.content.parts:
+                refusal = Refusal("quota", "budget", "it has more segments than were paid for")
+        if refusal is not None:
+            return refusal
+        if message.group_whole:
+            after.not_before_utc = after.due_utc
+        return {**fields, **{name: new for name in MOVING if (new := getattr(after, name)) != getattr(message, name)}}
 
     def _expiry(self, message: Message, start: float, utc: float) -> float:
         """Until when a message is worth sending that goes at `start`: a validity of ours counts from then, its sender's word
