@@ -26,8 +26,8 @@ class Hearing(Protocol):
     def account_of(self, destination: str) -> str:
         """The account whose number a subscriber wrote to; empty when it is nobody's."""
 
-    def hear(self, account: str, subscriber: str, destination: str, text: str) -> Sequence[Outcome]:
-        """What the reply changes."""
+    def hear(self, account: str, subscriber: str, destination: str, text: str, ton: int = 0) -> Sequence[Outcome]:
+        """What the reply changes. `ton`: the subscriber's type of number."""
 
 
 class Incoming:
@@ -83,7 +83,7 @@ class Incoming:
             data = user_data(pdu)
             if concat_of(Content(data, esm_class=pdu.esm_class), pdu.tlvs) is None:  # a part of a text is no reply
                 text = spoken_text(data, pdu.data_coding, pdu.esm_class)
-                heard = self._replies.hear(account, pdu.source_addr, pdu.destination_addr, text)
+                heard = self._replies.hear(account, pdu.source_addr, pdu.destination_addr, text, pdu.source_addr_ton)
         if not account:
             self._log.warning(
                 "a subscriber's message has no taker: set mo_account for the channel", source=log.mask(pdu.source_addr)

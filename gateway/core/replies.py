@@ -11,8 +11,9 @@ from gateway import log
 from gateway.clock import Clock
 from gateway.core.audit import Audit
 from gateway.store.base import Membership, Outcome
+from protocol.address import TON_INTERNATIONAL
 from routing.policy.caps import optout_set
-from routing.policy.numbers import listed_number
+from routing.policy.numbers import subscriber_number
 from routing.policy.screen import Screen
 
 HEARD_MAX = 10_000
@@ -56,13 +57,14 @@ class Replies:
         found = self._numbers.get(number, "")
         return found or next((name for prefix, name in self._prefixes if number.startswith(prefix)), "")
 
-    def hear(self, account: str, subscriber: str, destination: str, text: str) -> Sequence[Outcome]:
+    def hear(self, account: str, subscriber: str, destination: str, text: str, ton: int = 0) -> Sequence[Outcome]:
         """What the reply changes."""
         rules = self._screens().get(account)
         if rules is None or rules.replies is None:
             return ()
         wish = rules.replies.wish(text)
-        number = listed_number(subscriber, rules.home_code)
+        is_international = ton == TON_INTERNATIONAL or subscriber.startswith("+")
+        number = subscriber_number(subscriber, rules.home_code, is_international=is_international)
         if not wish or not number:
             return ()
         out = wish == "stop"

@@ -83,6 +83,14 @@ def listed_number(digits: str, country_code: str) -> str:
     return one_spelling(number) if number else ""
 
 
+def subscriber_number(digits: str, home_code: str, *, is_international: bool) -> str:
+    """The same for whom a carrier names; carriers call bare Chinese numbers international, too."""
+    digits = digits.removeprefix("+")
+    if is_international and not (home_code == "86" and len(digits) == 11 and digits[0] == "1"):
+        digits = f"+{digits}"
+    return listed_number(digits, home_code)
+
+
 @lru_cache(maxsize=512)
 def zone_of(country_code: str) -> ZoneInfo | None:
     """The zone of a country that has one, or nearly all of whose people live in one; None for others, or unknown."""

@@ -184,6 +184,10 @@ class Screen:
         refusal = self._sender(message) or self._number(message)
         if refusal is not None or self.policy is None:
             return refusal
+        return self._check(message, utc)
+
+    def _check(self, message: Message, utc: float) -> Refusal | None:
+        """The policy, for a message from a sender it may have to a number in its normal form."""
         look = Look(message, utc)
         for _, rule in self._all if message.part_of is None else self._rules:
             refusal = rule(look)
@@ -253,7 +257,7 @@ class Screen:
         elif message.part_of is not None:
             refusal = Refusal("account", "replace", "a part of a text cannot be replaced alone")
         else:
-            refusal = self.check(after, utc)
+            refusal = self._check(after, utc)
             if refusal is None and message.price and after.content.parts > message.content.parts:
                 refusal = Refusal("quota", "budget", "it has more segments than were paid for")
         if refusal is not None:
@@ -280,7 +284,10 @@ class Screen:
         return Refusal("sender_not_allowed", "source_addresses", "the account may not use this sender")
 
     def _number(self, message: Message) -> Refusal | None:
-        number = normal_number(message.destination, self.country_code)
+        known = (
+            message.door == "http" and message.dest_ton == TON_INTERNATIONAL
+        )  # it came with a plus, or has its country by now
+        number = normal_number(message.destination, "" if known else self.country_code)
         if not number:
             return Refusal("invalid_number", "number", "not a number that can be written as E.164")
         message.destination = number

@@ -128,6 +128,15 @@ def test_a_subscriber_is_found_however_the_carrier_spells_the_number(carrier: Ca
     assert carrier.out()
 
 
+@pytest.mark.parametrize(
+    ("subscriber", "ton", "number"),
+    [("447911123456", 1, "447911123456"), (TO, 1, TO), (TO[2:], 1, TO), (TO[2:], 2, TO), ("+34612345678", 0, "34612345678")],
+)
+def test_an_international_number_gets_no_country_code(carrier: Carrier, subscriber: str, ton: int, number: str) -> None:
+    carrier.write("TD", subscriber=subscriber, source_addr_ton=ton)
+    assert carrier.out(number=number)
+
+
 def test_a_local_number_is_of_the_only_country_that_is_sent_to(tmp_path: Path) -> None:
     carrier = Carrier(tmp_path, account("shop", source_addresses=["10690001"]), policy=Policy(countries=["86"]))
     carrier.write("TD", subscriber=TO[2:])

@@ -136,7 +136,24 @@ async def test_an_explanation_has_text_cost_channels_and_the_moment(tmp_path: Pa
     assert isinstance(await desk.rules.answer(calls.Explain("nobody", draft)), calls.Done)
 
 
-@pytest.mark.parametrize("to", ["", "x", "12", "8613800", "+86 138 0013 8000", "34612345678"])
+@pytest.mark.parametrize(
+    ("to", "number"),
+    [
+        ("+447911123456", "447911123456"),
+        ("0044 7911 123456", "447911123456"),
+        ("13800138000", TO),
+        (TO, TO),
+        ("+12125551234",) * 2,
+    ],
+)
+async def test_a_country_code_is_put_before_local_numbers_once(tmp_path: Path, to: str, number: str) -> None:
+    """Before what was international it made another person's number."""
+    answer = await Desk(tmp_path).rules.answer(calls.Explain("shop", calls.Draft(to, b"hi", 0, 1, "Shop")))
+    assert isinstance(answer, calls.Explained)
+    assert answer.record.message.destination == number.removeprefix("+")
+
+
+@pytest.mark.parametrize("to", ["", "x", "12", "138001380001", "8613800", "+86 138 0013 8000", "34612345678"])
 async def test_any_number_can_be_explained(tmp_path: Path, to: str) -> None:
     desk = Desk(tmp_path, countries=["86"], windows=[Window(preset="daytime", classes=[])])
     assert bool(await desk.explained("hi", to)) == bool(desk.sent("hi", to))
@@ -206,8 +223,12 @@ async def test_every_change_of_a_list_is_in_the_audit(tmp_path: Path) -> None:
     await change(desk, "blocked", remove=[TO])
     first, second = desk.audit()
     assert first == {
-        "at": "2027-01-15T08:00:00Z", "what": "optout added", "by": "me", "account": "shop",
-        "numbers": [TO], "why": "asked",
+        "at": "2027-01-15T08:00:00Z",
+        "what": "optout added",
+        "by": "me",
+        "account": "shop",
+        "numbers": [TO],
+        "why": "asked",
     }
     assert (second["what"], second["numbers"]) == ("blocked removed", [TO])
 
