@@ -40,6 +40,8 @@ FULL_RETRY_S = 5.0
 BUSY_RETRY_S = 1.0
 WRITE_BUFFER_MAX = 128_000_000
 EVERYBODY = "*"
+OWN = 0
+"""The session of messages nobody handed in; workers count from 1."""
 _TAKEN = msgspec.msgpack.Decoder(Taken)
 _ENCODER = msgspec.msgpack.Encoder()
 
@@ -233,7 +235,7 @@ class Workers:
         data_coding, data = encode_text(text)
         draft = Draft(to, data, data_coding, parts_of(data, data_coding, 0), source, "notification")
         submit = Submit(account, [draft], self._clock.now(), self._clock.utc())
-        self._pipeline.submissions.put([(self, Submission(0, 0, 0, self._drafts.messages(submit, found, "", tell=False)))])
+        self._pipeline.submissions.put([(self, Submission(OWN, 0, 0, self._drafts.messages(submit, found, "", tell=False)))])
 
     async def _submit_once(self, worker: Worker, submits: Sequence[tuple[int, Submit]]) -> None:
         """Requests that may be repeats."""
@@ -289,6 +291,9 @@ class Workers:
             if submission.asked_as is not None and submission.asked_as.key and submission.messages:
                 self._running.pop(request_key(submission.messages[0].account, submission.asked_as.key), None)
             worker = self._workers.get(submission.session)
+            if submission.session == OWN and any(submission.statuses):
+                why = next(map(str, submission.refusals.values()), "it could not be stored")
+                self._log.warning("a message of our own was refused", account=submission.messages[0].account, reason=why)
             if worker is None:
                 continue  # accepted is accepted: its client will ask again, with the same key
             touched[worker.number] = worker
