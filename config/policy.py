@@ -74,10 +74,10 @@ class Window(Section, frozen=True, kw_only=True):
     industries: list[str] = []
     intervals: list[Interval] = []
     weekend: list[Interval] | None = None
-    weekdays: list[Weekday] = []
-    holidays: Literal["as_weekend", "closed", "ignored"] = "ignored"
+    weekdays: list[Weekday] | None = None
+    holidays: Literal["as_weekend", "closed", "ignored"] | None = None
     holidays_extra: list[Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]] = []
-    month_days_closed: list[Annotated[int, Meta(ge=-15, le=31)]] = []
+    month_days_closed: list[Annotated[int, Meta(ge=-15, le=31)]] | None = None
     timezone: str = "recipient"
     closed: Literal["hold", "refuse"] = "hold"
 

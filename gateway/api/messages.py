@@ -133,6 +133,8 @@ def _changed(answer: object) -> Said:
     if answer.record is None:
         not_found("message")
     shown = message_out(answer.record)
+    if answer.why:
+        invalid("/send_at", "refused", answer.why)
     if not answer.possible:
         raise ProblemError(409, "too_late", f"it is {shown.status}")
     return Said(200, shown)

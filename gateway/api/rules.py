@@ -52,7 +52,7 @@ async def remove_optout(asked: Asked) -> Said:
         digits = international(asked.path["number"]).addr
     except ContentError:
         not_found("number")
-    ask = ChangeMembers(query.list_, asked.account, [], [digits], f"key {asked.key.id}")
+    ask = ChangeMembers(query.list_, asked.account, [], [f"+{digits}"], f"key {asked.key.id}")
     expect(await asked.services.core.ask(ask), Done)
     return Said(204)
 

@@ -290,10 +290,11 @@ class Records(msgspec.Struct, array_like=True, tag=3):
 
 
 class Changed(msgspec.Struct, array_like=True, tag=4):
-    """Whether a wish about a message came in time; no record: there is no such message."""
+    """Whether a wish about a message came in time; no record: there is no such message. `why`: which rule forbids it."""
 
     possible: bool
     record: Record | None = None
+    why: str = ""
 
 
 class Batch(msgspec.Struct, array_like=True, tag=5):

@@ -5,7 +5,7 @@ import sys
 
 from cyclopts import App
 
-from gateway.cli.common import DEFAULT_CONFIG, ConfigPath, call, fail, read_config
+from gateway.cli.common import DEFAULT_CONFIG, ConfigPath, call, fail, money, read_config
 
 app = App(name="account", help="Clients that may bind.")
 PASSWORD_MAX = 8
@@ -27,13 +27,13 @@ def hash_() -> None:
 @app.command
 def topup(account: str, amount: float, *, config: ConfigPath = DEFAULT_CONFIG) -> None:
     """Put money into a prepaid account's balance (negative takes away), in units of its currency."""
-    print(f"{_fund(config, account, round(amount * 1e6)) / 1e6:g}")
+    print(money(_fund(config, account, round(amount * 1e6))))
 
 
 @app.command
 def show(account: str, *, config: ConfigPath = DEFAULT_CONFIG) -> None:
     """What is in an account's balance."""
-    print(f"{_fund(config, account, 0) / 1e6:g}")
+    print(money(_fund(config, account, 0)))
 
 
 def _fund(config: ConfigPath, account: str, amount: int) -> int:

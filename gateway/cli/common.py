@@ -26,6 +26,13 @@ def fail(text: str, code: int = 1) -> NoReturn:
     sys.exit(code)
 
 
+def money(micro_units: int) -> str:
+    """An amount to the last unit, without zeros that say nothing."""
+    whole, rest = divmod(abs(micro_units), 1_000_000)
+    digits = f".{rest:06d}".rstrip("0") if rest else ""
+    return f"{'-' if micro_units < 0 else ''}{whole}{digits}"
+
+
 def read_config(path: Path) -> Config:
     """The configuration, or every error on standard error and exit 2."""
     try:

@@ -7,10 +7,10 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
-from config.schema import MessageClass
+from config.schema import MessageClass, Purpose
 from gateway.api.texts import encode, encoding_of, text_of
 from gateway.calls.messages import Draft, Explain, Explained
-from gateway.cli.common import DEFAULT_CONFIG, ConfigPath, Json, call, fail, read_config
+from gateway.cli.common import DEFAULT_CONFIG, ConfigPath, Json, call, fail, money, read_config
 from protocol.errors import ContentError
 
 
@@ -21,7 +21,7 @@ def explain(
     text: str,
     source: Annotated[str, Parameter(name="--from", help="The sender.")] = "",
     class_: Annotated[MessageClass | None, Parameter(name="--class", help="Instead of the account's.")] = None,
-    purpose: str = "",
+    purpose: Annotated[Purpose | None, Parameter(help="Instead of the account's.")] = None,
     brand: str = "",
     industry: str = "",
     config: ConfigPath = DEFAULT_CONFIG,
@@ -32,7 +32,9 @@ def explain(
         encoded = encode(text)
     except ContentError as error:
         fail(str(error), 2)
-    draft = Draft(to, encoded.data, encoded.data_coding, encoded.parts, source, class_ or "", purpose, "", brand, industry)
+    draft = Draft(
+        to, encoded.data, encoded.data_coding, encoded.parts, source, class_ or "", purpose or "", "", brand, industry
+    )
     answer = call(read_config(config), Explain(account, draft))
     if not isinstance(answer, Explained):
         fail(getattr(answer, "error", "no answer"), 2)
@@ -48,7 +50,7 @@ def explain(
             print(f"{'REFUSED' if refused else 'ok':<8} {rule:<28} {verdict}")
         print(f"text     {said!r}: {message.content.parts} segments, {encoding_of(message.content.data_coding)}")
         if message.price:
-            print(f"cost     {message.price / 1e6:g} {message.currency}")
+            print(f"cost     {money(message.price)} {message.currency}".rstrip())
         channels = ", ".join(f"{name} (weight {weight}, {state})" for name, weight, state in answer.channels)
         print(f"route    {channels or 'no route'}")
         if answer.next_send_utc:

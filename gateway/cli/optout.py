@@ -50,25 +50,35 @@ def export(file: Path, *, account: str, list_: Kind = "optout", config: ConfigPa
 def import_(file: Path, *, account: str, list_: Kind = "optout", why: str = "", config: ConfigPath = DEFAULT_CONFIG) -> None:
     """Read recipients from a CSV file: the column `number`, or the first one."""
     try:
-        rows = list(csv.reader(file.open(newline="", encoding="utf-8-sig")))
+        with file.open(newline="", encoding="utf-8-sig") as lines:
+            rows = list(csv.reader(lines))
     except OSError as error:
         fail(f"{file}: {error.strerror}", 2)
+    except (UnicodeDecodeError, csv.Error) as error:
+        fail(f"{file}: no CSV in UTF-8: {error}", 2)
     if not rows:
         fail(f"{file} is empty", 2)
     head = [name.strip().lower() for name in rows[0]]
     at = head.index("number") if "number" in head else 0
     body = rows[1:] if "number" in head else rows
     numbers = [row[at].strip() for row in body if len(row) > at and row[at].strip()]
-    for start in range(0, len(numbers), PAGE):
-        _change(config, list_, account, numbers[start : start + PAGE], [], why or f"import of {file.name}")
+    _change(config, list_, account, numbers, [], why or f"import of {file.name}")
 
 
 def _change(config: ConfigPath, kind: str, account: str, add: list[str], remove: list[str], why: str) -> None:
-    ask = ChangeMembers(kind, account, add, remove, f"command line, {getpass.getuser()}", why)
-    answer = call(read_config(config), ask)
-    assert isinstance(answer, Done)
-    print(f"{answer.count} numbers" + (f", {answer.error}" if answer.error else ""))
-    if answer.error and not answer.count:
+    """In pieces, so that nobody waits for a long list; what is no number keeps the others back in none of them."""
+    settings = read_config(config)
+    changed, by = 0, f"command line, {getpass.getuser()}"
+    for start in range(0, max(len(add), len(remove)), PAGE):
+        end = start + PAGE
+        answer = call(settings, ChangeMembers(kind, account, add[start:end], remove[start:end], by, why))
+        assert isinstance(answer, Done)
+        if answer.error.startswith("no list"):
+            fail(answer.error)
+        changed += answer.count
+    bad = len(add) + len(remove) - changed
+    print(f"{changed} numbers" + (f", {bad} are no numbers" if bad else ""))
+    if bad and not changed:
         sys.exit(1)
 
 

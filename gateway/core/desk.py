@@ -3,7 +3,7 @@
 A message that has left us cannot be cancelled or replaced: the answer is the failure status of the command.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 import msgspec
@@ -19,13 +19,22 @@ from protocol.status import Status
 from protocol.times import absolute
 from protocol.validate import submit_status, user_data
 from routing.policy.numbers import normal_number
+from routing.policy.screen import Screen
+from routing.policy.verdict import Refusal
 from routing.records import Message
 
 
 class Desk:
-    """`spread` takes what a change brings about (notices of cancelled messages)."""
+    """`spread` takes what a change brings about (notices of cancelled messages); `screens` are the rules of accounts."""
 
-    def __init__(self, store: Storage, clock: Clock, spread: Callable[[Settled], None]) -> None:
+    def __init__(
+        self,
+        store: Storage,
+        clock: Clock,
+        spread: Callable[[Settled], None],
+        screens: Callable[[], Mapping[str, Screen]] = dict,
+    ) -> None:
+        self._screens = screens
         self._store = store
         self._clock = clock
         self._spread = spread
@@ -90,7 +99,11 @@ class Desk:
                 return response_to(pdu, Status.RINVMSGLEN)
             if (expires or message.expires_utc) <= (not_before or message.due_utc):
                 return response_to(pdu, Status.RINVEXPIRY)
-            changes.append(Change(message.id, fields))
+            rules = self._screens().get(message.account)
+            judged = fields if rules is None else rules.changed(message, fields, self._clock.utc())
+            if isinstance(judged, Refusal):
+                return response_to(pdu, Status.RREPLACEFAIL)
+            changes.append(Change(message.id, judged))
         done, settled = await self._store.change(changes)
         self._spread(settled)
         return ReplaceSmResp(pdu.sequence, 0 if any(done) else Status.RREPLACEFAIL)

@@ -5,7 +5,7 @@ import msgspec
 from config.schema import CLASSES, Account, Config
 from gateway.calls.messages import Draft, Submit
 from gateway.core.blanks import Blanks
-from protocol.address import TON_INTERNATIONAL, Address, sender
+from protocol.address import TON_INTERNATIONAL, TON_UNKNOWN, Address, sender
 from protocol.errors import ContentError
 from routing.ids import IdMaker
 from routing.policy.numbers import normal_number
@@ -35,7 +35,9 @@ class Drafts:
 
     def _message(self, draft: Draft, submit: Submit, account: Account, blank: Message, batch_id: str, tell: bool) -> Message:
         utc = submit.arrival_utc
-        to = normal_number(draft.to, account.country_code) or draft.to  # what is no number, the screen refuses
+        to = normal_number(draft.to, account.country_code)
+        dest_ton = TON_INTERNATIONAL if to else TON_UNKNOWN
+        to = to or draft.to  # what is no number, the screen refuses
         number = self._ids.make(to)
         source = _source(draft.source)
         message = msgspec.structs.replace(
@@ -54,7 +56,7 @@ class Drafts:
             source_npi=source.npi,
             source=source.addr,
             destination=to,
-            dest_ton=TON_INTERNATIONAL,
+            dest_ton=dest_ton,
             dest_npi=1,
             content=Content(draft.data, draft.data_coding, parts=draft.parts),
             registered_delivery=int(tell),

@@ -6,6 +6,7 @@ from typing import Protocol
 from config.schema import Channel
 from gateway import log
 from gateway.clock import Clock
+from gateway.core.submission import concat_of
 from gateway.store.base import CarrierReceipt, MobileOriginated, Outcome
 from protocol import receipt
 from protocol.ids import canonical_id
@@ -14,7 +15,7 @@ from protocol.spoken import spoken_text
 from protocol.tlv import Tag, get_int
 from protocol.validate import user_data
 from routing.ids import IdMaker
-from routing.records import Notice
+from routing.records import Content, Notice
 
 _USER_MESSAGE_REFERENCE = int(Tag.USER_MESSAGE_REFERENCE)
 
@@ -25,8 +26,8 @@ class Hearing(Protocol):
     def account_of(self, destination: str) -> str:
         """The account whose number a subscriber wrote to; empty when it is nobody's."""
 
-    def hear(self, account: str, subscriber: str, destination: str, text: str) -> Sequence[Outcome]:
-        """What the reply changes."""
+    def hear(self, account: str, subscriber: str, destination: str, text: str, ton: int = 0) -> Sequence[Outcome]:
+        """What the reply changes. `ton`: the subscriber's type of number."""
 
 
 class Incoming:
@@ -79,8 +80,10 @@ class Incoming:
         heard: Sequence[Outcome] = ()
         if self._replies is not None:
             account = self._replies.account_of(pdu.destination_addr) or account
-            text = spoken_text(user_data(pdu), pdu.data_coding, pdu.esm_class)
-            heard = self._replies.hear(account, pdu.source_addr, pdu.destination_addr, text)
+            data = user_data(pdu)
+            if concat_of(Content(data, esm_class=pdu.esm_class), pdu.tlvs) is None:  # a part of a text is no reply
+                text = spoken_text(data, pdu.data_coding, pdu.esm_class)
+                heard = self._replies.hear(account, pdu.source_addr, pdu.destination_addr, text, pdu.source_addr_ton)
         if not account:
             self._log.warning(
                 "a subscriber's message has no taker: set mo_account for the channel", source=log.mask(pdu.source_addr)

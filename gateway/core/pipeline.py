@@ -33,6 +33,7 @@ from gateway.core.storage import NotStoredError, Storage
 from gateway.core.submission import Submission
 from gateway.store.base import Abandoned, Admission, Begun, Change, Due, Final, Finish, Outcome, RequestRecord, Settled
 from gateway.store.recovery import Recovered
+from gateway.store.states import NO_RECEIPT
 from protocol.reassembly import Reassembler
 from protocol.spoken import spoken_text
 from protocol.status import Status
@@ -53,6 +54,7 @@ SCAN_MAX = 2_000
 """Messages planned in one go: planning must not hold up the loop."""
 PAGE = 5_000
 """Messages brought from the store in one go."""
+NOT_AGAIN = "quiet_hours: windows (it does not open again in time)"
 RETRY_S = 1.0
 CLOCK_S = 0.1
 SHARE_OF_QUEUE = {"verification": 1.0, "notification": 0.95, "marketing": 0.9}
@@ -107,9 +109,10 @@ class Pipeline:
         self.routes = RouteTable(config.routes)
         policies = {policy.name: policy for policy in config.policies}
         words = {name: read_words(policy.keywords.words_file) for name, policy in policies.items()}
+        validity_s: dict[str, float] = {name: getattr(config.classes, name).validity_s for name in CLASSES}
         self.screens = {
-            account.system_id: Screen(account, policy := policy_of(account, policies), words[policy.name] if policy else ())
-            for account in config.accounts
+            one.system_id: Screen(one, policy := policy_of(one, policies), words[policy.name] if policy else (), validity_s)
+            for one in config.accounts
         }
         codes = config.classes.verification
         self._second = SecondTries(codes.resend_after_s, codes.resend_share_max)
@@ -168,7 +171,7 @@ class Pipeline:
         """Remember which rule refused a message, for its answer and for the counts."""
         message = submission.messages[at]
         self.refused[message.class_, refusal.reason] += 1
-        submission.refusals = {**submission.refusals, at: refusal}
+        submission.refusals[at] = refusal
         return refusal.status
 
     async def _admit(self, submissions: list[Submission], by_front: dict[Front, list[Submission]]) -> None:
@@ -215,7 +218,7 @@ class Pipeline:
         rules = self.screens[message.account]
         guards = rules.guards(message, utc)
         if message.price:
-            for purse, amount in rules.purses(message.account, message.not_before_utc or utc).items():
+            for purse, amount in rules.purses(message, utc).items():
                 self.store.open_purse(purse, amount)
         return Admission(message, guards)
 
@@ -438,19 +441,19 @@ class Pipeline:
         ended: list[Outcome] = []
         for message in late:
             rules = self.screens.get(message.account)
-            opening = None if rules is None else rules.opening_after(message, utc)
-            if opening is None:
-                ended.append(Finish(message.id, MessageState.BLOCKED, "quiet_hours: its send window does not open again"))
-                continue
-            start, end = opening
-            validity = message.expires_utc - (message.due_utc or message.arrival_utc)
-            fields: dict[str, object] = {"not_before_utc": start, "due_utc": start, "window_end_utc": end}
-            changes.append(Change(message.id, {**fields, "expires_utc": start + validity}))
+            fields = None if rules is None else rules.later(message, utc)
+            if fields is None:
+                ended.append(Finish(message.id, MessageState.BLOCKED, NOT_AGAIN))
+            else:
+                changes.append(Change(message.id, fields))
+        if changes:
+            done, settled = await self.store.change(changes)
+            self.spread(settled)
+            # An attempt before this one may have delivered it: its receipt is waited for, nothing is sent once more.
+            out = [one.message_id for one, changed in zip(changes, done, strict=True) if not changed]
+            ended += [Finish(one, MessageState.UNKNOWN, NO_RECEIPT) for one in out]
         if ended:
             self.report(Report(ended))
-        if changes:
-            _, settled = await self.store.change(changes)
-            self.spread(settled)
 
     async def _page_in(self) -> None:
         """Queued messages beyond the working set come from the store as those before them have left."""

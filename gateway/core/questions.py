@@ -20,8 +20,9 @@ from gateway.core.rules import Rules
 from gateway.store.base import Change
 from gateway.store.documents import document_key
 from gateway.store.record import Record
-from gateway.store.states import event_of
+from gateway.store.states import NOT_LEFT, event_of
 from routing.ids import EPOCH_MS
+from routing.policy.verdict import Refusal
 from routing.records import Message, Notice
 
 CHUNK = 2_000
@@ -128,7 +129,17 @@ class Questions:
         found = await self._own(account, message_id)
         if not found:
             return calls.Changed(False)
-        fields = None if wish is None else _moved(found[0].message, wish, self._clock.utc())
+        fields: dict[str, object] | None = None
+        if wish is not None and found[0].message.state in NOT_LEFT:
+            message, utc = found[0].message, self._clock.utc()
+            rules = self._pipeline.screens.get(message.account)
+            moved = _moved(message, wish, utc)
+            judged = moved if rules is None else rules.changed(message, moved, utc)
+            if isinstance(judged, Refusal):
+                return calls.Changed(False, found[0], str(judged))
+            fields = judged
+        elif wish is not None:
+            return calls.Changed(False, found[0])
         done, settled = await self._store.change([Change(message_id, fields)])
         self._pipeline.spread(settled)
         found = await self._own(account, message_id)

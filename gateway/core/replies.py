@@ -11,9 +11,13 @@ from gateway import log
 from gateway.clock import Clock
 from gateway.core.audit import Audit
 from gateway.store.base import Membership, Outcome
+from protocol.address import TON_INTERNATIONAL
 from routing.policy.caps import optout_set
-from routing.policy.numbers import normal_number
+from routing.policy.numbers import subscriber_number
 from routing.policy.screen import Screen
+
+HEARD_MAX = 10_000
+HEARD_S = 60.0
 
 
 class Replies:
@@ -33,6 +37,8 @@ class Replies:
         self._is_out = is_out
         self._confirm = confirm
         self._audit = audit
+        self._heard: dict[tuple[str, str], tuple[bool, float]] = {}
+        """What replies asked for just now, and when: lists know it only when the reply is stored."""
         self._log = log.logger()
         self.configure(config)
 
@@ -51,19 +57,30 @@ class Replies:
         found = self._numbers.get(number, "")
         return found or next((name for prefix, name in self._prefixes if number.startswith(prefix)), "")
 
-    def hear(self, account: str, subscriber: str, destination: str, text: str) -> Sequence[Outcome]:
+    def hear(self, account: str, subscriber: str, destination: str, text: str, ton: int = 0) -> Sequence[Outcome]:
         """What the reply changes."""
         rules = self._screens().get(account)
         if rules is None or rules.replies is None:
             return ()
         wish = rules.replies.wish(text)
-        number = normal_number(subscriber, rules.country_code)
+        is_international = ton == TON_INTERNATIONAL or subscriber.startswith("+")
+        number = subscriber_number(subscriber, rules.home_code, is_international=is_international)
         if not wish or not number:
             return ()
         out = wish == "stop"
         name = optout_set(account)
-        if out and not self._is_out(name, number) and rules.replies.confirmation:
+        was_out = self._is_out_now(name, number, out)
+        if out and not was_out and rules.replies.confirmation:
             self._confirm(account, number, destination, rules.replies.confirmation)
         self._audit.note("opted out" if out else "opted in", by="reply", account=account, number=number, word=text.strip()[:40])
         self._log.info("opted out by reply" if out else "opted in by reply", account=account, number=log.mask(number))
         return (Membership(name, number, out),)
+
+    def _is_out_now(self, name: str, number: str, out: bool) -> bool:
+        """Whether somebody has opted out already who says it (again) now."""
+        utc = self._clock.utc()
+        before = self._heard.pop((name, number), None)
+        self._heard[name, number] = out, utc
+        if len(self._heard) > HEARD_MAX:
+            del self._heard[next(iter(self._heard))]
+        return before[0] if before is not None and utc - before[1] < HEARD_S else self._is_out(name, number)

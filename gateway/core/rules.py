@@ -6,14 +6,16 @@ from gateway.core.audit import Audit
 from gateway.core.drafts import Drafts
 from gateway.core.pipeline import Pipeline
 from gateway.store.record import Record
-from routing.policy.caps import BLOCKED, OPTED_OUT, balance_purse, blocked_set, optout_set, refusal_of
-from routing.policy.numbers import normal_number
+from routing.guards import Spend
+from routing.policy.caps import BLOCKED, EVERYBODY, OPTED_OUT, balance_purse, blocked_set, optout_set, refusal_of
+from routing.policy.numbers import listed_number
 from routing.records import MessageState
 
 SETS = {OPTED_OUT: optout_set, BLOCKED: blocked_set}
 COMPLAINTS_SHARE = 0.002
 COMPLAINTS_MIN = 5
 """So few say nothing about a share."""
+CAMPAIGNS_MAX = 10_000
 
 
 class Rules:
@@ -45,12 +47,12 @@ class Rules:
     # -- lists
 
     async def _change_members(self, ask: calls.ChangeMembers) -> calls.Answer:
-        rules = self._pipeline.screens.get(ask.account)
-        if ask.kind not in SETS or rules is None:
+        if not self._has_list(ask.account, ask.kind):
             return calls.Done(f"no list {ask.kind} of {ask.account}")
-        code = rules.country_code
-        add = [number for number in (normal_number(one, code) for one in ask.add) if number]
-        remove = [number for number in (normal_number(one, code) for one in ask.remove) if number]
+        rules = self._pipeline.screens.get(ask.account)
+        code = "" if rules is None else rules.home_code
+        add = [number for number in (listed_number(one, code) for one in ask.add) if number]
+        remove = [number for number in (listed_number(one, code) for one in ask.remove) if number]
         await self._store.members(SETS[ask.kind](ask.account), add, remove)
         for what, numbers in (("added", add), ("removed", remove)):
             if numbers:
@@ -59,9 +61,13 @@ class Rules:
         bad = len(ask.add) + len(ask.remove) - len(add) - len(remove)
         return calls.Done(f"{bad} are no numbers" if bad else "", len(add) + len(remove))
 
+    def _has_list(self, account: str, kind: str) -> bool:
+        """Accounts have both; what everybody is kept from stands on a list of its own, which is the operator's."""
+        return kind in SETS and (account in self._pipeline.screens or (account, kind) == (EVERYBODY, BLOCKED))
+
     async def _list_members(self, ask: calls.ListMembers) -> calls.Answer:
-        if ask.kind not in SETS:
-            return calls.Done(f"there is no list {ask.kind}")
+        if not self._has_list(ask.account, ask.kind):
+            return calls.Done(f"no list {ask.kind} of {ask.account}")
         numbers, total = await self._store.list_members(SETS[ask.kind](ask.account), ask.after, ask.limit)
         return calls.MemberPage(numbers, total)
 
@@ -86,9 +92,10 @@ class Rules:
         steps = [(one.rule, one.told, one.refusal is not None) for one in rules.explain(message, utc)]
         if not any(refused for _, _, refused in steps):
             guards = rules.guards(message, utc)
-            for purse, amount in rules.purses(message.account, message.not_before_utc or utc).items():
-                self._store.open_purse(purse, amount)
+            unopened = rules.purses(message, utc)
             for guard, passes in zip(guards, await self._store.would_pass(guards), strict=True):
+                if isinstance(guard, Spend) and guard.purse in unopened and not self._store.book.guards.has_purse(guard.purse):
+                    passes = guard.amount <= unopened[guard.purse]  # noqa: PLW2901 - nobody has spent of it yet
                 refusal = refusal_of(guard)
                 steps.append((f"{refusal.reason} ({refusal.rule})", "passed" if passes else str(refusal), not passes))
         channels = [
@@ -111,7 +118,9 @@ class Rules:
     def _count_complaint(self, ask: calls.Note) -> None:
         """An alert when complaints are more than two in a thousand of what the account had delivered since the start."""
         key = (ask.account, ask.campaign_id)
-        count = self._complaints[key] = self._complaints.get(key, 0) + 1
+        count = self._complaints[key] = self._complaints.pop(key, 0) + 1
+        if len(self._complaints) > CAMPAIGNS_MAX:
+            del self._complaints[next(iter(self._complaints))]  # the one nobody complained about for longest
         delivered = self._pipeline.delivered[ask.account]
         if count >= COMPLAINTS_MIN and count > COMPLAINTS_SHARE * delivered:
             campaign = ask.campaign_id

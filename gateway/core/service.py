@@ -78,7 +78,7 @@ class Service:
         self._storage = Storage(opened, clock)
         self._notices = Notices(self._storage, clock)
         self.pipeline = Pipeline(config, self._storage, clock, self._deliver)
-        desk, rates = Desk(self._storage, clock, self.pipeline.spread), Rates()
+        desk, rates = Desk(self._storage, clock, self.pipeline.spread, lambda: self.pipeline.screens), Rates()
         self._front = EsmeFront(config, self.pipeline, self._notices, self._reader(config), desk, clock, rates)
         self._control = Control(self.pipeline, self.reload)
         self._outbox = Outbox(self._storage, clock, self.pipeline.report, self._disable)

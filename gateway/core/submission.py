@@ -1,11 +1,11 @@
 """What an SMPP client submits, as messages: the account's defaults, the sender's TLVs, times, parts it cut itself."""
 
 from datetime import UTC, datetime
-from typing import TypeAlias
+from typing import TypeAlias, get_args
 
 import msgspec
 
-from config.schema import CLASSES, Account, Config, MessageClass, MetadataTlvs
+from config.schema import CLASSES, Account, Config, MessageClass, MetadataTlvs, Purpose
 from gateway.core.blanks import Blanks
 from protocol import times, udh
 from protocol.commands import Command
@@ -35,6 +35,8 @@ _OURS = frozenset(
     }
 )
 """TLVs that are not passed on to carriers: read here, or set by us."""
+_ALLOWED: dict[str, tuple[str, ...]] = {"class_": CLASSES, "purpose": get_args(Purpose)}
+"""What rules go by: one they do not know would pass them by."""
 
 
 class AskedAs(msgspec.Struct, frozen=True, gc=False):
@@ -150,12 +152,12 @@ class Reader:
         return moments(pdu.schedule_delivery_time, pdu.validity_period, utc)
 
     def _override(self, message: Message, tlvs: Tlvs) -> bool:
-        """The sender's own class, business ... instead of the account's; False for a class there is not."""
+        """The sender's own class, business ... instead of the account's; False for a class or purpose there is not."""
         for tag, value in tlvs:
             field = self._tag_fields.get(tag)
             if field is not None:
                 text = value.rstrip(b"\0").decode("utf-8", "replace")
-                if field == "class_" and text not in CLASSES:
+                if text not in _ALLOWED.get(field, (text,)):
                     return False
                 setattr(message, field, text)
         return True
@@ -231,7 +233,8 @@ def response_of(submission: Submission) -> Pdu:
     ]
     if submission.command_id == Command.DATA_SM:
         status = submission.statuses[0]
-        return DataSmResp(submission.sequence, status, message_id="" if status else first.public_id)
+        tlvs = told(submission.refusals[0]) if submission.refusals else ()
+        return DataSmResp(submission.sequence, status, tlvs, message_id="" if status else first.public_id)
     if len(failed) == len(submission.messages):
         return SubmitMultiResp(submission.sequence, failed[0].status)
     return SubmitMultiResp(submission.sequence, message_id=first.public_id, unsuccess=tuple(failed))
@@ -239,5 +242,10 @@ def response_of(submission: Submission) -> Pdu:
 
 def refused_submit(sequence: int, refusal: Refusal) -> SubmitSmResp:
     """The answer to a submit_sm that a rule refused; the rule is named in additional_status_info_text (5.0 section 4.8.4.1)."""
+    return SubmitSmResp(sequence, refusal.status, told(refusal))
+
+
+def told(refusal: Refusal) -> Tlvs:
+    """The rule in words."""
     words = str(refusal).encode("ascii", "replace")[:INFO_MAX] + b"\0"
-    return SubmitSmResp(sequence, refusal.status, ((int(Tag.ADDITIONAL_STATUS_INFO_TEXT), words),))
+    return ((int(Tag.ADDITIONAL_STATUS_INFO_TEXT), words),)

@@ -43,6 +43,8 @@ PENDING_MAX, PENDING_OCTETS_MAX = 100_000, 128_000_000
 ACCEPT_AGAIN_S = 0.1
 WRITE_BUFFER_MAX = 128_000_000
 EVERYBODY = "*"
+OWN = 0
+"""The session of messages nobody handed in; workers count from 1."""
 _TAKEN = msgspec.msgpack.Decoder(Taken)
 _ENCODER = msgspec.msgpack.Encoder()
 
@@ -257,7 +259,7 @@ class Workers:
         submit = Submit(account, [draft], self._clock.now(), self._clock.utc())
         messages = self._drafts.messages(submit, found, "", tell=False)
         self._pending += len(messages)
-        self._pipeline.submissions.put([(self, Submission(0, 0, 0, messages))])
+        self._pipeline.submissions.put([(self, Submission(OWN, 0, 0, messages))])
 
     def _may_come(self, submit: Submit, account: Account | None, now: float) -> tuple[int, float]:
         """(command_status, seconds) that refuse a request as a whole; repeats of an accepted one do not come here."""
@@ -341,6 +343,9 @@ class Workers:
             if submission.asked_as is not None and submission.asked_as.key and submission.messages:
                 self._running.pop(request_key(submission.messages[0].account, submission.asked_as.key), None)
             worker = self._workers.get(submission.session)
+            if submission.session == OWN and any(submission.statuses):
+                why = next(map(str, submission.refusals.values()), "it could not be stored")
+                self._log.warning("a message of our own was refused", account=submission.messages[0].account, reason=why)
             if worker is None:
                 continue  # accepted is accepted: its client will ask again, with the same key
             touched[worker.number] = worker

@@ -149,7 +149,10 @@ class Book(Telling):
             return False
         if first and (why := recheck(record, self.guards, utc)):
             if why is WINDOW_CLOSED:
-                done.requeue.append(message)
+                if not done.requeue or done.requeue[-1] is not message:  # all its parts ask, one after the other
+                    done.requeue.append(message)
+            elif states.open_elsewhere(record.attempts, attempt.key.number):
+                self._end(record, MessageState.UNKNOWN, states.NO_RECEIPT, done, utc)
             else:
                 self._end(record, MessageState.BLOCKED, why, done, utc)
             return False

@@ -77,13 +77,15 @@ class GuardBook:
     def _pass_window(self, guard: Window, utc: float) -> bool:
         key = window_key(guard)
         at = guard.at_utc or utc
-        floor, ceiling = at - guard.period_s, at + guard.period_s
         times = self.held.get(key, _NONE)
-        if times and times[0] <= floor and not guard.at_utc:
-            times = [one for one in times if one > floor]
-        if sum(floor < one < ceiling for one in times) >= guard.limit:
+        if _full(times, at, guard):
             return False
-        self._put(key, [*times, at])
+        if times and times[0] <= utc - guard.period_s:  # they matter to nothing that comes
+            times = [one for one in times if one > utc - guard.period_s]
+        times = [*times, at]
+        if len(times) > 1 and times[-2] > at:  # in order, also with those that come due later
+            times.sort()
+        self._put(key, times)
         return True
 
     def release(self, guards: Iterable[Guard], utc: float) -> None:
@@ -153,11 +155,15 @@ class GuardBook:
         return {key[len(start) :]: bool(value) for key, value in self.held.items() if key.startswith(start)}
 
     def would_pass(self, guard: Guard, utc: float) -> bool:
-        """Whether it lets pass; what it took is given back at once."""
-        if not self._pass(guard, utc):
-            return False
-        self._return(guard, utc)
-        return True
+        """Whether it lets pass; nothing is taken."""
+        if isinstance(guard, Window):
+            return not _full(self.held.get(window_key(guard), _NONE), guard.at_utc or utc, guard)
+        if isinstance(guard, Unique):
+            times = self.held.get("u" + guard.key)
+            return not times or times[0] <= utc
+        if isinstance(guard, Member):
+            return bool(self.held.get(member_key(guard.set_name, guard.key))) == guard.must_be
+        return self.sums.get("p" + guard.purse, 0) >= guard.amount
 
     def has_purse(self, purse: str) -> bool:
         """Whether anything was ever put into it."""
@@ -212,6 +218,14 @@ class GuardBook:
         """Hold these no longer; the durable map has them."""
         for key in keys:
             self.held.pop(key, None)
+
+
+def _full(times: Times, at: float, guard: Window) -> bool:
+    """Whether so many count within a period of `at` that no more may."""
+    if len(times) < guard.limit:
+        return False
+    floor, ceiling = at - guard.period_s, at + guard.period_s
+    return sum(floor < one < ceiling for one in times) >= guard.limit
 
 
 def useful(key: str, times: Times, utc: float) -> bool:

@@ -70,6 +70,11 @@ def refusal_of(guard: Guard) -> Refusal:
     return Refusal(REASONS.get(kind, "account"), rule, WORDS.get(kind, ""))
 
 
+def due_after(message: Message, utc: float) -> float:
+    """When a message that waits comes due; 0: now. A part of a group that is not whole yet waits for nothing but the others."""
+    return message.due_utc if message.due_utc > utc else 0.0
+
+
 class CapRule:
     """One frequency cap, compiled."""
 
@@ -86,12 +91,12 @@ class CapRule:
         """Whether it counts."""
         return (not self.classes or message.class_ in self.classes) and (not self.purposes or message.purpose in self.purposes)
 
-    def guard(self, message: Message, utc: float) -> Window:
-        """What must hold for a message that counts at `utc`."""
+    def guard(self, message: Message, utc: float, due_utc: float) -> Window:
+        """What must hold for a message that is accepted at `utc` and counts then, or when it comes due."""
         key = f"{self._start}{self._whose(message)}{SEPARATOR}{message.destination}"
         if self._calendar:
-            key = f"{key}{SEPARATOR}{self._bucket(message.destination, utc)}"
-        return Window(key, self.cap.limit, self._period_s, message.not_before_utc)
+            key = f"{key}{SEPARATOR}{self._bucket(message.destination, due_utc or utc)}"
+        return Window(key, self.cap.limit, self._period_s, due_utc)
 
     def _whose(self, message: Message) -> str:
         per = self.cap.per
@@ -99,7 +104,9 @@ class CapRule:
             return message.account
         if per == "brand":
             return f"{message.account}/{message.brand}"
-        return message.business or message.account if per == "business" else EVERYBODY
+        if per == "business":  # an account without one is a business of its own, whatever others call theirs
+            return f"b/{message.business}" if message.business else f"a/{message.account}"
+        return EVERYBODY
 
     def _bucket(self, number: str, utc: float) -> str:
         zone = self._zone or zone_of(country_code_of(number)) or UTC
@@ -128,24 +135,35 @@ class GuardMaker:
         self._zone = ZoneInfo(policy.budget.timezone)
 
     def guards(self, message: Message, utc: float) -> tuple[Guard, ...]:
-        """What must hold for this message, in the order in which refusals are told."""
-        at = message.not_before_utc or utc
+        """What must hold for this message, in the order in which refusals are told.
+
+        Of parts that the sender cut the first counts for all; each is paid for, and none goes to who is on a list.
+        """
+        due_utc = due_after(message, utc)
         account, number = message.account, message.destination
         found: list[Guard] = [Member(blocked_set(account), number), Member(blocked_set(EVERYBODY), number)]
         if message.class_ in self._stopped:
             found.append(Member(optout_set(account), number))
+        if message.part_of is None or message.part_of.seq == 1:
+            found += self._counting(message, utc, due_utc)
+        found += self._money(message, due_utc or utc)
+        return tuple(found)
+
+    def _counting(self, message: Message, utc: float, due_utc: float) -> list[Guard]:
+        """Duplicates, caps and speed."""
+        account, number = message.account, message.destination
+        found: list[Guard] = []
         if self._dedupe_s and (not self._dedupe_classes or message.class_ in self._dedupe_classes):
             said = blake2b(message.content.data, digest_size=9).hexdigest()
             found.append(
                 Unique(
                     f"dedupe{SEPARATOR}{account}{SEPARATOR}{message.source}{SEPARATOR}{number}{SEPARATOR}{said}",
-                    at + self._dedupe_s,
+                    (due_utc or utc) + self._dedupe_s,
                 )
             )
-        found += [rule.guard(message, at) for rule in self.caps if rule.applies(message)]
+        found += [rule.guard(message, utc, due_utc) for rule in self.caps if rule.applies(message)]
         found += self._speed(message)
-        found += self._money(message, at)
-        return tuple(found)
+        return found
 
     def _speed(self, message: Message) -> list[Guard]:
         rule, number = self._velocity, message.destination
@@ -168,11 +186,14 @@ class GuardMaker:
         found: list[Guard] = []
         if budget.prepaid:
             found.append(Spend(balance_purse(message.account), message.price))
-        found += [Spend(purse, message.price) for purse in self.purses(message.account, at)]
+        found += [Spend(purse, message.price) for purse in self._purses(message.account, at)]
         return found
 
-    def purses(self, account: str, at: float) -> dict[str, int]:
-        """Budgets of the day and the month, with what is in them at first."""
+    def purses(self, message: Message, utc: float) -> dict[str, int]:
+        """Budgets of the day and the month it is paid from, with what is in them at first."""
+        return self._purses(message.account, due_after(message, utc) or utc)
+
+    def _purses(self, account: str, at: float) -> dict[str, int]:
         budget = self._policy.budget
         if not (budget.daily_max or budget.monthly_max):
             return {}

@@ -1,15 +1,30 @@
-"""Web addresses in texts: well-formed, and of domains that are allowed."""
+"""Web addresses in texts: well-formed, and of domains that are allowed.
+
+Where domains are given, what phones make a link of counts too: other schemes, and names without any (t.cn/x, shop.com).
+"""
 
 import re
+import unicodedata
 
 from config.policy import Links
 from routing.policy.verdict import Refusal
 
-_LINK = re.compile(r"(?:https?://|www\.)[^\s<>\"'，。；！？、）】]+", re.IGNORECASE)
-_HOST = re.compile(r"(?:https?://)?(?:[^/@]*@)?([^/:?#]+)(?::(\d+))?(?:[/?#]|$)", re.IGNORECASE)
-_USER = re.compile(r"(?:https?://)?[^/]*@", re.IGNORECASE)
+_CHARACTERS = r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]"
+_LINK = re.compile(rf"(?:https?://|www\.){_CHARACTERS}*", re.IGNORECASE)
+_ANY_LINK = re.compile(
+    rf"(?:[a-z][a-z0-9+.-]*://|www\.){_CHARACTERS}*"
+    rf"|(?<![a-z0-9@._-])(?:[a-z0-9](?:[a-z0-9-]{{0,61}}[a-z0-9])?\.)+"
+    rf"(?:[a-z]{{2,24}}(?::[0-9]+)?/{_CHARACTERS}*"
+    rf"|(?:com|net|org|cn|cc|io|info|biz|top|xyz|vip|app|shop|site|online|club|live|link)(?![a-z0-9@-]|\.[a-z]))",
+    re.IGNORECASE | re.ASCII,
+)
+_BEHIND = ".,:;!?'*_~"
+"""What a sentence puts behind a link."""
+_HOST = re.compile(r"(?:https?://)?(?:[^/?#@]*@)?([^/:?#]*)(?::([0-9]*))?(?:[/?#]|$)", re.IGNORECASE)
+_USER = re.compile(r"(?:https?://)?[^/?#]*@", re.IGNORECASE)
 """A user before the host makes another host look like it."""
 _NAME = re.compile(r"(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$", re.IGNORECASE)
+PORT_MAX = 65_535
 
 
 class LinkRule:
@@ -17,23 +32,42 @@ class LinkRule:
 
     def __init__(self, rule: Links) -> None:
         self._on = rule.check or bool(rule.domains)
-        self._domains = tuple(one.lower().lstrip(".") for one in rule.domains)
+        self._domains = tuple(one.lower().strip(".") for one in rule.domains)
         self._classes = frozenset(rule.classes)
+        self._link = _ANY_LINK if self._domains else _LINK
 
     def applies(self, class_: str) -> bool:
         """Whether texts of this class are looked at."""
         return self._on and (not self._classes or class_ in self._classes)
 
-    def check(self, text: str) -> Refusal | None:
-        """Why this text may not be sent."""
-        if "://" not in text and "www." not in text.lower():
+    def check(self, text: str, said: str) -> Refusal | None:
+        """Why this text may not be sent. `said`: its plain form."""
+        if "." not in said and "://" not in said:
             return None
-        for match in _LINK.finditer(text):
-            link = match[0]
+        if not text.isascii():
+            text = unicodedata.normalize("NFKC", text)
+        for match in self._link.finditer(text):
+            link = _without_end(match[0])
             host = _HOST.match(link)
-            if host is None or not _NAME.match(host[1]) or int(host[2] or "1") > 65_535 or _USER.match(link):
+            port = host[2] if host is not None else None
+            if host is None or not _NAME.match(host[1]) or not _is_port(port) or _USER.match(link):
                 return Refusal("link", "links", f"{link[:60]} is no web address")
             name = host[1].lower()
             if self._domains and not any(name == one or name.endswith(f".{one}") for one in self._domains):
                 return Refusal("link", "links", f"{name} is none of the allowed domains")
         return None
+
+
+def _without_end(link: str) -> str:
+    """A link without the punctuation behind it, and without a bracket that was opened before it."""
+    while link:
+        last = link[-1]
+        unopened = (last == ")" and link.count("(") < link.count(")")) or (last == "]" and link.count("[") < link.count("]"))
+        if not unopened and last not in _BEHIND:
+            break
+        link = link[:-1]
+    return link
+
+
+def _is_port(port: str | None) -> bool:
+    return port is None or (port.isdigit() and len(port) < 6 and 0 < int(port) <= PORT_MAX)

@@ -9,7 +9,7 @@ number and sender one by one, and by their whole text once all are there (`check
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -18,33 +18,42 @@ from config.schema import Account
 from protocol.address import TON_INTERNATIONAL
 from protocol.errors import ContentError
 from protocol.segment import split_octets
-from protocol.text import UCS2, decode_text, encode_text
+from protocol.spoken import spoken_text
+from protocol.text import coding, decode_text, encode_text
 from protocol.udh import UDHI
 from routing.guards import Guard
 from routing.policy.caps import GuardMaker
 from routing.policy.hints import HintRule
 from routing.policy.links import LinkRule
 from routing.policy.lists import Lists
-from routing.policy.numbers import normal_number, possible
+from routing.policy.numbers import normal_number, one_spelling
 from routing.policy.replies import Replies
 from routing.policy.signature import SignatureRule
 from routing.policy.verdict import Refusal
-from routing.policy.windows import WindowRule
+from routing.policy.windows import Opening, WindowRule
 from routing.policy.words import Words, plain
 from routing.records import Message, MessageState
 
 DEFAULT_POLICY = "default"
+MOVING = ("content", "not_before_utc", "due_utc", "expires_utc", "window_end_utc")
+SAME_S = 0.001
+"""Validities that differ by less are the same."""
+CLASSED = 0x10
+"""The bit of data_coding that says: the last two bits are a message class (3GPP TS 23.038 section 4)."""
 
 
 class Look:
-    """A message that is being judged, with its text once somebody asks for it."""
+    """A message that is being judged, with its text once somebody asks for it. `parts` stands for all of them, when `text` is
+    the text of several that their sender cut.
+    """
 
-    __slots__ = ("_plain", "_text", "changed", "message", "utc")
+    __slots__ = ("_plain", "_text", "changed", "message", "parts", "utc")
 
-    def __init__(self, message: Message, utc: float) -> None:
+    def __init__(self, message: Message, utc: float, text: str | None = None, parts: int = 0) -> None:
         self.message = message
         self.utc = utc
-        self._text: str | None = None
+        self.parts = parts
+        self._text = text
         self._plain: str | None = None
         self.changed = False
 
@@ -53,7 +62,8 @@ class Look:
         """What it says."""
         if self._text is None:
             content = self.message.content
-            self._text = decode_text(content.data, content.data_coding)
+            data, data_coding, esm_class = content.data, content.data_coding, content.esm_class
+            self._text = spoken_text(data, data_coding, esm_class) if esm_class & UDHI else decode_text(data, data_coding)
         return self._text
 
     @property
@@ -63,19 +73,27 @@ class Look:
             self._plain = plain(self.text)
         return self._plain
 
+    @property
+    def fixed(self) -> bool:
+        """Whether nothing can be added: it came in parts, has a header, or is no text."""
+        content = self.message.content
+        return bool(self.parts or content.esm_class & UDHI or coding(content.data_coding).alphabet == "binary")
+
     def say(self, text: str) -> None:
         """It says something else now."""
-        if text is not self._text and text != self._text:
-            self._text, self._plain = text, None
-            self.changed = True
+        self._text, self._plain = text, None
+        self.changed = True
 
     def encode(self) -> None:
         """Write a changed text back. Raises ContentError when it is too long for 255 parts."""
         content = self.message.content
-        if content.data_coding == UCS2:
-            data_coding, data = UCS2, self.text.encode("utf-16-be")
+        old = coding(content.data_coding)
+        if old.alphabet == "utf-16-be":
+            data_coding, data = content.data_coding, self.text.encode("utf-16-be")
         else:
             data_coding, data = encode_text(self.text)
+            if old.message_class is not None:  # a flash message stays one
+                data_coding |= CLASSED | old.message_class
         parts = 1 if len(data) <= 140 else len(split_octets(data, data_coding))
         self.message.content = msgspec.structs.replace(content, data=data, data_coding=data_coding, parts=parts)
         self.changed = False
@@ -98,12 +116,23 @@ class Step(NamedTuple):
 
 
 class Screen:
-    """The rules of one account, compiled. `words`: those of keywords.words_file. Raises BadPatternError, KeyError, and what
-    ZoneInfo raises for a zone there is not.
+    """The rules of one account, compiled. `words`: those of keywords.words_file; `validity_s`: by class, where a sender asks
+    for none. Raises BadPatternError, KeyError, and what ZoneInfo raises for a zone there is not.
     """
 
-    def __init__(self, account: Account, policy: Policy | None = None, words: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        account: Account,
+        policy: Policy | None = None,
+        words: Iterable[str] = (),
+        validity_s: Mapping[str, float] | None = None,
+    ) -> None:
         self.country_code = account.country_code
+        self.home_code = account.country_code
+        """For numbers in local form; the policy's country, where it allows but one."""
+        if policy is not None and not self.home_code and len(policy.countries) == 1:
+            self.home_code = policy.countries[0]
+        self._validity_s = validity_s or {}
         self._any_source = not account.source_addresses
         self._sources = frozenset(one for one in account.source_addresses if not one.endswith("*"))
         self._source_prefixes = tuple(one[:-1] for one in account.source_addresses if one.endswith("*"))
@@ -135,10 +164,14 @@ class Screen:
             self._of_text.append(("links", self._linked))
         if self._words:
             self._of_text.append(("keywords", self._worded))
+        added: list[tuple[str, Rule]] = []
         if policy.signature.mode != "off":
-            self._of_text.append(("signature", self._signed))
+            added.append(("signature", self._signed))
         if policy.opt_out_hint.mode != "off":
-            self._of_text.append(("opt_out_hint", self._hinted))
+            added.append(("opt_out_hint", self._hinted))
+        if policy.signature.position == "tail":
+            added.reverse()  # what is added last stands last
+        self._of_text += added
         if any(rule.cap.mark for rule in self._guards.caps):
             self._of_text.append(("caps", self._marked))
         if min(self._segments.values()) < 255:
@@ -151,9 +184,12 @@ class Screen:
         refusal = self._sender(message) or self._number(message)
         if refusal is not None or self.policy is None:
             return refusal
+        return self._check(message, utc)
+
+    def _check(self, message: Message, utc: float) -> Refusal | None:
+        """The policy, for a message from a sender it may have to a number in its normal form."""
         look = Look(message, utc)
-        in_parts = message.part_of is not None or message.content.esm_class & UDHI
-        for _, rule in self._rules if in_parts else self._all:
+        for _, rule in self._all if message.part_of is None else self._rules:
             refusal = rule(look)
             if refusal is not None:
                 return refusal
@@ -163,26 +199,20 @@ class Screen:
 
     def check_whole(self, parts: list[Message], text: str, utc: float) -> Refusal | None:
         """A message the sender cut itself, now that all of it is here. Nothing can be added to it any more."""
-        look = Look(parts[0], utc)
-        look.say(text)
-        look.changed = False
+        look = Look(parts[0], utc, text, sum(one.content.parts for one in parts))
         for _, rule in self._of_text:
             refusal = rule(look)
             if refusal is not None:
                 return refusal
-        if look.changed:
-            return Refusal("signature", "signature", "a text in parts must be signed, and say how to opt out, by its sender")
         return None
 
     def guards(self, message: Message, utc: float) -> tuple[Guard, ...]:
-        """What must hold when it is stored. Of parts the first stands for all."""
-        if self._guards is None or (message.part_of is not None and message.part_of.seq != 1):
-            return ()
-        return self._guards.guards(message, utc)
+        """What must hold when it is stored."""
+        return () if self._guards is None else self._guards.guards(message, utc)
 
-    def purses(self, account: str, at: float) -> dict[str, int]:
+    def purses(self, message: Message, utc: float) -> dict[str, int]:
         """Budgets that must exist before the guards are checked."""
-        return {} if self._guards is None else self._guards.purses(account, at)
+        return {} if self._guards is None else self._guards.purses(message, utc)
 
     def explain(self, message: Message, utc: float) -> list[Step]:
         """Every rule in order with its verdict; the message changes as `check` would change it."""
@@ -194,19 +224,57 @@ class Screen:
             before = look.text
             refusal = rule(look)
             steps.append(_step(name, refusal, "" if look.text == before else f"the text is now {look.text!r}"))
-        if look.changed:
-            _encoded(look)
+        if look.changed and (refusal := _encoded(look)) is not None:
+            steps.append(_step("segments_max", refusal))
         if self._windows:
             refusal = self._timed(look)
             held = message.state is MessageState.SCHEDULED
             steps.append(_step("windows", refusal, "it waits until the window opens" if held else ""))
         return steps
 
-    def opening_after(self, message: Message, utc: float) -> tuple[float, float] | None:
-        """(from, until) of the next window of a message whose window has closed; None when none of its windows opens."""
+    def later(self, message: Message, utc: float) -> dict[str, object] | None:
+        """When a message goes whose window closed before it left, as fields of it; None: not any more."""
         rule = self._window_of(message)
-        opening = None if rule is None else rule.opening(message.destination, utc)
-        return None if opening is None else (max(opening.start_utc, utc), opening.end_utc)
+        opening = Opening(utc, 0.0) if rule is None else rule.opening(message.destination, utc)  # rules may have changed
+        if opening is None:
+            return None
+        start = max(opening.start_utc, utc)
+        expires = self._expiry(message, start, utc)
+        if expires <= start:
+            return None
+        return {"not_before_utc": start, "due_utc": start, "window_end_utc": opening.end_utc, "expires_utc": expires}
+
+    def changed(self, message: Message, fields: dict[str, object], utc: float) -> dict[str, object] | Refusal:
+        """What its sender wants changed of a message that waits, as the rules would have it; or why not.
+
+        They are asked as for a new one, or a text and a time nobody would have accepted could follow one that was.
+        """
+        if self.policy is None:
+            return fields
+        after = msgspec.structs.replace(message, window_end_utc=0.0, **fields)
+        if "content" not in fields:
+            refusal = self._timed(Look(after, utc))
+        elif message.part_of is not None:
+            refusal = Refusal("account", "replace", "a part of a text cannot be replaced alone")
+        else:
+            refusal = self._check(after, utc)
+            if refusal is None and message.price and after.content.parts > message.content.parts:
+                refusal = Refusal("quota", "budget", "it has more segments than were paid for")
+        if refusal is not None:
+            return refusal
+        if message.group_whole:
+            after.not_before_utc = after.due_utc
+        return {**fields, **{name: new for name in MOVING if (new := getattr(after, name)) != getattr(message, name)}}
+
+    def _expiry(self, message: Message, start: float, utc: float) -> float:
+        """Until when a message is worth sending that goes at `start`: a validity of ours counts from then, its sender's word
+        is what it is.
+        """
+        due = message.due_utc or message.arrival_utc or utc
+        ours = self._validity_s.get(message.class_)
+        if ours is not None and abs(message.expires_utc - due - ours) > SAME_S:
+            return message.expires_utc
+        return message.expires_utc + max(0.0, start - due)
 
     # -- the rules
 
@@ -216,7 +284,10 @@ class Screen:
         return Refusal("sender_not_allowed", "source_addresses", "the account may not use this sender")
 
     def _number(self, message: Message) -> Refusal | None:
-        number = normal_number(message.destination, self.country_code)
+        known = (
+            message.door == "http" and message.dest_ton == TON_INTERNATIONAL
+        )  # it came with a plus, or has its country by now
+        number = normal_number(message.destination, "" if known else self.country_code)
         if not number:
             return Refusal("invalid_number", "number", "not a number that can be written as E.164")
         message.destination = number
@@ -224,15 +295,17 @@ class Screen:
         return None
 
     def _possible(self, look: Look) -> Refusal | None:
-        if possible(look.message.destination):
-            return None
-        return Refusal("invalid_number", "number", "its country has no numbers of this length")
+        number = one_spelling(look.message.destination)
+        if not number:
+            return Refusal("invalid_number", "number", "its country has no numbers of this length")
+        look.message.destination = number
+        return None
 
     def _listed(self, look: Look) -> Refusal | None:
         return self._lists.check(look.message.destination)
 
     def _linked(self, look: Look) -> Refusal | None:
-        return self._links.check(look.text) if self._links.applies(look.message.class_) else None
+        return self._links.check(look.text, look.plain) if self._links.applies(look.message.class_) else None
 
     def _worded(self, look: Look) -> Refusal | None:
         return self._words.check(look.plain) if self._words.applies(look.message.class_) else None
@@ -241,10 +314,12 @@ class Screen:
         message = look.message
         if not self._signature.applies(message.class_):
             return None
-        return _said(look, self._signature.apply(look.text, message.brand))
+        return _said(look, "signature", self._signature.apply(look.text, message.brand))
 
     def _hinted(self, look: Look) -> Refusal | None:
-        return _said(look, self._hint.apply(look.text, look.plain)) if self._hint.applies(look.message.class_) else None
+        if not self._hint.applies(look.message.class_):
+            return None
+        return _said(look, "opt_out_hint", self._hint.apply(look.text, look.plain))
 
     def _marked(self, look: Look) -> Refusal | None:
         """A message that counts as urgent must say so."""
@@ -258,10 +333,10 @@ class Screen:
         if look.changed and (refusal := _encoded(look)) is not None:
             return refusal
         message = look.message
-        most = self._segments[message.class_]
-        if message.content.parts <= most:
+        most, parts = self._segments[message.class_], look.parts or message.content.parts
+        if parts <= most:
             return None
-        return Refusal("too_long", "segments_max", f"{message.content.parts} segments, {most} are allowed")
+        return Refusal("too_long", "segments_max", f"{parts} segments, {most} are allowed")
 
     def _window_of(self, message: Message) -> WindowRule | None:
         class_, purpose, industry = message.class_, message.purpose, message.industry
@@ -273,26 +348,32 @@ class Screen:
         rule = self._window_of(message)
         if rule is None:
             return None
-        at = message.not_before_utc if message.state is MessageState.SCHEDULED and message.part_of is None else look.utc
+        at = max(message.due_utc, look.utc)
         opening = rule.opening(message.destination, at)
         if opening is None:
             return Refusal("quiet_hours", "windows", "its window does not open within forty days")
         if opening.start_utc > at:
             if not rule.holds:
                 return Refusal("quiet_hours", "windows", "the window is closed")
-            delay = opening.start_utc - (message.due_utc or message.arrival_utc or look.utc)
-            message.expires_utc += max(0.0, delay)
-            message.not_before_utc = message.due_utc = opening.start_utc
+            message.expires_utc = self._expiry(message, opening.start_utc, look.utc)
+            if message.expires_utc <= opening.start_utc:
+                return Refusal("quiet_hours", "windows", "the window is closed until its validity is over")
+            message.due_utc = opening.start_utc
+            if message.part_of is None:  # a part waits for the others first
+                message.not_before_utc = opening.start_utc
             message.state = MessageState.SCHEDULED
         message.window_end_utc = opening.end_utc
         return None
 
 
-def _said(look: Look, answer: str | Refusal) -> Refusal | None:
-    if isinstance(answer, str):
+def _said(look: Look, rule: Literal["signature", "opt_out_hint"], answer: str | Refusal) -> Refusal | None:
+    if isinstance(answer, Refusal):
+        return answer
+    if answer is not look.text and answer != look.text:
+        if look.fixed:
+            return Refusal(rule, rule, "nothing can be added to parts, headers or binary messages: their sender must say it")
         look.say(answer)
-        return None
-    return answer
+    return None
 
 
 def _encoded(look: Look) -> Refusal | None:

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from config.policy import Signature
 from routing.policy.verdict import Refusal
+from routing.policy.words import visible
 
 OPEN, CLOSE = "【", "】"
 
@@ -52,12 +53,21 @@ class SignatureRule:
             own = self._own or (f"{OPEN}{brand}{CLOSE}" if brand else "")
             if not own:
                 return Refusal("signature", "signature", "nothing to sign with: set signature.text, or a brand")
-            return text + own if rule.position == "tail" else own + text
+            signed = text + own if rule.position == "tail" else own + text
+            refusal = self._wrong(find(signed))  # a brand is the sender's to say
+            return signed if refusal is None else refusal
+        refusal = self._wrong(found)
+        return text if refusal is None else refusal
+
+    def _wrong(self, found: Found) -> Refusal | None:
+        """What is wrong with a signature."""
+        rule = self._rule
         if found.pairs != 1:
             return Refusal("signature", "signature", f"{found.pairs} pairs of {OPEN}{CLOSE}, one is allowed")
         if rule.position not in ("any", found.position) or found.position == "middle":
             return Refusal("signature", "signature", f"it stands at the {found.position}, it must at the {rule.position}")
-        if not rule.length_min <= len(found.name) <= rule.length_max:
+        size = len(found.name if found.name.isalnum() else visible(found.name))
+        if not rule.length_min <= size <= rule.length_max:
             allowed = f"{rule.length_min} to {rule.length_max}"
-            return Refusal("signature", "signature", f"{len(found.name)} characters, {allowed} are allowed")
-        return text
+            return Refusal("signature", "signature", f"{size} characters, {allowed} are allowed")
+        return None

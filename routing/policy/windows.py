@@ -51,8 +51,9 @@ class WindowRule:
         self.industries = frozenset(rule.industries)
         self._plain = Intervals(rule.intervals or ["00:00-24:00"])
         self._weekend = self._plain if rule.weekend is None else Intervals(rule.weekend)
-        self._weekdays = frozenset(DAYS.index(day) for day in rule.weekdays) or frozenset(range(7))
-        self._closed_days = frozenset(rule.month_days_closed)
+        self._weekdays = frozenset(DAYS.index(day) for day in rule.weekdays or ()) or frozenset(range(7))
+        self._closed_days = frozenset(rule.month_days_closed or ())
+        self._holidays = rule.holidays or "ignored"
         self._extra = frozenset(date.fromisoformat(day) for day in rule.holidays_extra)
         self._zone = ZoneInfo(default_zone if rule.timezone == RECIPIENT else rule.timezone)
         self._openings: dict[tuple[str, int], Opening | None] = {}
@@ -87,13 +88,22 @@ class WindowRule:
         if self.window.timezone == RECIPIENT:
             zone = zone_of(country) or zone
         here = datetime.fromtimestamp(utc, UTC).astimezone(zone)
+        found: Opening | None = None
         for ahead in range(LOOK_AHEAD_DAYS):
             day = here.date() + timedelta(days=ahead)
             for start, end in self._spans(day, country):
                 opens, closes = _moment(day, start, zone), _moment(day, end, zone)
-                if closes > utc:
-                    return Opening(opens, closes)
-        return None
+                if closes <= opens:
+                    continue  # a clock change has skipped it
+                if found is None:
+                    found = Opening(opens, closes) if closes > utc else None
+                elif opens <= found.end_utc:  # the next one begins where this one ends, at midnight as a rule
+                    found = Opening(found.start_utc, max(found.end_utc, closes))
+                else:
+                    return found
+            if found is not None and found.end_utc < _moment(day, DAY_MINUTES, zone):
+                return found
+        return found
 
     def _spans(self, day: date, country: str) -> list[tuple[int, int]]:
         last = (day.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
@@ -101,7 +111,7 @@ class WindowRule:
             return []
         weekday = day.weekday()
         is_weekend = weekday >= 5
-        how = self.window.holidays
+        how = self._holidays
         if day in self._extra or (how != "ignored" and _is_holiday(country, day)):
             if how != "as_weekend":
                 return []

@@ -6,6 +6,7 @@ import pytest
 from clock import START_UTC
 from makers import TO, account, message
 
+from config.policy import Budget, Keywords, Policy, Signature, Window
 from gateway.core.desk import Desk
 from gateway.core.storage import Storage
 from gateway.store.base import Admission
@@ -15,7 +16,8 @@ from protocol.pdu import CancelSm, QuerySm, QuerySmResp, ReplaceSm
 from protocol.receipt import MessageState as CarrierState
 from protocol.status import Status
 from protocol.tlv import Tag
-from routing.records import Message, MessageState
+from routing.policy.screen import Screen
+from routing.records import Message, MessageState, PartOf
 
 
 class StandingClock:
@@ -33,9 +35,10 @@ class StandingClock:
 class Counter:
     """A desk over a store with what was accepted."""
 
-    def __init__(self) -> None:
+    def __init__(self, policy: Policy | None = None) -> None:
         self.store = MemoryStore("virtual")
-        self.desk = Desk(Storage(Opened(self.store), StandingClock()), StandingClock(), lambda settled: None)
+        screens = {"shop": Screen(account(), policy)}
+        self.desk = Desk(Storage(Opened(self.store), StandingClock()), StandingClock(), lambda settled: None, lambda: screens)
 
     def accept(self, number: int = 1, **fields: Any) -> Message:
         one = message(number, **fields)
@@ -97,3 +100,50 @@ async def test_a_query_needs_the_id_and_the_source_of_the_account(counter: Count
     assert (
         await counter.desk.answer(QuerySm(message_id="1", source_addr="Shop"), account("other"))
     ).status == Status.RQUERYFAIL
+
+
+# -- rules see what replaces a text, or moves it
+
+
+def replaced(text: bytes = b"new", **fields: Any) -> ReplaceSm:
+    return ReplaceSm(message_id="1", source_addr="Shop", short_message=text, **fields)
+
+
+async def test_a_text_nobody_would_have_accepted_replaces_none() -> None:
+    counter = Counter(Policy(keywords=Keywords(words=["casino"])))
+    one = counter.accept()
+    assert await counter.status(replaced(b"ca si no")) == Status.RREPLACEFAIL
+    assert one.content.data == b"hello"
+    assert await counter.status(replaced(b"fine")) == Status.ROK
+    assert one.content.data == b"fine"
+
+
+async def test_what_replaces_a_text_is_signed_as_that_was() -> None:
+    counter = Counter(Policy(signature=Signature(mode="add", text="品牌")))
+    one = counter.accept()
+    assert await counter.status(replaced(b"hi")) == Status.ROK
+    assert (one.content.data, one.content.data_coding) == ("【品牌】hi".encode("utf-16-be"), 8)
+
+
+async def test_a_part_of_a_text_is_not_replaced_alone() -> None:
+    counter = Counter(Policy())
+    counter.accept(part_of=PartOf("k", 2, 1), state=MessageState.SCHEDULED, not_before_utc=START_UTC + 60)
+    assert await counter.status(replaced()) == Status.RREPLACEFAIL
+
+
+async def test_a_text_does_not_grow_beyond_what_was_paid() -> None:
+    counter = Counter(Policy(budget=Budget(price=1)))
+    one = counter.accept(price=1)
+    assert await counter.status(replaced(b"", tlvs=((Tag.MESSAGE_PAYLOAD, b"n" * 200),))) == Status.RREPLACEFAIL
+    assert await counter.status(replaced(b"n" * 140)) == Status.ROK
+    assert one.content.data == b"n" * 140
+
+
+async def test_a_message_cannot_be_moved_out_of_its_window() -> None:
+    """START_UTC is 16:00 in China; the window is open until 18:00, and tomorrow from 9:30."""
+    counter = Counter(Policy(windows=[Window(preset="retail", classes=[])]))
+    one = counter.accept(expires_utc=START_UTC + 90_000, window_end_utc=START_UTC + 7_200)
+    assert await counter.status(replaced(schedule_delivery_time="000000050000000R")) == Status.ROK
+    assert one.state is MessageState.SCHEDULED
+    assert (one.not_before_utc, one.due_utc) == (START_UTC + 17.5 * 3_600, START_UTC + 17.5 * 3_600)
+    assert one.window_end_utc == START_UTC + 19 * 3_600

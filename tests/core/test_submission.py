@@ -9,12 +9,14 @@ from hypothesis import strategies as st
 from makers import TO, account, config
 
 from config.schema import Account, Classes, Smpp
-from gateway.core.submission import Reader, parts_of
+from gateway.core.submission import Reader, Submission, parts_of, refused_submit, response_of
+from protocol.commands import Command
 from protocol.fields import Destination
 from protocol.pdu import DataSm, SubmitMulti, SubmitSm
 from protocol.status import Status
 from protocol.tlv import Tag
 from routing.ids import IdMaker
+from routing.policy.verdict import Refusal
 from routing.records import Message, MessageState
 
 TAGS = Smpp().tlvs
@@ -273,3 +275,31 @@ def test_whatever_is_submitted_is_read_or_refused(data: bytes, coding: int, esm_
         assert answer[0].expires_utc > START_UTC
     else:
         assert answer is not Status.ROK
+
+
+# -- what rules go by, and how a refusal is told
+
+
+def test_a_purpose_no_rule_knows_is_refused(desk: Desk) -> None:
+    """It would pass by every cap."""
+    assert desk.refused(tlvs=((TAGS.purpose, b"other"),)) is Status.RINVOPTPARAMVAL
+    assert desk.one(tlvs=((TAGS.purpose, b"urgent\0"),)).purpose == "urgent"
+
+
+REFUSAL = Refusal("keyword", "keywords", "it says '赌博'")
+
+
+def test_a_refusal_names_its_rule_in_words() -> None:
+    told = (int(Tag.ADDITIONAL_STATUS_INFO_TEXT), b"keyword: keywords (it says '??')\0")
+    answer = refused_submit(7, REFUSAL)
+    assert (answer.sequence, answer.status, answer.tlvs) == (7, Status.RSUBMITFAIL, (told,))
+    one = Desk().one()
+    data_sm = response_of(Submission(1, 7, Command.DATA_SM, [one], [Status.RSUBMITFAIL], {0: REFUSAL}))
+    assert (data_sm.status, data_sm.tlvs) == (Status.RSUBMITFAIL, (told,))
+    fine = response_of(Submission(1, 7, Command.DATA_SM, [one], [Status.ROK]))
+    assert (fine.status, fine.tlvs) == (Status.ROK, ())
+
+
+def test_words_of_a_refusal_fit_into_their_tlv() -> None:
+    ((_, words),) = refused_submit(1, Refusal("mark", "x" * 300)).tlvs
+    assert len(words) == 256

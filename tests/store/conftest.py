@@ -13,5 +13,11 @@ from redis_server import redis_prefix, redis_server  # noqa: F401 - fixtures
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 pytest.register_assert_rewrite(
-    "contract_admission", "contract_sending", "contract_receipts", "contract_senders", "contract_machine", "story"
+    "contract_admission",
+    "contract_sending",
+    "contract_receipts",
+    "contract_rules",
+    "contract_senders",
+    "contract_machine",
+    "story",
 )

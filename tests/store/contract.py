@@ -12,6 +12,7 @@ from contract_admission import *  # noqa: F403
 from contract_machine import *  # noqa: F403
 from contract_notes import *  # noqa: F403
 from contract_receipts import *  # noqa: F403
+from contract_rules import *  # noqa: F403
 from contract_senders import *  # noqa: F403
 from contract_sending import *  # noqa: F403
 
