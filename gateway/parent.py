@@ -13,15 +13,12 @@ import contextlib
 import ctypes
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable
 
-from config.loader import split_address
 from gateway import log
 
-BACKLOG = 4096
 SIGNALS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)
 YOUNG_S = 3.0
 """A core that ends sooner after the first start has told why it cannot start: another one could not either."""
@@ -31,28 +28,6 @@ GRACE_S = 15.0
 WORKERS_S = 7.0
 """How long the core waits for the workers, which have requests in flight for it: more than they take to end."""
 PR_SET_PDEATHSIG = 1
-
-
-class ListenError(Exception):
-    """An address cannot be listened on; the text says which."""
-
-
-def listen(name: str, address: str) -> socket.socket:
-    """A socket for the API's workers. Raises ListenError."""
-    host, port = split_address(address)
-    try:
-        family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        sock = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise ListenError(f"{name} {address}: {error.strerror or error}") from None
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(place)
-        sock.listen(BACKLOG)
-    except OSError as error:
-        sock.close()
-        raise ListenError(f"{name} {address}: {error.strerror or error}") from None
-    return sock
 
 
 class Child:

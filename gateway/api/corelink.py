@@ -7,6 +7,7 @@ request may be repeated under its idempotency key.
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ AGAIN_MAX_S = 1.0
 READ_SIZE = 262_144
 WAITING_MAX = 20_000
 """Calls without an answer; more are refused, for the core is behind."""
+SWEEP_S, SWEEPS = 5.0, 6
+"""A call without an answer after so many looks fails: the core hangs, and the client should know."""
 UNREAD_MAX = 64_000_000
 """Octets the core has not read yet; the same."""
 
@@ -44,10 +47,33 @@ class CoreLink:
         self.watched: dict[str, int] = {}
         """Accounts somebody here watches, with how many do."""
         self.connected = asyncio.Event()
+        self._newest: deque[int] = deque()
         self._log = log.logger()
 
     async def run(self) -> None:
         """Be connected, and again when that ends, until cancelled."""
+        sweeps = asyncio.create_task(self._sweep())
+        try:
+            await self._stay_connected()
+        finally:
+            sweeps.cancel()
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            self.give_up_old()
+
+    def give_up_old(self) -> None:
+        """One look: what was asked SWEEPS looks ago and has no answer yet gets none."""
+        self._newest.append(self._number)
+        if len(self._newest) > SWEEPS:
+            old = self._newest.popleft()
+            for number in [one for one in self._waiting if one <= old]:
+                future = self._waiting.pop(number)
+                if not future.done():
+                    future.set_exception(CoreAwayError(f"no answer within {SWEEP_S * SWEEPS:g} s"))
+
+    async def _stay_connected(self) -> None:
         pause = AGAIN_S
         while True:
             try:

@@ -45,7 +45,8 @@ def run_core(settings: Config, config: Path) -> None:
 def _family(settings: Config, config: Path) -> int:
     """The core and the API's workers, as children."""
     from gateway import log
-    from gateway.parent import Child, ListenError, Parent, listen
+    from gateway.listening import ListenError, listen
+    from gateway.parent import Child, Parent
 
     http = settings.http
     try:

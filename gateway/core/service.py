@@ -16,7 +16,7 @@ from pathlib import Path
 
 import trio
 
-from config.loader import ConfigError, load, split_address
+from config.loader import ConfigError, load
 from config.schema import Channel, Config
 from gateway import link, log
 from gateway.calls import frames
@@ -40,6 +40,7 @@ from gateway.core.storage import Storage
 from gateway.core.submission import Reader
 from gateway.core.upkeep import keep_history
 from gateway.core.workers import Workers, batch_key
+from gateway.listening import ListenError, listen
 from gateway.store.offline import lock
 from gateway.store.opening import Opened, open_parts
 from gateway.store.recovery import Recovered, recover
@@ -47,7 +48,6 @@ from gateway.store.vault import VaultError
 from routing.ids import IdMaker
 from routing.records import Notice
 
-BACKLOG = 4096
 POLL_S = 0.05
 GOODBYE_S = 5.0
 GC_THRESHOLDS = (10_000, 250, 1_000)
@@ -290,16 +290,11 @@ async def _until(condition: Callable[[], bool]) -> None:
 
 
 def _listen(address: str) -> socket.socket:
-    host, port = split_address(address)
     try:
-        family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.setblocking(False)
-        listener.bind(place)
-        listener.listen(BACKLOG)
-    except OSError as error:
-        raise StartError(f"smpp.listen {address}: {error.strerror or error}") from None
+        listener = listen("smpp.listen", address)
+    except ListenError as error:
+        raise StartError(str(error)) from None
+    listener.setblocking(False)
     return listener
 
 

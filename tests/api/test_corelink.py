@@ -200,6 +200,27 @@ def test_a_core_that_is_behind_is_given_nothing_more(run: Any, tmp_path: Path, m
     run(main())
 
 
+def test_a_call_that_a_hanging_core_never_answers_fails_after_a_while_and_later_ones_live(run: Any, tmp_path: Path) -> None:
+    async def main() -> None:
+        core = FakeCore(tmp_path / "s", lambda ask: None)
+        await core.start()
+        async with Link(core.path) as one:
+            old = one.link.ask(calls.Find("shop", 1))
+            one.link.give_up_old()
+            young = one.link.ask(calls.Find("shop", 2))
+            for _ in range(module.SWEEPS - 1):
+                one.link.give_up_old()
+            assert not old.done()
+            one.link.give_up_old()
+            with pytest.raises(CoreAwayError, match="no answer"):
+                await old
+            assert not young.done()
+            young.cancel()
+        await core.stop()
+
+    run(main())
+
+
 def test_an_answer_of_another_kind_is_an_error() -> None:
     with pytest.raises(TypeError, match="Records"):
         expect(calls.Done(), calls.Records)

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from gateway import parent as module
-from gateway.parent import Child, ListenError, listen
+from gateway.listening import ListenError, listen
+from gateway.parent import Child
 
 DEADLINE_S = 30.0
 HEAD = """
