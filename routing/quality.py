@@ -71,20 +71,24 @@ class Latencies:
         self._counts = [0.0] * (len(EDGES_S) + 1)
         self._total = 0.0
         self._weight = 1.0
+        self._weigh_again = 0.0
         self._since: float | None = None
 
     def add(self, seconds: float, now: float) -> None:
         """One more receipt."""
-        if self._since is None:
-            self._since = now
-        # Newer ones weigh more, instead of all older ones less.
-        self._weight = 2.0 ** ((now - self._since) / HALF_LIFE_S)
+        if now >= self._weigh_again:
+            self._weigh(now)
         self._counts[bisect_right(EDGES_S, seconds)] += self._weight
         self._total += self._weight
-        if self._weight > 1e6:
+
+    def _weigh(self, now: float) -> None:
+        """Once a second: newer ones weigh more, instead of all older ones less."""
+        if self._since is None or self._weight > 1e6:
             self._counts = [one / self._weight for one in self._counts]
             self._total /= self._weight
             self._since = now
+        self._weight = 2.0 ** ((now - self._since) / HALF_LIFE_S)
+        self._weigh_again = now + 1.0
 
     def share_by(self, age_s: float) -> float:
         """Which part of receipts has come by then; of a channel nobody knows, most by the tenth second."""

@@ -114,6 +114,7 @@ class Pipeline:
             one.system_id: Screen(one, policy := policy_of(one, policies), words[policy.name] if policy else (), validity_s)
             for one in config.accounts
         }
+        self._ruled = frozenset(name for name, rules in self.screens.items() if rules.policy is not None)
         codes = config.classes.verification
         self._second = SecondTries(codes.resend_after_s, codes.resend_share_max)
         self._attempts_max = {name: getattr(config.classes, name).attempts_max for name in CLASSES}
@@ -178,7 +179,11 @@ class Pipeline:
         """One step for everything that has come: after it, accepted means stored."""
         passed = [(submission, at) for submission in submissions for at, status in enumerate(submission.statuses) if not status]
         utc = self.clock.utc()
-        batch = [self._admission(submission.messages[at], utc) for submission, at in passed]
+        ruled = self._ruled
+        batch = [
+            self._admission(message, utc) if message.account in ruled else Admission(message)
+            for message in [submission.messages[at] for submission, at in passed]
+        ]
 
         def answered(refusals: Sequence[Guard | None]) -> Sequence[RequestRecord]:
             for (submission, at), refusal in zip(passed, refusals, strict=True):
@@ -375,26 +380,29 @@ class Pipeline:
         add = self.sla.add
         for final in settled.finals:
             add(final.message.class_, final.channel, final.since_due, final.since_written, correction=final.correction)
-            self._note_quality(final)
         self._make_ready(settled.requeue)
         if settled.notices:
             self._deliver(settled.notices)
         if settled.finals:
+            self._note_ends(settled.finals)
             self.on_finals(settled.finals)
         if settled.parked:
             self._log.info("receipts for ids nobody knows yet", parked=settled.parked)
 
-    def _note_quality(self, final: Final) -> None:
-        """What a message's end says of its channel. One that we ended ourselves says nothing."""
-        lane = self.lanes.get(final.channel)
-        if final.since_due is not None:
-            self.windows.of(final.message.class_).delivered(final.since_due, self.clock.now())
-        if final.since_written is not None:
-            self.delivered[final.message.account] += 1
-            if lane is not None:
-                lane.quality.of(final.message.class_).delivered(final.since_written, self.clock.now())
-        elif lane is not None and final.message.state is MessageState.UNDELIVERED:
-            lane.quality.of(final.message.class_).failed(self.clock.now())
+    def _note_ends(self, finals: Sequence[Final]) -> None:
+        """What messages' ends say of their classes and channels. Those that we ended ourselves say nothing."""
+        now = self.clock.now()
+        lanes, of_class = self.lanes, self.windows.of
+        for final in finals:
+            message, lane = final.message, lanes.get(final.channel)
+            if final.since_due is not None:
+                of_class(message.class_).delivered(final.since_due, now)
+            if final.since_written is not None:
+                self.delivered[message.account] += 1
+                if lane is not None:
+                    lane.quality.of(message.class_).delivered(final.since_written, now)
+            elif lane is not None and message.state is MessageState.UNDELIVERED:
+                lane.quality.of(message.class_).failed(now)
 
     def _make_ready(self, messages: Iterable[Message]) -> None:
         for message in messages:
