@@ -140,6 +140,13 @@ class OptOut(Section, frozen=True, kw_only=True):
     """Classes that an opt-out stops."""
 
 
+class Consent(Section, frozen=True, kw_only=True):
+    """Only recipients who said yes: those on the account's list `consent`."""
+
+    required: bool = False
+    classes: list[MessageClass] = field(default_factory=lambda: ["marketing"])
+
+
 class Policy(Section, frozen=True, kw_only=True):
     """One set of rules."""
 
@@ -158,3 +165,4 @@ class Policy(Section, frozen=True, kw_only=True):
     velocity: Velocity = Velocity()
     budget: Budget = Budget()
     opt_out: OptOut = OptOut()
+    consent: Consent = Consent()

@@ -11,7 +11,7 @@ VariableName: TypeAlias = Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$"
 
 
 class OptOutIn(Body, frozen=True, kw_only=True):
-    """Recipients that join a list: `optout` gets no campaigns, `blocked` nothing at all."""
+    """Recipients that join a list: `optout` gets no campaigns, `blocked` nothing at all, `consent` agreed to campaigns."""
 
     numbers: Annotated[list[Number], Meta(min_length=1, max_length=10_000)]
     list_: ListName = msgspec.field(name="list", default="optout")

@@ -1,4 +1,4 @@
-"""`tensec optout`: recipients that get no campaigns of an account, or (--list blocked) nothing at all."""
+"""`tensec optout`: recipients that get no campaigns of an account, (--list blocked) nothing at all, or (consent) agreed."""
 
 import csv
 import getpass
@@ -15,7 +15,8 @@ from gateway.cli.common import DEFAULT_CONFIG, ConfigPath, Json, call, fail, rea
 
 app = App(name="optout", help="Recipients that get no campaigns, or nothing at all.")
 PAGE = 1_000
-Kind = Annotated[Literal["optout", "blocked"], Parameter(name="--list", help="optout: no campaigns; blocked: nothing.")]
+HELP = "optout: no campaigns; blocked: nothing; consent: who agreed, where consent is required."
+Kind = Annotated[Literal["optout", "blocked", "consent"], Parameter(name="--list", help=HELP)]
 
 
 @app.command

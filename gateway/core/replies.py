@@ -71,7 +71,7 @@ class Replies:
         name = optout_set(account)
         was_out = self._is_out_now(name, number, out)
         if out and not was_out and rules.replies.confirmation:
-            self._confirm(account, number, destination, rules.replies.confirmation)
+            self._confirm(account, f"+{number}", destination, rules.replies.confirmation)
         self._audit.note("opted out" if out else "opted in", by="reply", account=account, number=number, word=text.strip()[:40])
         self._log.info("opted out by reply" if out else "opted in by reply", account=account, number=log.mask(number))
         return (Membership(name, number, out),)

@@ -7,11 +7,21 @@ from gateway.core.drafts import Drafts
 from gateway.core.pipeline import Pipeline
 from gateway.store.record import Record
 from routing.guards import Spend
-from routing.policy.caps import BLOCKED, EVERYBODY, OPTED_OUT, balance_purse, blocked_set, optout_set, refusal_of
+from routing.policy.caps import (
+    BLOCKED,
+    CONSENT,
+    EVERYBODY,
+    OPTED_OUT,
+    balance_purse,
+    blocked_set,
+    consent_set,
+    optout_set,
+    refusal_of,
+)
 from routing.policy.numbers import listed_number
 from routing.records import MessageState
 
-SETS = {OPTED_OUT: optout_set, BLOCKED: blocked_set}
+SETS = {OPTED_OUT: optout_set, BLOCKED: blocked_set, CONSENT: consent_set}
 COMPLAINTS_SHARE = 0.002
 COMPLAINTS_MIN = 5
 """So few say nothing about a share."""

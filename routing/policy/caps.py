@@ -16,8 +16,8 @@ from routing.policy.verdict import Reason, Refusal
 from routing.records import Message
 
 SEPARATOR = "\x1f"
-OPTED_OUT, BLOCKED = "optout", "blocked"
-"""Member sets of an account: those who want no campaigns, those who get nothing at all."""
+OPTED_OUT, BLOCKED, CONSENT = "optout", "blocked", "consent"
+"""Member sets of an account: those who want no campaigns, those who get nothing at all, those who said yes."""
 EVERYBODY = "*"
 """The account whose sets count for all."""
 LAST_DIGITS = 4
@@ -31,6 +31,7 @@ REASONS: dict[str, Reason] = {
     "velocity": "velocity",
     OPTED_OUT: "opted_out",
     BLOCKED: "blacklisted",
+    CONSENT: "consent",
     "balance": "quota",
     "daily": "quota",
     "monthly": "quota",
@@ -41,6 +42,7 @@ WORDS = {
     "velocity": "too many codes in a short time",
     OPTED_OUT: "the recipient wants no more of these",
     BLOCKED: "the recipient is on the account's list",
+    CONSENT: "the recipient is not on the account's list of those who agreed",
     "balance": "the balance does not pay for it",
     "daily": "the day's budget is spent",
     "monthly": "the month's budget is spent",
@@ -55,6 +57,11 @@ def optout_set(account: str) -> str:
 def blocked_set(account: str) -> str:
     """Recipients that an account sends nothing to."""
     return f"{BLOCKED}{SEPARATOR}{account}"
+
+
+def consent_set(account: str) -> str:
+    """Recipients that agreed to an account's campaigns."""
+    return f"{CONSENT}{SEPARATOR}{account}"
 
 
 def balance_purse(account: str) -> str:
@@ -132,6 +139,7 @@ class GuardMaker:
         self._velocity_classes = frozenset(policy.velocity.classes)
         self._safe = tuple(policy.velocity.safe)
         self._stopped = frozenset(policy.opt_out.classes) if policy.opt_out.enabled else frozenset()
+        self._agreed = frozenset(policy.consent.classes) if policy.consent.required else frozenset()
         self._zone = ZoneInfo(policy.budget.timezone)
 
     def guards(self, message: Message, utc: float) -> tuple[Guard, ...]:
@@ -144,6 +152,8 @@ class GuardMaker:
         found: list[Guard] = [Member(blocked_set(account), number), Member(blocked_set(EVERYBODY), number)]
         if message.class_ in self._stopped:
             found.append(Member(optout_set(account), number))
+        if message.class_ in self._agreed:
+            found.append(Member(consent_set(account), number, must_be=True))
         if message.part_of is None or message.part_of.seq == 1:
             found += self._counting(message, utc, due_utc)
         found += self._money(message, due_utc or utc)

@@ -63,6 +63,6 @@ def test_a_figure_is_the_median_per_item_of_rounds_in_turn():
 
 def test_every_size_of_the_decisions_and_of_the_loop_is_a_job():
     assert [job.name for job in policy.jobs()] == [
-        f"policy.{what}.{size}" for what in ("screen", "plan") for size in policy.SIZES
+        f"policy.{what}.{size}" for what in ("signed", "screen", "rules", "plan", "guards", "anew") for size in policy.SIZES
     ]
     assert [job.name for job in loop.jobs()] == [f"loop.{what}.{size}" for what in ("mailbox", "wire") for size in loop.SIZES]

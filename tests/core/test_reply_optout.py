@@ -96,7 +96,7 @@ def test_it_is_confirmed_once_until_who_came_back_leaves_again(carrier: Carrier)
     for _ in range(3):
         carrier.write("TD")
     carrier.read("退订")
-    assert carrier.confirmed == [("shop", TO, "10690001", "您已退订")]
+    assert carrier.confirmed == [("shop", f"+{TO}", "10690001", "您已退订")]
     carrier.clock.at += 3_600
     carrier.write("TD")
     assert len(carrier.confirmed) == 1
@@ -135,6 +135,7 @@ def test_a_subscriber_is_found_however_the_carrier_spells_the_number(carrier: Ca
 def test_an_international_number_gets_no_country_code(carrier: Carrier, subscriber: str, ton: int, number: str) -> None:
     carrier.write("TD", subscriber=subscriber, source_addr_ton=ton)
     assert carrier.out(number=number)
+    assert [to for _, to, _, _ in carrier.confirmed] == [f"+{number}"], "the account's country code does not go in front"
 
 
 def test_a_local_number_is_of_the_only_country_that_is_sent_to(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from clock import START_UTC
 from makers import TO, account, config
 
-from config.policy import Budget, Cap, Dedupe, Keywords, Policy, SegmentsMax, Signature, Velocity, Window
+from config.policy import Budget, Cap, Consent, Dedupe, Keywords, Policy, SegmentsMax, Signature, Velocity, Window
 from config.schema import Config
 from gateway.calls import messages as calls
 from gateway.core.audit import FILE, Audit
@@ -190,6 +190,17 @@ async def test_who_is_blocked_gets_nothing_at_all(tmp_path: Path) -> None:
     await change(desk, "blocked", add=[TO])
     assert desk.sent("hi").startswith("blacklisted: blocked")
     assert list(await desk.explained()) == ["blacklisted (blocked)"]
+
+
+async def test_who_agreed_gets_campaigns_where_consent_is_required(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, consent=Consent(required=True))
+    assert desk.sent("hi", class_="marketing").startswith("consent: consent")
+    assert list(await desk.explained(class_="marketing")) == ["consent (consent)"]
+    assert await change(desk, "consent", add=[TO]) == (1, "")
+    assert (desk.sent("hi", class_="marketing"), await desk.explained(class_="marketing")) == ("", {})
+    assert await change(desk, "consent", remove=[TO]) == (1, "")
+    assert desk.sent("hi", class_="marketing").startswith("consent")
+    assert desk.sent("hi") == "", "a notice needs none"
 
 
 async def test_an_operator_blocks_a_number_for_everybody(tmp_path: Path) -> None:

@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from ruled import TO, UTC, message, screen_of
 
-from config.policy import Budget, Cap, Dedupe, OptOut, Policy, Velocity
+from config.policy import Budget, Cap, Consent, Dedupe, OptOut, Policy, Velocity
 from protocol.status import Status
 from routing.guards import Guard, Member, Spend, Unique, Window
-from routing.policy.caps import blocked_set, optout_set, refusal_of
+from routing.policy.caps import blocked_set, consent_set, optout_set, refusal_of
 from routing.records import Content, Message, MessageState, PartOf
 
 SPAIN = "34612345678"
@@ -42,6 +42,18 @@ def test_lists_are_asked_first_and_opt_outs_only_by_the_classes_they_stop() -> N
     assert list(guards(Policy(), message(class_="verification"))) == lists
     assert list(guards(Policy(opt_out=OptOut(enabled=False)))) == lists
     assert len(guards(Policy(opt_out=OptOut(classes=["notification"])), message())) == 3
+
+
+def test_where_consent_is_required_only_who_agreed_is_sent_to() -> None:
+    agreed = Member(consent_set("shop"), TO, must_be=True)
+    policy = Policy(consent=Consent(required=True))
+    assert guards(policy)[-1] == agreed
+    assert agreed not in guards(policy, message(class_="verification"))
+    assert agreed not in guards(Policy())
+    parts = message(class_="marketing", part_of=PartOf("k", 2, 2))
+    assert agreed in guards(policy, parts)
+    refusal = refusal_of(agreed)
+    assert (refusal.reason, refusal.rule, refusal.field) == ("consent", "consent", "to")
 
 
 @pytest.mark.parametrize(("period", "seconds"), [("90s", 90), ("15m", 900), ("24h", 86_400), ("7d", 604_800)])
