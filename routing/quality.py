@@ -94,7 +94,7 @@ class Latencies:
         """Which part of receipts has come by then; of a channel nobody knows, most by the tenth second."""
         if self._total < EXPECTED_MIN * self._weight:
             return 0.9 if age_s >= WITHIN_S else 0.0
-        return sum(self._counts[: bisect_right(EDGES_S, age_s)]) / self._total
+        return min(1.0, sum(self._counts[: bisect_right(EDGES_S, age_s)]) / self._total)
 
 
 class Meter:
