@@ -70,8 +70,10 @@ def ask(config: Config, question: link.Ask) -> link.Answer:
         fail(f"{path}: {error.strerror or error}")
 
 
-def call(config: Config, question: calls.Ask) -> calls.Answer:
-    """The same on the API's socket, which knows of messages, keys and webhooks."""
+def call(config: Config, question: calls.Ask, *, errors_too: bool = False) -> calls.Answer:
+    """The same on the API's socket, which knows of messages, keys and webhooks. What the core refuses ends the command with
+    exit 1, unless `errors_too` are wanted.
+    """
     path = Path(config.data_dir) / frames.SOCKET_NAME
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
@@ -86,7 +88,7 @@ def call(config: Config, question: calls.Ask) -> calls.Answer:
         fail(f"{path}: {getattr(error, 'strerror', None) or error}")
     if isinstance(reply.answer, calls.Unable):
         fail(reply.answer.why)
-    if isinstance(reply.answer, calls.Done) and reply.answer.error:
+    if isinstance(reply.answer, calls.Done) and reply.answer.error and not errors_too:
         fail(reply.answer.error)
     return reply.answer  # type: ignore[return-value]  # nothing is pushed to whoever does not watch
 

@@ -35,7 +35,7 @@ def explain(
     draft = Draft(
         to, encoded.data, encoded.data_coding, encoded.parts, source, class_ or "", purpose or "", "", brand, industry
     )
-    answer = call(read_config(config), Explain(account, draft))
+    answer = call(read_config(config), Explain(account, draft), errors_too=True)
     if not isinstance(answer, Explained):
         fail(getattr(answer, "error", "no answer"), 2)
     message = answer.record.message

@@ -72,7 +72,7 @@ def _change(config: ConfigPath, kind: str, account: str, add: list[str], remove:
     changed, by = 0, f"command line, {getpass.getuser()}"
     for start in range(0, max(len(add), len(remove)), PAGE):
         end = start + PAGE
-        answer = call(settings, ChangeMembers(kind, account, add[start:end], remove[start:end], by, why))
+        answer = call(settings, ChangeMembers(kind, account, add[start:end], remove[start:end], by, why), errors_too=True)
         assert isinstance(answer, Done)
         if answer.error.startswith("no list"):
             fail(answer.error)
