@@ -29,7 +29,8 @@ class Directory:
     def take(self, documents: Documents) -> None:
         """What has changed, or everything."""
         if documents.all:
-            self.__init__()  # type: ignore[misc]
+            for several in (self._keys, self._by_hash, self._webhooks, self._templates):
+                several.clear()
         for kind, name, value in documents.put:
             try:
                 self._put(kind, name, value)

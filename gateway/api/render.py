@@ -110,16 +110,16 @@ def attempt_out(attempt: Attempt) -> AttemptOut:
     )
 
 
-def event_id(notice: Notice) -> str:
+def event_id(notice_id: int) -> str:
     """The same however often it is told; a correction is an event of its own."""
-    return f"evt_{abs(notice.id)}{'c' if notice.id < 0 else ''}"
+    return f"evt_{abs(notice_id)}{'c' if notice_id < 0 else ''}"
 
 
 def event(notice: Notice) -> Event:
     """A notice as webhooks and streams tell it."""
     return Event(
         type=event_name(notice),
-        id=event_id(notice),
+        id=event_id(notice.id),
         timestamp=sure_moment(notice.created_utc),
         data=_received(notice) if notice.is_mo else _ended(notice),
     )

@@ -15,7 +15,7 @@ from gateway.api.templates import text_for
 from gateway.api.texts import Encoded, encode, encoding_of, fill
 from gateway.api.times import check_times
 from gateway.calls.messages import Conflict, Draft, Item, Submit, Taken
-from protocol.address import TON_INTERNATIONAL
+from protocol.address import TON_INTERNATIONAL, sender
 from protocol.errors import ContentError
 from protocol.status import Status, status_name
 from routing.records import MessageState
@@ -67,7 +67,7 @@ async def send_batch(asked: Asked) -> Said:
             errors[at] = ItemError(pointer=f"/to/{at}/params", code="invalid_text", detail=str(error))
     if not drafts:
         raise ProblemError(422, "invalid_request", "no recipient can be sent to", _field_errors(errors))
-    taken = await _submitted(asked, drafts, batch=True)
+    taken = await _submitted(asked, drafts, batch=True, unready=len(errors))
     accepted: list[MessageAccepted] = []
     for at, item, draft in zip(places, taken.items, drafts, strict=True):
         if item.status:
@@ -114,6 +114,11 @@ def encoded(text: str, body: Meaning) -> Encoded:
 def draft_of(asked: Asked, body: MessageIn | BatchIn, to: str, encoded: Encoded, client_ref: str) -> Draft:
     due, expires = _time(body.send_at), _time(body.expire_at)
     check_times(asked.arrival_utc, due, expires)
+    if body.from_:
+        try:
+            sender(body.from_)
+        except ContentError as error:
+            invalid("/from", "invalid_sender", str(error))
     return Draft(
         to.strip(),
         encoded.data,
@@ -142,11 +147,11 @@ def _time(moment: datetime | None) -> float:
     return 0.0 if moment is None else max(1.0, moment.timestamp())
 
 
-async def _submitted(asked: Asked, drafts: list[Draft], *, batch: bool) -> Taken:
+async def _submitted(asked: Asked, drafts: list[Draft], *, batch: bool, unready: int = 0) -> Taken:
     """What the core made of it. Raises ProblemError when the request is a repeat that does not fit."""
     key = idempotency_key(asked)
     digest = blake2b(asked.raw, digest_size=16, person=b"batch" if batch else b"message").hexdigest() if key else ""
-    submit = Submit(asked.account, drafts, asked.arrival, asked.arrival_utc, key, digest, batch)
+    submit = Submit(asked.account, drafts, asked.arrival, asked.arrival_utc, key, digest, batch, unready)
     answer = await asked.services.core.ask(submit)
     if isinstance(answer, Conflict):
         if answer.running:

@@ -9,7 +9,7 @@ from gateway.api.corelink import expect, put_document
 from gateway.api.destinations import BadDestinationError, check_url
 from gateway.api.operation import Asked, Said
 from gateway.api.problems import invalid, not_found, unavailable
-from gateway.api.render import moment, sure_moment
+from gateway.api.render import event_id, moment, sure_moment
 from gateway.api.schemas import (
     DeliveryList,
     DeliveryOut,
@@ -130,7 +130,7 @@ async def list_deliveries(asked: Asked) -> Said:
     found = expect(await asked.services.core.ask(AskDeliveries(_own(asked).id, query.limit)), Deliveries)
     tries = [
         DeliveryOut(
-            event_id=f"evt_{abs(one.notice_id)}{'c' if one.notice_id < 0 else ''}",
+            event_id=event_id(one.notice_id),
             http_status=one.status,
             at=sure_moment(one.at_utc),
             took_ms=round(one.took_s * 1000),

@@ -55,6 +55,8 @@ class Submit(msgspec.Struct, array_like=True, tag=1, gc=False):
     key: str = ""
     digest: str = ""
     batch: bool = False
+    unready: int = 0
+    """Recipients of the batch that the worker refused itself."""
 
 
 class Find(msgspec.Struct, array_like=True, tag=2):
@@ -275,6 +277,8 @@ class Taken(msgspec.Struct, array_like=True, tag=1, gc=False):
     batch_id: str = ""
     retry_after_s: float = 0.0
     replayed: bool = False
+    unready: int = 0
+    """Recipients of the batch that never came here."""
 
 
 class Conflict(msgspec.Struct, array_like=True, tag=2):

@@ -1,26 +1,28 @@
 """`tensec message`: what became of messages."""
 
 import sys
+from typing import Annotated
 
 import msgspec
-from cyclopts import App
+from cyclopts import App, Parameter, validators
 
 from gateway.api.render import attempt_out, message_out
 from gateway.calls.messages import Cancel, Changed, Find, Records
 from gateway.cli.common import DEFAULT_CONFIG, ConfigPath, Json, call, fail, read_config
 from gateway.store.record import Record
 
+MessageId = Annotated[int, Parameter(validator=validators.Number(gte=0, lt=1 << 63))]
 app = App(name="message", help="What became of messages.")
 
 
 @app.command
-def get(message_id: int, *, config: ConfigPath = DEFAULT_CONFIG, json: Json = False) -> None:
+def get(message_id: MessageId, *, config: ConfigPath = DEFAULT_CONFIG, json: Json = False) -> None:
     """One message with its trail: every attempt, channel, answer and receipt."""
     show(_found(config, message_id), json=json)
 
 
 @app.command
-def cancel(message_id: int, *, config: ConfigPath = DEFAULT_CONFIG) -> None:
+def cancel(message_id: MessageId, *, config: ConfigPath = DEFAULT_CONFIG) -> None:
     """End a message that has not left (exit 1: it has)."""
     answer = call(read_config(config), Cancel("", message_id))
     assert isinstance(answer, Changed)

@@ -14,6 +14,7 @@ from gateway.calls.messages import Draft, Find, Records, Submit, Taken
 from gateway.cli.common import DEFAULT_CONFIG, ConfigPath, Json, call, fail, read_config
 from gateway.cli.message import show
 from gateway.clock import SystemClock
+from protocol.address import sender as check_sender
 from protocol.errors import ContentError
 from protocol.status import status_name
 
@@ -39,6 +40,8 @@ def send(
     account = account or settings.accounts[0].system_id
     try:
         encoded = encode(text)
+        if source:
+            check_sender(source)
     except ContentError as error:
         fail(str(error), 2)
     draft = Draft(to, encoded.data, encoded.data_coding, encoded.parts, source, class_ or "")

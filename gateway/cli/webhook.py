@@ -12,6 +12,7 @@ from gateway.calls.making import make_webhook, stored
 from gateway.calls.messages import AskDeliveries, AskDocuments, Deliveries, DocumentsOf, Done, PutDocument, Replay
 from gateway.calls.things import WEBHOOK, Webhook
 from gateway.cli.common import DEFAULT_CONFIG, ConfigPath, Json, call, fail, read_config
+from gateway.cli.message import MessageId
 
 app = App(name="webhook", help="Where events of accounts go.")
 
@@ -74,7 +75,7 @@ def rm(webhook_id: str, *, config: ConfigPath = DEFAULT_CONFIG) -> None:
 
 
 @app.command
-def replay(webhook_id: str, *message_id: int, dead: bool = False, config: ConfigPath = DEFAULT_CONFIG) -> None:
+def replay(webhook_id: str, *message_id: MessageId, dead: bool = False, config: ConfigPath = DEFAULT_CONFIG) -> None:
     """Hand events over again: of these messages, or with --dead all that were given up."""
     hook = _one(config, webhook_id)
     answer = call(read_config(config), Replay(hook.account, hook.id, message_id, dead))

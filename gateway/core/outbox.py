@@ -3,9 +3,9 @@
     settle --> deliver --> a line for each webhook --> Work for an API worker --> Try --> done, or again later
                             waiting, flying, later
 
-Workers only make requests; when to try again is decided here, and survives a restart in the notice. Each webhook has a line
-and a bound of its own on what flies, so one that is slow or away holds up nobody else. One that answers again after a failure
-gets at once what waits for its time. Events that find no room in memory stay in the store until there is some.
+Workers only make requests; when to try again is decided here, and survives a restart in the notice. Each webhook has a line,
+with bounds of its own on what flies and on what is in memory, so one that is slow or away holds up nobody else: what its line
+has no room for stays in the store until it has. One that answers again after an outage gets at once what waits for its time.
 """
 
 import heapq
@@ -40,8 +40,10 @@ FLYING_S = 600.0
 """Far longer than a worker takes with what it is given at a time."""
 SAID_MAX = 200
 RETRY_AFTER_MAX_S = 86_400.0
-HELD_MAX = 20_000
-"""Events of one account in memory."""
+LINE_MAX = 10_000
+"""Events in memory for one webhook."""
+LISTED_MAX = 1 << 20
+"""Events looked at, at most, for those that a line has room for."""
 FLYING_MAX = 64
 FLYING_BATCHED_MAX = 2_000
 PAST_MAX = 200
@@ -64,6 +66,8 @@ class Line:
         self.flying: dict[int, tuple[int, float]] = {}
         """Notice id to the number of the worker that has it, and when it is asked for no longer; oldest first."""
         self.later: list[tuple[float, int]] = []
+        self.overflowed = False
+        """Whether the store holds events that found no room here."""
         self.failures = 0
         """In a row."""
         self.past: deque[PastTry] = deque(maxlen=PAST_MAX)
@@ -77,6 +81,15 @@ class Line:
     def size(self) -> int:
         """Events it has not taken, of those in memory."""
         return len(self.waiting) + len(self.flying) + len(self.later)
+
+    def takes(self, delivery: Delivery) -> bool:
+        """Whether an event goes there now; one that finds no room comes from the store later."""
+        if not self.webhook.enabled or used_up(delivery):
+            return False
+        if self.size >= LINE_MAX:
+            self.overflowed = True
+            return False
+        return True
 
     def succeeded(self) -> None:
         """After an outage what waits for its time need not. One event that is never taken is no outage: it would use up its
@@ -107,7 +120,7 @@ class _Held:
         self.notice = notice
         self.open: dict[str, Delivery] = {}
         self.aside: dict[str, Delivery] = {}
-        """Webhooks that are switched off, or have used up their tries."""
+        """Webhooks that are switched off, have no room, or have used up their tries."""
 
     def kept(self) -> NoticeKept:
         """For the store: how far it is."""
@@ -131,8 +144,8 @@ class Outbox:
         self._disable = disable
         self._lines: dict[str, Line] = {}
         self._held: dict[int, _Held] = {}
-        self._count: dict[str, int] = {}
-        self._overflow: set[str] = set()
+        self._look_again: set[str] = set()
+        """Accounts whose webhooks have changed: the store may hold events for one of them, or for nobody now."""
         self._finished: OrderedDict[int, None] = OrderedDict()
         self._workers: dict[int, Callable[[Work], None]] = {}
         self._turn = 0
@@ -159,7 +172,7 @@ class Outbox:
         elif before is not None:
             self._take_back(before)
         if account:
-            self._overflow.add(account)  # the store may hold events for it, or for nobody now
+            self._look_again.add(account)
         self._signal.set()
 
     def _let_go(self, name: str, *, for_good: bool) -> None:
@@ -213,12 +226,7 @@ class Outbox:
 
     def deliver(self, notices: Sequence[Notice]) -> int:
         """New events, stored already. Gives how many nobody wants."""
-        unwanted: list[Outcome] = []
-        for notice in notices:
-            if self._count.get(notice.account, 0) >= HELD_MAX:
-                self._overflow.add(notice.account)
-            elif not self._take(notice):
-                unwanted.append(self._done(notice))
+        unwanted: list[Outcome] = [self._done(notice) for notice in notices if not self._take(notice)]
         if unwanted:
             self._report(Report(unwanted))
         self._signal.set()
@@ -267,15 +275,14 @@ class Outbox:
         able: list[Line] = []
         for line in wanting:
             delivery = told.get(line.webhook.id) or Delivery(line.webhook.id)
-            if line.webhook.enabled and not used_up(delivery):
+            if line.takes(delivery):
                 held.open[line.webhook.id] = delivery
                 able.append(line)
             else:
                 held.aside[line.webhook.id] = delivery
         if not able:
-            return True  # it stays in the store, for when one of them is enabled, or until its time is over
+            return True  # it stays in the store, for when one of them is enabled or has room, or until its time is over
         self._held[notice.id] = held
-        self._count[notice.account] = self._count.get(notice.account, 0) + 1
         for line in able:
             self._line_up(line, held)
         return True
@@ -289,8 +296,7 @@ class Outbox:
 
     def _drop(self, notice: Notice) -> None:
         """It is in memory no longer."""
-        if self._held.pop(notice.id, None) is not None:
-            self._count[notice.account] -= 1
+        self._held.pop(notice.id, None)
 
     # -- events out
 
@@ -304,19 +310,30 @@ class Outbox:
             self._send()
 
     async def _refill(self) -> None:
-        """Events that found no room in memory come from the store once there is some."""
-        for account in [one for one in self._overflow if self._count.get(one, 0) <= HELD_MAX // 2]:
-            self._overflow.discard(account)
-            limit = HELD_MAX + len(self._finished)
-            while True:
-                listed = await self._store.notices(Notice(0, account, door="http").box, limit)
-                unwanted = self.deliver(listed)  # what finds no room makes it overflow again
-                if len(listed) < limit or account in self._overflow:
-                    break
-                if unwanted or self._count.get(account, 0) > HELD_MAX // 2:
-                    self._overflow.add(account)  # there may be more
-                    break
-                limit *= 2  # what is there waits for webhooks that are switched off
+        """Events that found no room come from the store once there is some."""
+        roomy = [line for line in self._lines.values() if line.overflowed and line.size <= LINE_MAX // 2]
+        again, self._look_again = self._look_again, set()
+        for account in again | {line.webhook.account for line in roomy}:
+            await self._list(account, [line for line in roomy if line.webhook.account == account])
+
+    async def _list(self, account: str, roomy: list[Line]) -> None:
+        """`roomy`: lines with room. The oldest come first, and may all wait for others."""
+        for line in roomy:
+            line.overflowed = False
+        limit = 2 * LINE_MAX + len(self._finished)
+        while True:
+            listed = await self._store.notices(Notice(0, account, door="http").box, limit)
+            unwanted = self.deliver(listed)
+            if len(listed) < limit or limit > LISTED_MAX:
+                break
+            if roomy and all(line.size > LINE_MAX // 2 for line in roomy):
+                for line in roomy:
+                    line.overflowed = True  # there may be more
+                break
+            if unwanted:
+                self._look_again.add(account)  # what nobody wants leaves first
+                break
+            limit *= 2
 
     def _miss(self) -> None:
         """A worker that says nothing for so long has lost them, or hangs: at least once is the promise."""
@@ -393,7 +410,7 @@ class Outbox:
             delay = SCHEDULE_S[failures - 1] * random.uniform(1 - JITTER, 1 + JITTER)
             delay = max(delay, min(one.retry_after_s, RETRY_AFTER_MAX_S))
             next_utc = min(utc + delay, last_utc)  # the last try comes before the store gives it up
-        line.past.append(self._past(one, failures, next_utc))
+        line.past.append(self._past(one, failures, 0.0 if one.status == GONE else next_utc))
         said = (one.said or str(one.status))[:SAID_MAX]
         delivery = Delivery(one.webhook, failures if next_utc else TRIES, next_utc, said)
         if one.status == GONE:

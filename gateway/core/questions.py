@@ -155,7 +155,8 @@ class Questions:
         found = await self._store.records(ids)
         states = Counter(int(one.message.state) for one in found.values())
         created_utc = ((int(batch_id[1:]) >> 22) + EPOCH_MS) / 1000
-        return calls.Batch(batch_id, len(taken.items), len(taken.items) - len(ids), dict(states), created_utc)
+        size = len(taken.items) + taken.unready
+        return calls.Batch(batch_id, size, size - len(ids), dict(states), created_utc)
 
     # -- webhooks
 

@@ -45,6 +45,8 @@ class AskedAs(msgspec.Struct, frozen=True, gc=False):
     key: str = ""
     digest: str = ""
     batch_id: str = ""
+    unready: int = 0
+    """Recipients of the batch that were refused before."""
 
 
 class Submission(msgspec.Struct, gc=False):

@@ -241,7 +241,7 @@ class Workers:
                 continue
             batch_id = f"b{self._ids.make('')}" if submit.batch else ""
             messages = self._drafts.messages(submit, account, batch_id, tell=self._outbox.wanted(account.system_id))
-            asked_as = AskedAs(submit.key, submit.digest, batch_id) if submit.key or batch_id else None
+            asked_as = AskedAs(submit.key, submit.digest, batch_id, submit.unready) if submit.key or batch_id else None
             octets = sum([len(one.content.data) for one in messages])
             handed.append((self, Submission(worker.number, number, 0, messages, octets=octets, asked_as=asked_as)))
             self._pending += len(messages)
@@ -366,8 +366,8 @@ def _taken(submission: Submission) -> Taken:
         retry_after_s = FULL_RETRY_S
     elif Status.RSYSERR in submission.statuses:
         retry_after_s = BUSY_RETRY_S
-    batch_id = submission.asked_as.batch_id if submission.asked_as is not None else ""
-    return Taken(items, batch_id, retry_after_s)
+    asked = submission.asked_as or AskedAs()
+    return Taken(items, asked.batch_id, retry_after_s, unready=asked.unready)
 
 
 def _refused(submit: Submit, status: int, wait_s: float) -> Taken:

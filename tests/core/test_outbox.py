@@ -16,7 +16,7 @@ from gateway.calls.messages import Try
 from gateway.calls.outbound import Work
 from gateway.calls.things import Webhook
 from gateway.core import outbox as module
-from gateway.core.outbox import HELD_MAX, JITTER, SCHEDULE_S, TRIES, Outbox
+from gateway.core.outbox import JITTER, LINE_MAX, SCHEDULE_S, TRIES, Outbox
 from gateway.core.report import Report
 from gateway.core.storage import Storage
 from gateway.store.base import Admission, Finish, NoticeKept
@@ -262,10 +262,10 @@ async def test_only_so_many_fly_at_a_time_and_batches_more(autojump_clock: MockC
 
 async def test_what_finds_no_room_in_memory_comes_from_the_store_later(autojump_clock: MockClock, run: Start) -> None:
     post = run(hook(batch=True))
-    numbers = post.events(2 * HELD_MAX + 5_000)
+    numbers = post.events(2 * LINE_MAX + 5_000)
     seen: list[int] = []
     for _ in range(100):
-        assert post.outbox.backlog <= HELD_MAX
+        assert post.outbox.backlog <= LINE_MAX
         handed = await post.handed()
         seen += [number for _, number in handed]
         post.tried(200, *handed)
@@ -278,7 +278,7 @@ async def test_what_finds_no_room_in_memory_comes_from_the_store_later(autojump_
 async def test_a_listing_that_just_fills_memory_is_not_the_last_one(
     autojump_clock: MockClock, run: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "HELD_MAX", 10)
+    monkeypatch.setattr(module, "LINE_MAX", 10)
     post = run(hook())
     post.outbox.left(1)
     numbers = post.events(25)
@@ -292,6 +292,36 @@ async def test_a_listing_that_just_fills_memory_is_not_the_last_one(
             post.tried(200, one)
             await trio.sleep(0.3)
     assert sorted(seen) == numbers
+
+
+async def test_a_webhook_that_is_dead_keeps_nothing_from_the_others_however_much_waits_for_it(
+    autojump_clock: MockClock, run: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LINE_MAX", 10)
+    post = run(hook("dead"), hook("well"))
+    seen: list[int] = []
+    numbers: list[int] = []
+    for _ in range(20):
+        numbers += post.events(5)
+        handed = await post.handed()
+        for webhook, number in handed:
+            post.tried(200 if webhook == "well" else 500, (webhook, number))
+            if webhook == "well":
+                seen.append(number)
+        await trio.sleep(0.3)
+    assert seen == numbers, "each once, in order"
+    assert sorted(post.stored) == numbers, "all wait for the other one"
+    assert post.outbox.backlog <= 10
+    got: list[int] = []
+    for _ in range(200):  # it is well again
+        handed = await post.handed()
+        assert not [one for one in handed if one[0] == "well"]
+        for one in handed:
+            post.tried(200, one)
+            got.append(one[1])
+        await trio.sleep(60)
+    assert sorted(got) == numbers
+    assert post.stored == []
 
 
 async def test_a_disabled_webhook_has_what_waited_for_it_when_it_is_enabled(autojump_clock: MockClock, run: Start) -> None:
@@ -324,7 +354,7 @@ async def test_a_deleted_webhook_takes_what_it_alone_wanted_with_it(autojump_clo
 async def test_a_deleted_webhook_leaves_nothing_in_the_store_either(
     autojump_clock: MockClock, run: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "HELD_MAX", 10)
+    monkeypatch.setattr(module, "LINE_MAX", 10)
     post = run(hook("w1"))
     post.events(50)
     await post.handed()

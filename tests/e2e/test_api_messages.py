@@ -130,7 +130,7 @@ def test_a_batch_says_what_became_of_each_recipient(shop):
     texts = [shop.wait_status(one["id"], "delivered")["text"] for one in body["messages"]]
     assert texts == ["Dear Li, good day", "Dear Wang, hello"]
     batch = wait_for(lambda: (one := shop.get(answer.headers["location"]).body)["done"] and one, "the batch to end")
-    assert (batch["size"], batch["refused"], batch["states"]) == (3, 1, {"delivered": 2})
+    assert (batch["size"], batch["refused"], batch["states"]) == (4, 2, {"delivered": 2})
     assert shop.message(body["messages"][0]["id"])["batch_id"] == body["id"]
     nobody = shop.post("/v1/batches", {"text": "hi", "to": ["x", "y"]})
     assert (nobody.status, nobody.pointers) == (422, ["/to/0", "/to/1"])
