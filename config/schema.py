@@ -212,6 +212,7 @@ class Channel(Section, frozen=True, kw_only=True):
     resp_id: IdRule = "opaque"
     receipt_id: IdRule = "opaque"
     receipt_trust_text: bool = False
+    receipts: bool = True
     send_tlvs: bool = True
     send_validity: bool = True
     long_messages: Literal["udh8", "udh16", "sar", "payload"] = "udh8"

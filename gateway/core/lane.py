@@ -241,7 +241,9 @@ class Lane:
         return failed
 
     def _note_written(self, parts: list[Part], now: float) -> None:
-        """Of a message in parts the first stands for all."""
+        """Of a message in parts the first stands for all. Where no receipts come, nobody waits for them."""
+        if not self.channel.receipts:
+            return
         for class_, count in Counter(part.message.class_ for part in parts if part.number == 1).items():
             self.quality.of(class_).written(count, now)
 

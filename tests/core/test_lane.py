@@ -580,3 +580,15 @@ async def test_leaving_gives_back_what_waits_and_unbinds(monkeypatch: pytest.Mon
         await trio.sleep(1)
         assert at.lane.gone
         assert len(at.smsc.connects) == 1
+
+
+@pytest.mark.parametrize("receipts", [True, False])
+async def test_a_carrier_without_receipts_is_not_judged_by_them(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock, receipts: bool
+) -> None:
+    async with stage(monkeypatch, window=50, receipts=receipts) as at:
+        at.send(*messages(1, 40))
+        await trio.sleep(30)
+        quality = at.lane.quality
+        assert sum(second.accepted for second in quality.answers.seconds) == 40
+        assert (quality.score.speed == 1.0) is not receipts
