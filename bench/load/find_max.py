@@ -128,7 +128,8 @@ class FindMax:
         assert found is not None
         rate, result, self.log = found
         what = f"{rate:.0f}/s held for {STEP_S:.0f} s, that is not confirmed" if self._best else "no rate has held until then"
-        result.warnings.append(": ".join(filter(None, (how, what))))
+        result.stopped = ": ".join(filter(None, (how, what)))
+        result.warnings = [*(one for one in result.warnings if not one.startswith(BY_HAND)), result.stopped]
         result.failure = failure or result.failure
         return result
 

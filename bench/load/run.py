@@ -17,7 +17,7 @@ from bench.load.schedule import Schedule
 from bench.load.sources import SourceError, Sources
 from bench.load.view import Moment, View
 from bench.measure.ledgers import Findings, Reconciliation, merge_live, rank_ms, read_books
-from bench.measure.result import Event, Plan, Result, Second, TargetUse
+from bench.measure.result import Counts, Event, Plan, Result, Second, TargetUse
 from bench.measure.usage import Processes, Used, machine_load, this_machine
 
 BEGIN_AFTER_S = 0.5
@@ -262,7 +262,8 @@ class Run:
             ledger=findings.ledger,
             target=self._target(*at, counts.accepted),
             generator_cpu=self._generator_cpu,
-            failure=self._failure,
+            failure=self._failure or _all_refused(findings.total.counts, self._errors),
+            stopped=f"{BY_HAND} after {took:.0f} s" if self.interrupted else "",
             events=self._events,
         )
         result.warnings = list(self._warnings(result))
@@ -284,8 +285,8 @@ class Run:
 
     def _warnings(self, result: Result) -> Iterator[str]:
         """What makes the figures doubtful."""
-        if self.interrupted:
-            yield f"{BY_HAND} after {result.took_s:.0f} s"
+        if result.stopped:
+            yield result.stopped
         for path in self.setup.arrivals.values():
             if not path.exists():
                 yield f"{path} is no file: what its carrier took is not known, and may be called lost (check --arrivals)"
@@ -320,3 +321,12 @@ def _points(classes: tuple[dict[int, int], ...]) -> tuple[float | None, float | 
     units = sorted(unit for counts in classes for unit, count in counts.items() for _ in range(count))
     found = [unit * UNIT_S for unit in units]
     return rank_ms(found, 0.5), rank_ms(found, 0.99), rank_ms(found, 1.0)
+
+
+def _all_refused(counts: Counts, errors: Mapping[str, int]) -> str:
+    """A target that took nothing at all has not been loaded; the commonest reason says where to look."""
+    if counts.accepted or not counts.refused or counts.unanswered:
+        return ""
+    commonest = max(errors, key=lambda name: errors[name], default="")
+    hint = ": is the --header with the key right?" if commonest in ("HTTP 401", "HTTP 403") else ""
+    return f"the target refused everything{f' ({commonest})' if commonest else ''}{hint}"

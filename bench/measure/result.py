@@ -241,6 +241,8 @@ class Result(msgspec.Struct):
     """What makes figures doubtful: the generator was the limit, a connection broke, the machine was busy."""
     failure: str = ""
     """Why the run ended before its time; the rest is what was measured until then."""
+    stopped: str = ""
+    """By whom and when it was ended before its time; nothing went wrong, but it is no full run."""
     events: list[Event] = msgspec.field(default_factory=list)
     assertions: list[Assertion] = msgspec.field(default_factory=list)
     form: int = FORM

@@ -13,7 +13,13 @@ from bench.measure.result import Result
 from bench.report.numbers import NOT_MEASURED, clean, milliseconds, share, whole
 from bench.report.words import State, account, ledger, named, plan_sentence, sums, tiles, value_or_reason, verdict
 
-_STYLES: dict[State, str] = {"held": "bold green", "open": "bold yellow", "broken": "bold red", "unfinished": "bold red"}
+_STYLES: dict[State, str] = {
+    "held": "bold green",
+    "open": "bold yellow",
+    "broken": "bold red",
+    "stopped": "bold yellow",
+    "unfinished": "bold red",
+}
 _LATENCIES = (
     ("answer p50", "accept", "p50_ms"),
     ("answer p99", "accept", "p99_ms"),

@@ -21,11 +21,12 @@ GENERATOR = "the generator was"
 
 ERRORS_MAX = 5
 
-State = Literal["held", "open", "broken", "unfinished"]
+State = Literal["held", "open", "broken", "stopped", "unfinished"]
 TITLES: dict[State, str] = {
     "held": "Held",
     "open": "Nothing asserted",
     "broken": "Broken",
+    "stopped": "Stopped early",
     "unfinished": "Run did not finish",
 }
 
@@ -77,7 +78,7 @@ class LedgerLine(NamedTuple):
 
 def verdict(result: Result) -> Verdict:
     """Whether it held, and why (not). Without an assertion nothing can hold; what is bad is named in any case."""
-    state: State = "unfinished" if result.failure else "broken" if not result.held else "held" if result.assertions else "open"
+    state = _state(result)
     reasons = [result.failure] if result.failure else []
     for one in result.assertions:
         if not one.held:
@@ -86,13 +87,25 @@ def verdict(result: Result) -> Verdict:
     bad = list(_bad(result))
     if state == "open":
         reasons.append("The run went to its end, but no --assert said what must hold: this is no pass.")
+    elif state == "stopped":
+        reasons.append(f"{result.stopped}: what was asserted held until then, and no longer run was seen.")
     elif not reasons:
         asserted = len(result.assertions)
         reasons.append(f"{asserted} of {many(asserted, 'assertion')} held.")
     title = TITLES[state]
-    if state in ("held", "open"):
+    if state in ("held", "open", "stopped"):
         title += f", {many(len(bad), 'thing')} to look at" if bad else ", nothing bad seen" if state == "open" else ""
     return Verdict(state, title, reasons, bad, [one for one in result.warnings if GENERATOR not in one])
+
+
+def _state(result: Result) -> State:
+    if result.failure:
+        return "unfinished"
+    if not result.held:
+        return "broken"
+    if result.stopped:
+        return "stopped"
+    return "held" if result.assertions else "open"
 
 
 def _bad(result: Result) -> Iterator[str]:

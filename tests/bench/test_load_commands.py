@@ -114,6 +114,12 @@ def test_repeated_receipts_are_counted_whichever_source_process_has_them(carrier
     assert (counts["delivered"], counts["receipts_repeated"], counts["receipts_strange"]) == (40, 40, 0)
 
 
+def test_a_target_that_refuses_everything_is_exit_code_1(carrier, tmp_path):
+    code, result, _ = smpp(carrier("--refuse", ".*=ESME_RINVDSTADR"), "-n", 20, "--rate", 500, folder=tmp_path)
+    assert code == 1
+    assert result["failure"] == "the target refused everything (ESME_RINVDSTADR)"
+
+
 def test_refusals_are_named_and_a_broken_assertion_is_exit_code_3(carrier, tmp_path):
     target = carrier("--refuse", "(0|1|2|3|4)$=ESME_RINVDSTADR")
     code, result, _ = smpp(target, "-n", 100, "--rate", 500, "--assert", "refused==0", folder=tmp_path)

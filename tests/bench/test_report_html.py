@@ -165,6 +165,8 @@ def test_receipts_are_counted_only_when_they_were_asked_for(asked):
     [
         ({}, "Held", "1 of 1 assertion held"),
         ({"assertions": []}, "Nothing asserted", "no --assert said what must hold"),
+        ({"stopped": "ended by hand after 5 s"}, "Stopped early", "ended by hand after 5 s"),
+        ({"stopped": "ended by hand after 5 s", "assertions": []}, "Stopped early", "ended by hand after 5 s"),
         ({"assertions": [Assertion("sla_10s >= 0.999", 0.9989, False)]}, "Broken", "sla_10s >= 0.999: found 0.9989"),
         ({"assertions": [Assertion("lost == 0", None, False)]}, "Broken", "lost == 0: there was nothing to measure"),
         ({"failure": "no answer"}, "Run did not finish", "no answer"),
