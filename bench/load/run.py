@@ -27,6 +27,8 @@ LATE_MS = 50.0
 BUSY = 0.95
 ENOUGH = 0.99
 """Below this share of the asked rate, the run did not test what it says."""
+ENOUGH_TO_WEIGH = 100
+"""Connections; with fewer, what one takes of the target's memory is not said."""
 SETTLE_S = 0.3
 """Carriers write their arrivals four times a second."""
 BY_HAND = "ended by hand"
@@ -280,7 +282,7 @@ class Run:
             start.rss_bytes,
             connected.rss_bytes,
             max(used.rss_bytes for used in self._used),
-            (connected.rss_bytes - start.rss_bytes) / connections if connections else None,
+            (connected.rss_bytes - start.rss_bytes) / connections if connections >= ENOUGH_TO_WEIGH else None,
         )
 
     def _warnings(self, result: Result) -> Iterator[str]:

@@ -160,6 +160,7 @@ class TargetUse(msgspec.Struct):
     rss_connected_bytes: int = 0
     rss_max_bytes: int = 0
     bytes_per_connection: float | None = None
+    """Unknown with few: memory comes in pages, and ten connections may fit in what the target holds already."""
 
 
 class Machine(msgspec.Struct):
