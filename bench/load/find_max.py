@@ -38,11 +38,8 @@ class Limits:
 def broken(result: Result, limits: Limits) -> str:
     """Why a step did not hold; empty when it did."""
     counts = result.total.counts
-    if result.failure:
-        return result.failure
-    if not counts.accepted:
-        worst = max(result.errors, key=lambda name: result.errors[name], default="no answer")
-        return f"nothing was accepted ({worst})"
+    if result.failure or not counts.accepted:
+        return result.failure or "nothing was accepted, and nothing refused"
     if result.rate_asked and result.rate_sent < limits.sent_min * result.rate_asked:
         return f"only {result.rate_sent:.0f}/s could be sent"
     if counts.unanswered:
@@ -67,6 +64,8 @@ class FindMax:
         self._last: tuple[float, Result, str] | None = None
         self._best: tuple[float, Result, str] | None = None
         """(rate, result, log) of the last step, and of the highest that held."""
+        self._accepted = 0
+        """By the last step. A target that takes nothing takes nothing at a lower rate either."""
         self._made = 0
         self._used: list[range] = []
 
@@ -97,7 +96,7 @@ class FindMax:
             rate = min(rate * GROWTH, most)
         broke = rate
         while not held:
-            if why.startswith("nothing was accepted") or broke <= RATE_MIN:
+            if not self._accepted or broke <= RATE_MIN:
                 return 0.0, f"{broke:.0f}/s: {why}"
             rate = max(broke / GROWTH, RATE_MIN)
             why = self._why(rate)
@@ -157,6 +156,7 @@ class FindMax:
         begin = int(f"{orders[0].prefix}{orders[0].first:0{orders[0].digits}d}")
         self._used = [*self._used, range(begin, begin + result.total.counts.due)]
         self._made += result.total.counts.due
+        self._accepted = result.total.counts.accepted
         self._last = rate, result, run.log
         if run.interrupted:
             raise KeyboardInterrupt

@@ -264,7 +264,7 @@ class Run:
             ledger=findings.ledger,
             target=self._target(*at, counts.accepted),
             generator_cpu=self._generator_cpu,
-            failure=self._failure or _all_refused(findings.total.counts, self._errors),
+            failure=self._failure or all_refused(findings.total.counts, self._errors),
             stopped=f"{BY_HAND} after {took:.0f} s" if self.interrupted else "",
             events=self._events,
         )
@@ -325,10 +325,10 @@ def _points(classes: tuple[dict[int, int], ...]) -> tuple[float | None, float | 
     return rank_ms(found, 0.5), rank_ms(found, 0.99), rank_ms(found, 1.0)
 
 
-def _all_refused(counts: Counts, errors: Mapping[str, int]) -> str:
+def all_refused(counts: Counts, errors: Mapping[str, int]) -> str:
     """A target that took nothing at all has not been loaded; the commonest reason says where to look."""
-    if counts.accepted or not counts.refused or counts.unanswered:
+    if counts.accepted or not counts.refused:
         return ""
     commonest = max(errors, key=lambda name: errors[name], default="")
     hint = ": is the --header with the key right?" if commonest in ("HTTP 401", "HTTP 403") else ""
-    return f"the target refused everything{f' ({commonest})' if commonest else ''}{hint}"
+    return f"the target accepted nothing{f' ({commonest})' if commonest else ''}{hint}"

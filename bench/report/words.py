@@ -88,7 +88,8 @@ def verdict(result: Result) -> Verdict:
     if state == "open":
         reasons.append("The run went to its end, but no --assert said what must hold: this is no pass.")
     elif state == "stopped":
-        reasons.append(f"{result.stopped}: what was asserted held until then, and no longer run was seen.")
+        until = "what was asserted held until then" if result.assertions else "nothing was asserted"
+        reasons.append(f"{result.stopped}: {until}, and no longer run was seen.")
     elif not reasons:
         asserted = len(result.assertions)
         reasons.append(f"{asserted} of {many(asserted, 'assertion')} held.")

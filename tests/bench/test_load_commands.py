@@ -117,7 +117,7 @@ def test_repeated_receipts_are_counted_whichever_source_process_has_them(carrier
 def test_a_target_that_refuses_everything_is_exit_code_1(carrier, tmp_path):
     code, result, _ = smpp(carrier("--refuse", ".*=ESME_RINVDSTADR"), "-n", 20, "--rate", 500, folder=tmp_path)
     assert code == 1
-    assert result["failure"] == "the target refused everything (ESME_RINVDSTADR)"
+    assert result["failure"] == "the target accepted nothing (ESME_RINVDSTADR)"
 
 
 def test_refusals_are_named_and_a_broken_assertion_is_exit_code_3(carrier, tmp_path):

@@ -6,7 +6,7 @@ from test_load_traffic import traffic
 
 from bench.load import find_max
 from bench.load.find_max import FindMax, Limits
-from bench.load.run import Setup
+from bench.load.run import Setup, all_refused
 from bench.load.schedule import Schedule
 from bench.load.sources import SourceError
 from bench.load.words import plan_of
@@ -56,6 +56,7 @@ class Target:
         if schedule.rate > self.limit:
             counts.accepted, counts.refused = (counts.sent // 2, counts.sent // 2) if self.limit else (0, counts.sent)
             result.errors = {"ESME_RSYSERR": counts.refused}
+            result.failure = all_refused(counts, result.errors)
         return result
 
     @property
@@ -83,7 +84,7 @@ def test_nothing_accepted_is_no_rate_that_holds(monkeypatch):
     target = Target(monkeypatch, 0)
     result = search().run()
     assert target.rates == [1000]
-    assert "nothing was accepted (ESME_RSYSERR)" in result.failure
+    assert "the target accepted nothing (ESME_RSYSERR)" in result.failure
 
 
 def test_no_rate_below_one_and_none_above_the_highest_is_tried(monkeypatch):
