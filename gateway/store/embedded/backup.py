@@ -6,10 +6,12 @@ stand in none.
 """
 
 import os
+import shutil
 import sqlite3
 import tarfile
 import tempfile
 from pathlib import Path
+from typing import IO, cast
 
 from gateway.store.embedded.schema import HISTORY, STORE, connect
 from gateway.store.embedded.vault import FILE
@@ -62,10 +64,16 @@ def restore(file: Path, data_dir: Path) -> list[str]:
     try:
         with tarfile.open(file) as tar:
             names = tar.getnames()
-            strangers = [name for name in names if name != FILE and Path(name).parent != Path(FOLDER)]
+            strangers = [
+                one.name for one in tar if not one.isfile() or (one.name != FILE and Path(one.name).parent != Path(FOLDER))
+            ]
             if strangers or FILE not in names:
                 raise VaultError(f"{file}: not a backup of Tensec")
-            tar.extractall(data_dir, filter="data")
+            # Not by extractall: its filter that keeps files inside a folder is missing before CPython 3.11.4.
+            (data_dir / FOLDER).mkdir(parents=True, exist_ok=True)
+            for name in names:
+                with (data_dir / name).open("xb") as target:
+                    shutil.copyfileobj(cast(IO[bytes], tar.extractfile(name)), target)
     except (OSError, tarfile.TarError) as error:
         raise VaultError(f"{file}: {error}") from None
     for name in names:
