@@ -6,13 +6,13 @@ from functools import lru_cache
 import liquid
 from liquid.exceptions import LiquidError
 
+from gateway.api.corelink import put_document
 from gateway.api.operation import Asked, Said
 from gateway.api.problems import invalid, not_found
 from gateway.api.render import sure_moment
 from gateway.api.rule_schemas import TemplateIn, TemplateList, TemplateOut
 from gateway.api.texts import fill
 from gateway.calls.making import stored
-from gateway.calls.messages import PutDocument
 from gateway.calls.things import TEMPLATE, Template
 from protocol.errors import ContentError
 
@@ -103,7 +103,7 @@ async def put_template(asked: Asked) -> Said:
         required=tuple(body.required),
         created_utc=asked.services.utc(),
     )
-    await asked.services.core.ask(PutDocument(TEMPLATE, template.id, stored(template)))
+    await put_document(asked.services.core, TEMPLATE, template.id, stored(template))
     return Said(201, _out(template), (("Location", f"/v1/templates/{body.id}"),))
 
 
@@ -119,5 +119,5 @@ async def get_template(asked: Asked) -> Said:
 
 
 async def delete_template(asked: Asked) -> Said:
-    await asked.services.core.ask(PutDocument(TEMPLATE, _own(asked).id, b""))
+    await put_document(asked.services.core, TEMPLATE, _own(asked).id, b"")
     return Said(204)
