@@ -1,10 +1,15 @@
-"""A listening TCP socket, for the core's door and the parent's."""
+"""Listening sockets: TCP for the core's door and the parent's, Unix for commands and workers of this machine."""
 
+import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from config.loader import split_address
 
 BACKLOG = 4096
+PRIVATE_BACKLOG = 64
 
 
 class ListenError(Exception):
@@ -27,3 +32,23 @@ def listen(name: str, address: str) -> socket.socket:
         sock.close()
         raise ListenError(f"{name} {address}: {error.strerror or error}") from None
     return sock
+
+
+@contextmanager
+def private_socket(path: Path) -> Iterator[socket.socket]:
+    """A listening Unix socket that its owner alone may use, in the place of one that was left behind; gone at the end.
+
+    Raises OSError.
+    """
+    path.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        before = os.umask(0o177)
+        try:
+            sock.bind(str(path))
+        finally:
+            os.umask(before)
+        sock.listen(PRIVATE_BACKLOG)
+        try:
+            yield sock
+        finally:
+            path.unlink(missing_ok=True)

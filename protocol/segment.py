@@ -11,6 +11,8 @@ from protocol.errors import ContentError
 from protocol.text import coding, encode_text
 
 PARTS_MAX = 255
+ONE_OCTETS = 140
+"""User data that is one part whatever its alphabet."""
 _SINGLE = {"gsm7": 160, "ascii": 160}
 _PART = {8: {"gsm7": 153, "ascii": 153, "utf-16-be": 134}, 16: {"gsm7": 152, "ascii": 152, "utf-16-be": 132}}
 _PART_OCTETS = {8: 134, 16: 133}
@@ -29,7 +31,7 @@ def split_octets(data: bytes, data_coding: int, ref_bits: int = 8) -> tuple[byte
     Raises ContentError when more than 255 parts would be needed.
     """
     alphabet = coding(data_coding).alphabet
-    if len(data) <= _SINGLE.get(alphabet, 140):
+    if len(data) <= _SINGLE.get(alphabet, ONE_OCTETS):
         return (data,)
     size = _PART[ref_bits].get(alphabet, _PART_OCTETS[ref_bits])
     parts = []
@@ -41,6 +43,11 @@ def split_octets(data: bytes, data_coding: int, ref_bits: int = 8) -> tuple[byte
     if len(parts) > PARTS_MAX:
         raise ContentError(f"{len(parts)} parts, at most {PARTS_MAX}: shorten the text")
     return tuple(parts)
+
+
+def count_parts(data: bytes, data_coding: int) -> int:
+    """How many messages a handset gets of user data without a header. Raises ContentError for more than 255."""
+    return 1 if len(data) <= ONE_OCTETS else len(split_octets(data, data_coding))
 
 
 def _cut(data: bytes, at: int, size: int, alphabet: str) -> int:

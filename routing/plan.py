@@ -11,6 +11,7 @@ import msgspec
 
 from config.schema import Route
 from routing.operators import Operators, shipped
+from routing.patterns import Patterns
 from routing.records import Message
 
 NEARLY_BEST = 0.8
@@ -44,18 +45,15 @@ class _More:
         self._table = operators
         self._operators = frozenset(route.operators)
         self._virtual = route.virtual
-        self._sources = frozenset(one for one in route.sources if not one.endswith("*"))
-        self._prefixes = tuple(one[:-1] for one in route.sources if one.endswith("*"))
+        self._sources = Patterns(route.sources)
         self._tags = frozenset(route.tags)
 
     def fits(self, message: Message) -> bool:
         """Whether it goes this way."""
         if self._tags and self._tags.isdisjoint(message.tags):
             return False
-        if self._sources or self._prefixes:
-            source = message.source
-            if source not in self._sources and not (self._prefixes and source.startswith(self._prefixes)):
-                return False
+        if self._sources and not self._sources.match(message.source):
+            return False
         if not self._operators and self._virtual is None:
             return True
         operator = self._table.of(message.destination)

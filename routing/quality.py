@@ -17,7 +17,8 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from typing import NamedTuple
 
-WITHIN_S = 10.0
+from routing.sla import WITHIN_S
+
 RING_S = 64
 OLD_FROM_S, OLD_TO_S = 10, 40
 """Ages at which messages are judged by the ten seconds."""

@@ -8,7 +8,8 @@ between edges, one of which is exactly ten seconds.
 from bisect import bisect_left
 from typing import NamedTuple
 
-WITHIN_S = 10.0
+from routing.sla import WITHIN_S
+
 ARRIVAL_S = 300.0
 """A message should have arrived after so long."""
 EDGES_S = (0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.5, WITHIN_S, 15.0, 30.0, 60.0, ARRIVAL_S, 3_600.0)

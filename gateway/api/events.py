@@ -10,10 +10,10 @@ from gateway.api.operation import Asked
 from gateway.api.problems import ProblemError
 from gateway.api.render import event
 from gateway.api.schemas import EventQuery
+from gateway.calls.messages import EVERYBODY
 from gateway.calls.outbound import Events
 from routing.records import Notice
 
-EVERYBODY = "*"
 BEAT_S = 15.0
 WAITING_MAX = 10_000
 """Events for one reader; one that does not read loses its connection, not our memory."""

@@ -6,12 +6,12 @@ from gateway.api.schemas import AttemptOut, Event, EventData, MessageOut, Status
 from gateway.api.texts import encoding_of, text_of
 from gateway.calls.things import event_name
 from gateway.store.record import Record
+from protocol.address import TON_INTERNATIONAL
 from protocol.text import decode_text
 from routing.records import Attempt, AttemptState, Message, MessageState, Notice
 from routing.sla import WITHIN_S
 
 _SENDING = AttemptState.SENDING
-INTERNATIONAL = 1
 FIRST_UTC, LAST_UTC = -62_135_596_800, 253_402_300_799
 """Years 1 to 9999: an offset carries a moment beyond, where nothing could show it any more."""
 
@@ -28,7 +28,7 @@ def sure_moment(utc: float) -> datetime:
 
 def number(ton: int, address: str) -> str:
     """With its plus sign when it is international."""
-    return f"+{address}" if ton == INTERNATIONAL and address else address
+    return f"+{address}" if ton == TON_INTERNATIONAL and address else address
 
 
 def status_word(record: Record) -> StatusWord:

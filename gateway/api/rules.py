@@ -15,9 +15,7 @@ from gateway.api.rule_schemas import (
     PreviewOut,
     PreviewStep,
 )
-from gateway.api.schemas import MessageIn
-from gateway.api.submits import draft_of, encoded
-from gateway.api.templates import text_for
+from gateway.api.submits import one_draft
 from gateway.api.texts import encoding_of, text_of
 from gateway.calls.messages import ChangeMembers, Done, Explain, Explained, Find, ListMembers, MemberPage, Note, Records
 from protocol.address import TON_INTERNATIONAL, international
@@ -59,13 +57,7 @@ async def remove_optout(asked: Asked) -> Said:
 
 async def preview_message(asked: Asked) -> Said:
     """Each rule's verdict, the text as it would leave, its parts, cost and channels. Nothing is sent or counted."""
-    body: MessageIn = asked.body
-    try:
-        text = text_for(asked, body.text, body.template_id, body.params)
-    except ContentError as error:
-        invalid("/params", "invalid_text", str(error))
-    draft = draft_of(asked, body, body.to, encoded(text, body), body.client_ref)
-    answer = await asked.services.core.ask(Explain(asked.account, draft))
+    answer = await asked.services.core.ask(Explain(asked.account, one_draft(asked)))
     found: Explained = expect(answer, Explained)
     message = found.record.message
     said = text_of(message.content)

@@ -29,12 +29,7 @@ TURN = 50
 
 async def send_message(asked: Asked) -> Said:
     """One message."""
-    body: MessageIn = asked.body
-    try:
-        text = text_for(asked, body.text, body.template_id, body.params)
-    except ContentError as error:
-        invalid("/params", "invalid_text", str(error))
-    draft = draft_of(asked, body, body.to, encoded(text, body), body.client_ref)
+    draft = one_draft(asked)
     taken = await _submitted(asked, [draft], batch=False)
     (item,) = taken.items
     if item.status:
@@ -43,13 +38,23 @@ async def send_message(asked: Asked) -> Said:
     return Said(202, answer, (("Location", f"/v1/messages/{answer.id}"),))
 
 
+def one_draft(asked: Asked) -> Draft:
+    """The message in the body, as `POST /v1/messages` has it. Raises ProblemError."""
+    body: MessageIn = asked.body
+    try:
+        text = text_for(asked, body.text, body.template_id, body.params)
+    except ContentError as error:
+        invalid("/params", "invalid_text", str(error))
+    return _draft_of(asked, body, body.to, _encoded(text, body), body.client_ref)
+
+
 async def send_batch(asked: Asked) -> Said:
     """The same to many; what is wrong with one recipient does not keep the others back."""
     body: BatchIn = asked.body
     drafts: list[Draft] = []
     places: list[int] = []
     errors: dict[int, ItemError] = {}
-    shared = encoded(body.text, body) if body.text and "{{" not in body.text else None
+    shared = _encoded(body.text, body) if body.text and "{{" not in body.text else None
     octets = 0
     for at, one in enumerate(body.to):
         if at % TURN == TURN - 1:
@@ -61,7 +66,7 @@ async def send_batch(asked: Asked) -> Said:
             if octets > BATCH_OCTETS_MAX:
                 what = f"at most {BATCH_OCTETS_MAX} octets of text in a batch: send it in several"
                 raise ProblemError(413, "too_large", what)
-            drafts.append(draft_of(asked, body, recipient.number, ready, recipient.client_ref))
+            drafts.append(_draft_of(asked, body, recipient.number, ready, recipient.client_ref))
             places.append(at)
         except ContentError as error:
             errors[at] = ItemError(pointer=f"/to/{at}/params", code="invalid_text", detail=str(error))
@@ -104,14 +109,14 @@ def _field_errors(errors: dict[int, ItemError]) -> tuple[FieldError, ...]:
     return tuple(FieldError(one.pointer, one.code, one.detail) for _, one in sorted(errors.items()))
 
 
-def encoded(text: str, body: Meaning) -> Encoded:
+def _encoded(text: str, body: Meaning) -> Encoded:
     try:
         return encode(text, body.encoding)
     except ContentError as error:
         invalid("/text", "invalid_text", str(error))
 
 
-def draft_of(asked: Asked, body: MessageIn | BatchIn, to: str, encoded: Encoded, client_ref: str) -> Draft:
+def _draft_of(asked: Asked, body: MessageIn | BatchIn, to: str, encoded: Encoded, client_ref: str) -> Draft:
     due, expires = _time(body.send_at), _time(body.expire_at)
     check_times(asked.arrival_utc, due, expires)
     if body.from_:

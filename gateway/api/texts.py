@@ -8,7 +8,7 @@ from typing import NamedTuple
 from gateway.api.schemas import Encoding
 from protocol import gsm7
 from protocol.errors import ContentError
-from protocol.segment import split_octets
+from protocol.segment import count_parts
 from protocol.spoken import spoken_text
 from protocol.text import DEFAULT, UCS2, coding, encode_text, encode_ucs2
 from routing.records import Content
@@ -41,8 +41,7 @@ def encode(text: str, encoding: Encoding = "auto") -> Encoded:
         data_coding, data = UCS2, encode_ucs2(text)
     else:
         data_coding, data = encode_text(text)
-    parts = 1 if len(data) <= 140 else len(split_octets(data, data_coding))
-    return Encoded(data, data_coding, parts)
+    return Encoded(data, data_coding, count_parts(data, data_coding))
 
 
 @lru_cache(maxsize=256)

@@ -169,8 +169,11 @@ class AskDeliveries(msgspec.Struct, array_like=True, tag=15):
     limit: int
 
 
+EVERYBODY = "*"
+
+
 class Watch(msgspec.Struct, array_like=True, tag=16):
-    """Tell this worker what becomes of the account's messages ("*": everybody's), or (`on` false) no longer."""
+    """Tell this worker what becomes of the messages of an account, or of `EVERYBODY`; or (`on` false) no longer."""
 
     account: str
     on: bool
@@ -362,7 +365,6 @@ class ChannelList(msgspec.Struct, array_like=True, tag=10):
     """Channels as an operator sees them."""
 
     channels: Channels
-    held: dict[str, str]
 
 
 class LedgerSums(msgspec.Struct, array_like=True, tag=11):

@@ -5,7 +5,7 @@ import sys
 
 from cyclopts import App
 
-from gateway.cli.common import DEFAULT_CONFIG, ConfigPath, call, fail, money, read_config
+from gateway.cli.common import DEFAULT_CONFIG, ConfigPath, call, check_account, fail, money, read_config
 
 app = App(name="account", help="Clients that may bind.")
 PASSWORD_MAX = 8
@@ -40,8 +40,7 @@ def _fund(config: ConfigPath, account: str, amount: int) -> int:
     from gateway.calls.messages import Done, Fund
 
     settings = read_config(config)
-    if account not in {one.system_id for one in settings.accounts}:
-        fail(f"no account is called {account}", 2)
+    check_account(settings, account)
     answer = call(settings, Fund(account, amount, f"command line, {getpass.getuser()}"))
     assert isinstance(answer, Done)
     return answer.count

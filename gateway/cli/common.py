@@ -43,6 +43,13 @@ def read_config(path: Path) -> Config:
         sys.exit(2)
 
 
+def check_account(config: Config, account: str) -> None:
+    """End with exit 2 when the configuration has no such account."""
+    if account not in {one.system_id for one in config.accounts}:
+        known = ", ".join(sorted(one.system_id for one in config.accounts)) or "none"
+        fail(f"no account is called {account}; there are: {known}", 2)
+
+
 def runs(config: Config) -> bool:
     """Whether a core answers on this configuration's data directory."""
     try:
@@ -56,41 +63,39 @@ def runs(config: Config) -> bool:
 
 def ask(config: Config, question: link.Ask) -> link.Answer:
     """Ask the core that runs on this configuration's data directory; ends with exit 1 when none does."""
-    path = Path(config.data_dir) / link.SOCKET_NAME
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-            sock.settimeout(ASK_TIMEOUT_S)
-            sock.connect(str(path))
-            sock.sendall(link.pack(question))
-            (size,) = link.LENGTH.unpack(_exactly(sock, link.LENGTH.size))
-            return link.unpack_answer(_exactly(sock, size))
-    except (FileNotFoundError, ConnectionRefusedError):
-        fail(f"no tensec runs on data_dir {config.data_dir}: start it with `tensec serve`")
-    except OSError as error:
-        fail(f"{path}: {error.strerror or error}")
+    return link.unpack_answer(_answer_to(config, link.SOCKET_NAME, link.pack(question)))
 
 
 def call(config: Config, question: calls.Ask, *, errors_too: bool = False) -> calls.Answer:
     """The same on the API's socket, which knows of messages, keys and webhooks. What the core refuses ends the command with
     exit 1, unless `errors_too` are wanted.
     """
-    path = Path(config.data_dir) / frames.SOCKET_NAME
+    body = _answer_to(config, frames.SOCKET_NAME, frames.pack([frames.Call(1, question)]))
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-            sock.settimeout(ASK_TIMEOUT_S)
-            sock.connect(str(path))
-            sock.sendall(frames.pack([frames.Call(1, question)]))
-            (size,) = link.LENGTH.unpack(_exactly(sock, link.LENGTH.size))
-            (reply,) = frames.replies_of(_exactly(sock, size))
-    except (FileNotFoundError, ConnectionRefusedError):
-        fail(f"no tensec runs on data_dir {config.data_dir}: start it with `tensec serve`")
-    except (OSError, frames.FrameError) as error:
-        fail(f"{path}: {getattr(error, 'strerror', None) or error}")
+        (reply,) = frames.replies_of(body)
+    except frames.FrameError as error:
+        fail(f"{Path(config.data_dir) / frames.SOCKET_NAME}: {error}")
     if isinstance(reply.answer, calls.Unable):
         fail(reply.answer.why)
     if isinstance(reply.answer, calls.Done) and reply.answer.error and not errors_too:
         fail(reply.answer.error)
     return reply.answer  # type: ignore[return-value]  # nothing is pushed to whoever does not watch
+
+
+def _answer_to(config: Config, socket_name: str, question: bytes) -> bytes:
+    """The body of what the core answers on one of its sockets."""
+    path = Path(config.data_dir) / socket_name
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+            sock.settimeout(ASK_TIMEOUT_S)
+            sock.connect(str(path))
+            sock.sendall(question)
+            (size,) = link.LENGTH.unpack(_exactly(sock, link.LENGTH.size))
+            return _exactly(sock, size)
+    except (FileNotFoundError, ConnectionRefusedError):
+        fail(f"no tensec runs on data_dir {config.data_dir}: start it with `tensec serve`")
+    except OSError as error:
+        fail(f"{path}: {error.strerror or error}")
 
 
 def _exactly(sock: socket.socket, size: int) -> bytes:

@@ -10,7 +10,7 @@ from cyclopts import App, Parameter
 from gateway.calls.making import make_key, stored
 from gateway.calls.messages import AskDocuments, DocumentsOf, PutDocument
 from gateway.calls.things import KEY, ApiKey, Scope
-from gateway.cli.common import DEFAULT_CONFIG, ConfigPath, Json, call, fail, read_config
+from gateway.cli.common import DEFAULT_CONFIG, ConfigPath, Json, call, check_account, fail, read_config
 
 app = App(name="key", help="Keys for the HTTP API.")
 DAY_S = 86_400.0
@@ -28,9 +28,7 @@ def create(
 ) -> None:
     """Make a key and print it, once: only its hash is kept."""
     settings = read_config(config)
-    if account not in {one.system_id for one in settings.accounts}:
-        known = ", ".join(sorted(one.system_id for one in settings.accounts)) or "none"
-        fail(f"no account is called {account}; there are: {known}", 2)
+    check_account(settings, account)
     utc = time.time()
     kept, secret = make_key(account, scope, utc, name, utc + days * DAY_S if days else 0.0)
     call(settings, PutDocument(KEY, kept.id, stored(kept)))

@@ -11,7 +11,7 @@ from gateway.api.schemas import EVENTS
 from gateway.calls.making import make_webhook, stored
 from gateway.calls.messages import AskDeliveries, AskDocuments, Deliveries, DocumentsOf, Done, PutDocument, Replay
 from gateway.calls.things import WEBHOOK, Webhook
-from gateway.cli.common import DEFAULT_CONFIG, ConfigPath, Json, call, fail, read_config
+from gateway.cli.common import DEFAULT_CONFIG, ConfigPath, Json, call, check_account, fail, read_config
 from gateway.cli.message import MessageId
 
 app = App(name="webhook", help="Where events of accounts go.")
@@ -29,8 +29,7 @@ def add(
 ) -> None:
     """Make a webhook; prints its id and the secret its deliveries are signed with."""
     settings = read_config(config)
-    if account not in {one.system_id for one in settings.accounts}:
-        fail(f"no account is called {account}", 2)
+    check_account(settings, account)
     strangers = set(event) - set(EVENTS)
     if strangers:
         fail(f"{', '.join(sorted(strangers))}: no event; there are {', '.join(EVENTS)}", 2)

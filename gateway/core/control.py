@@ -1,8 +1,6 @@
 """The command line's way to a running core: a Unix socket in the data directory, readable by its owner alone."""
 
 import contextlib
-import os
-import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import trio
 from gateway import link, log
 from gateway.core import views
 from gateway.core.pipeline import Pipeline
+from gateway.listening import private_socket
 
 IDLE_S = 30.0
 
@@ -26,20 +25,10 @@ class Control:
 
     async def run(self, path: Path, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve on `path` until cancelled; started once it can be asked. Raises OSError when it cannot be made."""
-        await trio.Path(path).unlink(missing_ok=True)
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as raw:
-            before = os.umask(0o177)
-            try:
-                raw.bind(str(path))
-            finally:
-                os.umask(before)
-            raw.listen(16)
+        with private_socket(path) as raw:
             task_status.started()
             listener = trio.SocketListener(trio.socket.from_stdlib_socket(raw))
-            try:
-                await trio.serve_listeners(self._serve, [listener])
-            finally:
-                os.unlink(path)
+            await trio.serve_listeners(self._serve, [listener])
 
     async def _serve(self, stream: trio.SocketStream) -> None:
         with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError), trio.move_on_after(IDLE_S):

@@ -16,17 +16,26 @@ OWN = ("class_", "purpose", "business", "brand", "industry")
 
 
 class Drafts:
-    """Makes messages of drafts, by one configuration."""
+    """Makes messages of drafts, by the configuration as it is now."""
 
     def __init__(self, config: Config, ids: IdMaker, boot: str) -> None:
         self._ids = ids
-        self._blanks = Blanks(boot)
+        self._boot = boot
+        self.configure(config)
+
+    def configure(self, config: Config) -> None:
+        """Take over accounts and defaults."""
+        self._blanks = Blanks(self._boot)
         self._accounts = {one.system_id: one for one in config.accounts}
         self._validity = {name: getattr(config.classes, name).validity_s for name in CLASSES}
 
     def account(self, name: str) -> Account | None:
         """An account of the configuration."""
         return self._accounts.get(name)
+
+    def batch_id(self) -> str:
+        """A new one."""
+        return f"b{self._ids.make('')}"
 
     def messages(self, submit: Submit, account: Account, batch_id: str, *, tell: bool) -> list[Message]:
         """A message for each draft. `tell`: somebody wants to hear what becomes of them."""

@@ -94,8 +94,7 @@ class Questions:
                 await self._store.settled()
                 return calls.LedgerSums(views.sums(pipeline))
             case calls.AskChannels():
-                held = {name: value.decode() for name, value in self._store.book.documents.of(HELD)}
-                return calls.ChannelList(views.channels(pipeline), held)
+                return calls.ChannelList(views.channels(pipeline))
             case calls.AskTallies():
                 return calls.TallyList(views.tallies(pipeline))
             case calls.Steer():
@@ -180,7 +179,7 @@ class Questions:
     def documents(self) -> list[tuple[str, str, bytes]]:
         """Everything a worker needs to know."""
         held = self._store.book.documents
-        return [(kind, name, value) for kind in (KEY, WEBHOOK, TEMPLATE) for name, value in held.of(kind)]
+        return [(kind, name, value) for kind in THINGS for name, value in held.of(kind)]
 
     async def _put(self, ask: calls.PutDocument) -> calls.Done:
         """Only what can be read again: the core and all workers go by it, after a restart too."""
@@ -211,7 +210,7 @@ class Questions:
         # Of several that were put at once any may come here last: all go by what is kept.
         value = self._store.book.documents.get(document_key(kind, name))
         self.take_over(kind, name, value)
-        if self.readers is not None and kind in (KEY, WEBHOOK, TEMPLATE):
+        if self.readers is not None and kind in THINGS:
             self.readers.tell_documents([(kind, name, value)])
 
     def take_over(self, kind: str, name: str, value: bytes) -> None:

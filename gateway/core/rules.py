@@ -36,7 +36,7 @@ class Rules:
         self._store = pipeline.store
         self._clock = clock
         self._audit = audit
-        self.drafts = drafts
+        self._drafts = drafts
         self._complaints: dict[tuple[str, str], int] = {}
 
     async def answer(self, ask: calls.Ask) -> calls.Answer | None:
@@ -94,11 +94,11 @@ class Rules:
     async def _explain(self, ask: calls.Explain) -> calls.Answer:
         pipeline, utc = self._pipeline, self._clock.utc()
         rules = pipeline.screens.get(ask.account)
-        account = self.drafts.account(ask.account)
+        account = self._drafts.account(ask.account)
         if rules is None or account is None:
             return calls.Done(f"there is no account {ask.account}")
         submit = calls.Submit(ask.account, [ask.draft], self._clock.now(), utc)
-        (message,) = self.drafts.messages(submit, account, "", tell=False)
+        (message,) = self._drafts.messages(submit, account, "", tell=False)
         steps = [(one.rule, one.told, one.refusal is not None) for one in rules.explain(message, utc)]
         if not any(refused for _, _, refused in steps):
             guards = rules.guards(message, utc)

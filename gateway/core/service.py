@@ -83,9 +83,10 @@ class Service:
         self._control = Control(self.pipeline, self.reload)
         self._outbox = Outbox(self._storage, clock, self.pipeline.report, self._disable)
         self._audit = Audit(Path(config.data_dir), clock)
-        rules = Rules(self.pipeline, clock, Drafts(config, self._ids, clock.boot), self._audit)
+        drafts = Drafts(config, self._ids, clock.boot)
+        rules = Rules(self.pipeline, clock, drafts, self._audit)
         self._questions = Questions(self.pipeline, self._outbox, rules, clock, batch_key)
-        self._workers = Workers(config, self.pipeline, self._outbox, self._questions, rates, self._ids, clock)
+        self._workers = Workers(config, self.pipeline, self._outbox, self._questions, rates, drafts, clock)
         self._questions.readers = self._workers
         guards = self._storage.book.guards
         self._replies = Replies(

@@ -12,7 +12,7 @@ from protocol.commands import Command
 from protocol.errors import ContentError
 from protocol.fields import Destination, Unsuccess
 from protocol.pdu import DataSm, DataSmResp, Pdu, SubmitMulti, SubmitMultiResp, SubmitSm, SubmitSmResp
-from protocol.segment import split_octets
+from protocol.segment import count_parts
 from protocol.status import Status
 from protocol.tlv import Tag, Tlvs, get_int
 from protocol.validate import submit_status, user_data
@@ -213,10 +213,10 @@ def concat_of(content: Content, tlvs: Tlvs) -> udh.Concat | None:
 
 def parts_of(data: bytes, data_coding: int, esm_class: int) -> int:
     """How many messages a handset gets of this user data; 0 when it is too long for 255 parts."""
-    if len(data) <= 140 or esm_class & udh.UDHI:
+    if esm_class & udh.UDHI:
         return 1
     try:
-        return len(split_octets(data, data_coding))
+        return count_parts(data, data_coding)
     except ContentError:
         return 0
 

@@ -5,7 +5,6 @@ write per worker. A request with an idempotency key is looked up first: one that
 that is under way is a conflict. The answer is remembered in the step that admits the messages.
 """
 
-import os
 import socket
 from collections.abc import Iterable, Sequence
 from itertools import count
@@ -17,7 +16,7 @@ import trio
 from config.schema import Account, Config
 from gateway import log
 from gateway.calls.frames import PUSHED, Call, FrameError, Reply, Splitter, calls_of, pack
-from gateway.calls.messages import Answer, Ask, Conflict, Draft, Item, Submit, Taken, Tried, Unable, Watch
+from gateway.calls.messages import EVERYBODY, Answer, Ask, Conflict, Draft, Item, Submit, Taken, Tried, Unable, Watch
 from gateway.calls.outbound import Documents, Events, Push
 from gateway.clock import Clock
 from gateway.core.drafts import Drafts
@@ -28,11 +27,11 @@ from gateway.core.questions import Questions
 from gateway.core.rates import Rates
 from gateway.core.submission import AskedAs, Submission, parts_of
 from gateway.core.wire import Wire
+from gateway.listening import private_socket
 from gateway.store.base import Final, RequestRecord
 from gateway.store.states import event_of
 from protocol.status import Status
 from protocol.text import encode_text
-from routing.ids import IdMaker
 
 REPEATS_S = 86_400.0
 """How long a repeated request is recognised by its idempotency key."""
@@ -42,7 +41,6 @@ PENDING_MAX, PENDING_OCTETS_MAX = 100_000, 128_000_000
 """Messages, and octets of their texts, that wait to be stored; while a disk stands still they must not fill the memory."""
 ACCEPT_AGAIN_S = 0.1
 WRITE_BUFFER_MAX = 128_000_000
-EVERYBODY = "*"
 OWN = 0
 """The session of messages nobody handed in; workers count from 1."""
 _TAKEN = msgspec.msgpack.Decoder(Taken)
@@ -87,13 +85,20 @@ class Workers:
     """All API workers. It is the pipeline's Front."""
 
     def __init__(
-        self, config: Config, pipeline: Pipeline, outbox: Outbox, questions: Questions, rates: Rates, ids: IdMaker, clock: Clock
+        self,
+        config: Config,
+        pipeline: Pipeline,
+        outbox: Outbox,
+        questions: Questions,
+        rates: Rates,
+        drafts: Drafts,
+        clock: Clock,
     ) -> None:
         self._pipeline = pipeline
         self._outbox = outbox
         self._questions = questions
         self._rates = rates
-        self._ids = ids
+        self._drafts = drafts
         self._clock = clock
         self._workers: dict[int, Worker] = {}
         self._numbers = count(1)
@@ -106,39 +111,27 @@ class Workers:
 
     def configure(self, config: Config) -> None:
         """Take over accounts and defaults."""
-        self._accounts: dict[str, Account] = {one.system_id: one for one in config.accounts}
-        self._drafts = Drafts(config, self._ids, self._clock.boot)
-        self._questions.rules.drafts = self._drafts
+        self._drafts.configure(config)
         self._batch_s = config.store.history_days * 86_400.0
 
     # -- connections
 
     async def run(self, path: Path, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve on `path` until cancelled."""
-        await trio.Path(path).unlink(missing_ok=True)
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        with private_socket(path) as listener:
             listener.setblocking(False)
-            before = os.umask(0o177)
-            try:
-                listener.bind(str(path))
-            finally:
-                os.umask(before)
-            listener.listen(64)
-            try:
-                async with trio.open_nursery() as nursery:
-                    self._nursery = nursery
-                    task_status.started()
-                    while True:
-                        await trio.lowlevel.wait_readable(listener)
-                        try:
-                            sock = listener.accept()[0]
-                        except OSError as error:  # it went again, or there are too many files open: the core goes on
-                            self._log.warning("connection on the API's socket not taken", reason=str(error))
-                            await trio.sleep(ACCEPT_AGAIN_S)
-                            continue
-                        nursery.start_soon(self._serve, sock)
-            finally:
-                await trio.Path(path).unlink(missing_ok=True)
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                task_status.started()
+                while True:
+                    await trio.lowlevel.wait_readable(listener)
+                    try:
+                        sock = listener.accept()[0]
+                    except OSError as error:  # it went again, or there are too many files open: the core goes on
+                        self._log.warning("connection on the API's socket not taken", reason=str(error))
+                        await trio.sleep(ACCEPT_AGAIN_S)
+                        continue
+                    nursery.start_soon(self._serve, sock)
 
     async def _serve(self, sock: socket.socket) -> None:
         assert self._nursery is not None
@@ -233,13 +226,13 @@ class Workers:
         handed: list[tuple[Workers, Submission]] = []
         now = self._clock.now()
         for number, submit in submits:
-            account = self._accounts.get(submit.account)
+            account = self._drafts.account(submit.account)
             status, wait_s = self._may_come(submit, account, now)
             if status or account is None:
                 worker.reply(number, _refused(submit, status, wait_s))
                 self._running.pop(request_key(submit.account, submit.key), None)
                 continue
-            batch_id = f"b{self._ids.make('')}" if submit.batch else ""
+            batch_id = self._drafts.batch_id() if submit.batch else ""
             messages = self._drafts.messages(submit, account, batch_id, tell=self._outbox.wanted(account.system_id))
             asked_as = AskedAs(submit.key, submit.digest, batch_id, submit.unready) if submit.key or batch_id else None
             octets = sum([len(one.content.data) for one in messages])
@@ -251,7 +244,7 @@ class Workers:
 
     def send_own(self, account: str, to: str, source: str, text: str) -> None:
         """A message of our own in the account's name; nobody waits for its answer."""
-        found = self._accounts.get(account)
+        found = self._drafts.account(account)
         if found is None:
             return
         data_coding, data = encode_text(text)

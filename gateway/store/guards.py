@@ -169,10 +169,6 @@ class GuardBook:
         """Whether anything was ever put into it."""
         return "p" + purse in self.sums
 
-    def purse(self, purse: str) -> int:
-        """What it holds."""
-        return self.sums.get("p" + purse, 0)
-
     def fund(self, purse: str, amount: int) -> int:
         """Add to a purse; what it holds afterwards."""
         held = self.sums.get("p" + purse, 0) + amount

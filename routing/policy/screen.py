@@ -14,14 +14,15 @@ from typing import Literal, NamedTuple, TypeAlias
 import msgspec
 
 from config.policy import Policy
-from config.schema import Account
+from config.schema import CLASSES, Account
 from protocol.address import TON_INTERNATIONAL
 from protocol.errors import ContentError
-from protocol.segment import split_octets
+from protocol.segment import count_parts
 from protocol.spoken import spoken_text
 from protocol.text import coding, decode_text, encode_text
 from protocol.udh import UDHI
 from routing.guards import Guard
+from routing.patterns import Patterns
 from routing.policy.caps import GuardMaker
 from routing.policy.hints import HintRule
 from routing.policy.links import LinkRule
@@ -94,7 +95,7 @@ class Look:
             data_coding, data = encode_text(self.text)
             if old.message_class is not None:  # a flash message stays one
                 data_coding |= CLASSED | old.message_class
-        parts = 1 if len(data) <= 140 else len(split_octets(data, data_coding))
+        parts = count_parts(data, data_coding)
         self.message.content = msgspec.structs.replace(content, data=data, data_coding=data_coding, parts=parts)
         self.changed = False
 
@@ -134,8 +135,7 @@ class Screen:
             self.home_code = policy.countries[0]
         self._validity_s = validity_s or {}
         self._any_source = not account.source_addresses
-        self._sources = frozenset(one for one in account.source_addresses if not one.endswith("*"))
-        self._source_prefixes = tuple(one[:-1] for one in account.source_addresses if one.endswith("*"))
+        self._sources = Patterns(account.source_addresses)
         self.policy = policy
         self._rules: list[tuple[str, Rule]] = []
         self._of_text: list[tuple[str, Rule]] = []
@@ -155,7 +155,7 @@ class Screen:
         self._hint = HintRule(policy.opt_out_hint)
         self._windows = [WindowRule(one) for one in policy.windows]
         limits = policy.segments_max
-        self._segments = {name: getattr(limits, name) for name in ("verification", "notification", "marketing")}
+        self._segments = {name: getattr(limits, name) for name in CLASSES}
         self._guards = GuardMaker(policy)
         self._rules = [("possible number", self._possible)]
         if policy.countries or policy.blacklist:
@@ -279,7 +279,7 @@ class Screen:
     # -- the rules
 
     def _sender(self, message: Message) -> Refusal | None:
-        if self._any_source or message.source in self._sources or message.source.startswith(self._source_prefixes or ("\0",)):
+        if self._any_source or self._sources.match(message.source):
             return None
         return Refusal("sender_not_allowed", "source_addresses", "the account may not use this sender")
 

@@ -22,7 +22,7 @@ def answers(trouble: str = "", *, accepting: bool = True) -> list[Any]:
     return [
         calls.Health(accepting, trouble, 1, 1, 7),
         calls.LedgerSums(link.Sums(LEDGER, {"verification": 3}, 4)),
-        calls.ChannelList(link.Channels([CHANNEL]), {}),
+        calls.ChannelList(link.Channels([CHANNEL])),
         calls.TallyList(link.Tallies([link.TallyView("verification", "a", 2, 2, 1)])),
     ]
 

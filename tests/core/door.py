@@ -83,9 +83,10 @@ class Core:
         self.outbox = Outbox(self.storage, clock, self.pipeline.report, lambda webhook, why: None)
         ids = IdMaker(0, clock.utc)
         self.audit = Lines()
-        rules = Rules(self.pipeline, clock, Drafts(made, ids, clock.boot), self.audit)
+        drafts = Drafts(made, ids, clock.boot)
+        rules = Rules(self.pipeline, clock, drafts, self.audit)
         self.questions = Questions(self.pipeline, self.outbox, rules, clock, batch_key)
-        self.workers = Workers(made, self.pipeline, self.outbox, self.questions, self.rates, ids, clock)
+        self.workers = Workers(made, self.pipeline, self.outbox, self.questions, self.rates, drafts, clock)
         self.questions.readers = self.workers
         self.pipeline.on_finals = self.workers.tell_finals
 
