@@ -116,7 +116,8 @@ def test_figures_are_held_against_the_newest_earlier_file_of_all_parts(run, tmp_
     write(tmp_path / "2020-01-04T000000-quick.json", **{"first.us": 16.0})
     write(tmp_path / "2999-01-01T000000.json", **{"first.us": 32.0})
     (tmp_path / "notes.json").write_text(json.dumps("not a suite"))
-    _, printed, _ = run()
+    _, printed, written = run()
+    written.unlink()  # else it is the earlier one of the runs below, when the second turned in between
     assert "first.us 4 us 2 us 0.5 better" in printed
     assert "third.us 2 us" in printed, "what the earlier file has not is shown with its value"
     assert "only in a: gone.us" in printed
@@ -128,7 +129,7 @@ def test_figures_are_held_against_the_newest_earlier_file_of_all_parts(run, tmp_
     assert "failed in b: second (PartError: it was dark)" in printed
     assert "gone.us" not in printed
     _, printed, _ = run(only="first")
-    assert "first.us 2 us 2 us 1 same" in printed or "first.us 4 us 2 us 0.5 better" in printed
+    assert "first.us 4 us 2 us 0.5 better" in printed
     assert "gone.us" not in printed, "a part that was not asked for has not gone missing"
 
 
