@@ -87,7 +87,7 @@ class Questions:
             case calls.AskHealth():
                 lanes = pipeline.lanes.values()
                 up = sum(lane.up for lane in lanes)
-                refused = [(class_, reason, count) for (class_, reason), count in pipeline.refused.items()]
+                refused = [(class_, reason, count) for (class_, reason), count in pipeline.figures.refused.items()]
                 trouble, backlog = self._store.trouble, self._outbox.backlog
                 return calls.Health(pipeline.accepting, trouble, up, len(lanes), backlog, refused)
             case calls.AskLedger():

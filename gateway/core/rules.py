@@ -110,7 +110,7 @@ class Rules:
                 steps.append((f"{refusal.reason} ({refusal.rule})", "passed" if passes else str(refusal), not passes))
         channels = [
             (name, weight, "up" if (lane := pipeline.lanes.get(name)) is not None and lane.up and not lane.held else "down")
-            for name, weight in pipeline.routes.candidates(message)
+            for name, weight in pipeline.dispatch.routes.candidates(message)
         ]
         next_utc = message.not_before_utc if message.state is MessageState.SCHEDULED else utc
         return calls.Explained(steps, Record(message), channels, next_utc)
@@ -131,7 +131,7 @@ class Rules:
         count = self._complaints[key] = self._complaints.pop(key, 0) + 1
         if len(self._complaints) > CAMPAIGNS_MAX:
             del self._complaints[next(iter(self._complaints))]  # the one nobody complained about for longest
-        delivered = self._pipeline.delivered[ask.account]
+        delivered = self._pipeline.figures.delivered[ask.account]
         if count >= COMPLAINTS_MIN and count > COMPLAINTS_SHARE * delivered:
             campaign = ask.campaign_id
             self._pipeline.alert("complaints", account=ask.account, campaign=campaign, complaints=count, delivered=delivered)

@@ -248,7 +248,7 @@ async def test_complaints_are_noted_and_too_many_raise_an_alert(tmp_path: Path, 
     desk = Desk(tmp_path)
     alerts: list[Any] = []
     monkeypatch.setattr(desk.pipeline, "alert", lambda what, **values: alerts.append((what, values)))
-    desk.pipeline.delivered["shop"] = 2_500
+    desk.pipeline.figures.delivered["shop"] = 2_500
     for _ in range(6):
         await desk.rules.answer(calls.Note("complaint", "shop", 7, "spring", {"source": "carrier"}))
     values = {"account": "shop", "campaign": "spring", "complaints": 6, "delivered": 2_500}
