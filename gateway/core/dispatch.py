@@ -14,8 +14,9 @@ from gateway.clock import Clock
 from gateway.core.lane import Lane
 from gateway.core.mailbox import Signal
 from gateway.store.base import Finish, Outcome
-from routing.plan import WAIT, Health, RouteTable, plan
+from routing.plan import WAIT, Health, plan, waits_for
 from routing.records import Message, MessageState
+from routing.routes import RouteTable
 
 PINS_MAX = 10_000
 SCAN_MAX = 2_000
@@ -47,8 +48,12 @@ class Dispatch:
         self._pins: OrderedDict[str, str] = OrderedDict()
 
     def configure(self, routes: RouteTable) -> None:
-        """Take over routes. What stands aside is planned anew: its routes, and the channels these name, may be others now."""
+        """Take over routes."""
         self.routes = routes
+        self.plan_anew()
+
+    def plan_anew(self) -> None:
+        """What stands aside is looked at again: its route, or which channels of it can be used, is another now."""
         for class_, aside in self._aside.items():
             for queue in reversed(aside.values()):
                 self._ready[class_].extendleft(reversed(queue))
@@ -96,6 +101,8 @@ class Dispatch:
         """Codes first: they see room that others do not."""
         if not self._may_send():
             return
+        if self.routes.look(self._clock.utc()):
+            self.plan_anew()
         self._planned.clear()
         for class_ in CLASSES:
             health = {name: lane.health(class_) for name, lane in self._lanes.items()}
@@ -127,7 +134,7 @@ class Dispatch:
                     reason = "every channel of its route refused it" if message.tried else "no route"
                     ended.append(Finish(message.id, MessageState.REJECTED, reason))
                 elif name == WAIT:
-                    self._stand_aside(class_, message)
+                    self._stand_aside(class_, message, health)
                 else:
                     self._lanes[name].enqueue(message)
                     self._planned.add(name)
@@ -141,9 +148,9 @@ class Dispatch:
         self._late.append(message)
         return False
 
-    def _stand_aside(self, class_: str, message: Message) -> None:
+    def _stand_aside(self, class_: str, message: Message, health: dict[str, Health]) -> None:
         """Wait for the channels of its route without holding up messages of other routes."""
-        names = tuple(name for name, _ in self.routes.left(message, self._pins) if name in self._lanes)
+        names = waits_for(message, self.routes, health, self._pins)
         self._aside[class_].setdefault(names, deque()).append(message)
 
     def take_late(self) -> list[Message]:

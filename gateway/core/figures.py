@@ -43,6 +43,6 @@ class Figures:
             if final.since_written is not None:
                 self.delivered[message.account] += 1
                 if lane is not None:
-                    lane.quality.of(message.class_).delivered(final.since_written, now)
+                    lane.quality.of(message.class_, message.network).delivered(final.since_written, now)
             elif lane is not None and message.state is MessageState.UNDELIVERED:
-                lane.quality.of(message.class_).failed(now)
+                lane.quality.of(message.class_, message.network).failed(now)

@@ -22,6 +22,7 @@ from typing import Protocol
 import trio
 
 from config.loader import read_words
+from config.ported import read_ported
 from config.schema import CLASSES, Config
 from gateway import log
 from gateway.clock import Clock
@@ -39,11 +40,12 @@ from protocol.reassembly import Reassembler
 from protocol.spoken import spoken_text
 from protocol.status import Status
 from routing.guards import Guard
-from routing.plan import RouteTable
+from routing.operators import Operators, shipped
 from routing.policy.caps import refusal_of
 from routing.policy.screen import Screen, policy_of, screen
 from routing.policy.verdict import Refusal
 from routing.records import Attempt, Message, MessageState, Notice
+from routing.routes import RouteTable
 from routing.second_tries import SecondTries
 
 _OK = Status.ROK
@@ -80,6 +82,7 @@ class Pipeline:
         self.on_finals: Callable[[Sequence[Final]], None] = lambda _: None
         """Told what became final; for whoever watches."""
         self._deliver = deliver
+        self.operators = Operators(shipped())
         self.figures = Figures(self.lanes, clock)
         self.dispatch = Dispatch(self.lanes, RouteTable(()), clock, self._may_send, lambda ended: self.report(Report(ended)))
         self._to_release: list[int] = []
@@ -102,7 +105,8 @@ class Pipeline:
         codes = config.classes.verification
         self._second = SecondTries(codes.resend_after_s, codes.resend_share_max)
         self._attempts_max = {name: getattr(config.classes, name).attempts_max for name in CLASSES}
-        self.dispatch.configure(RouteTable(config.routes))
+        self.operators.listed = read_ported(config.ported_file)
+        self.dispatch.configure(RouteTable(config.routes, config.channels, self.operators))
 
     async def run(self) -> None:
         """All stages but the lanes, until cancelled."""
@@ -160,6 +164,7 @@ class Pipeline:
         passed = [(submission, at) for submission in submissions for at, status in enumerate(submission.statuses) if not status]
         utc = self.clock.utc()
         ruled = self._ruled
+        self.operators.stamp(submission.messages[at] for submission, at in passed)
         batch = [
             self._admission(message, utc) if message.account in ruled else Admission(message)
             for message in [submission.messages[at] for submission, at in passed]
@@ -229,8 +234,21 @@ class Pipeline:
     # -- 3. lanes: what they ask of us
 
     def lane_changed(self) -> None:
-        """A lane has room again, came up or went down."""
+        """A lane has room again."""
         self.dispatch.look_again()
+
+    def lane_turned(self) -> None:
+        """A lane can be used again, or no longer."""
+        self.dispatch.plan_anew()
+
+    @property
+    def priced(self) -> bool:
+        """Whether any channel of a route costs anything."""
+        return self.dispatch.routes.priced
+
+    def cost(self, message: Message, channel: str) -> int:
+        """What one submit_sm of a message costs there."""
+        return self.dispatch.routes.cost(message, channel)
 
     def requeue(self, messages: Sequence[Message]) -> None:
         """Messages a lane could not begin: first in line again."""
@@ -246,7 +264,7 @@ class Pipeline:
 
     def _share_by(self, channel: str, seconds: float) -> float:
         lane = self.lanes.get(channel)
-        return 0.0 if lane is None else lane.quality.of("verification").share_by(seconds)
+        return 0.0 if lane is None else lane.quality.share_by("verification", seconds)
 
     def attempts_max(self, message: Message) -> int:
         """How many charged attempts a message of its class has."""

@@ -110,7 +110,7 @@ class Rules:
                 steps.append((f"{refusal.reason} ({refusal.rule})", "passed" if passes else str(refusal), not passes))
         channels = [
             (name, weight, "up" if (lane := pipeline.lanes.get(name)) is not None and lane.up and not lane.held else "down")
-            for name, weight in pipeline.dispatch.routes.candidates(message)
+            for name, weight, *_ in pipeline.dispatch.routes.candidates(message)
         ]
         next_utc = message.not_before_utc if message.state is MessageState.SCHEDULED else utc
         return calls.Explained(steps, Record(message), channels, next_utc)

@@ -58,6 +58,14 @@ class FakeOwner:
     def lane_changed(self) -> None:
         self.changes += 1
 
+    def lane_turned(self) -> None:
+        self.changes += 1
+
+    priced = False
+
+    def cost(self, message: Message, channel: str) -> int:
+        return 0
+
     def attempts_max(self, message: Message) -> int:
         return 4
 
