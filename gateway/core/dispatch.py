@@ -46,11 +46,24 @@ class Dispatch:
         self._again = Signal()
         self._late: list[Message] = []
         self._pins: OrderedDict[str, str] = OrderedDict()
+        self._weights: dict[str, int] = {}
 
     def configure(self, routes: RouteTable) -> None:
         """Take over routes."""
         self.routes = routes
+        routes.weigh(self._weights)
         self.plan_anew()
+
+    def weigh(self, channel: str, weight: int | None) -> None:
+        """A channel's weight in all routes, set by hand; None: what the routes say."""
+        self._weights.pop(channel, None)
+        if weight is not None:
+            self._weights[channel] = weight
+        self.routes.weigh(self._weights)
+
+    def weight(self, channel: str) -> int | None:
+        """What was set by hand."""
+        return self._weights.get(channel)
 
     def plan_anew(self) -> None:
         """What stands aside is looked at again: its route, or which channels of it can be used, is another now."""

@@ -47,7 +47,7 @@ def _channel(pipeline: Pipeline, lane: Lane) -> link.ChannelView:
         lane.in_flight,
         channel.window * sum(bind.kind != "rx" for bind in lane.binds),
         lane.queued,
-        channel.messages_per_second,
+        lane.pace.ceiling,
         lane.submitted,
         lane.refused,
         tally.final,
@@ -58,6 +58,7 @@ def _channel(pipeline: Pipeline, lane: Lane) -> link.ChannelView:
         {name: round(value, 3) for name, value in lane.quality.score._asdict().items() if name != "value"},
         not lane.quality.breaker.is_open,
         round(lane.pace.rate, 1),
+        pipeline.dispatch.weight(lane.name),
     )
 
 

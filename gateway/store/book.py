@@ -40,6 +40,9 @@ from gateway.store.telling import Telling
 from routing.guards import Guard
 from routing.records import Attempt, AttemptKey, AttemptState, Message, MessageState
 
+FREE_KEPT = 2
+"""Refusals a message's trail shows of carriers that were too busy."""
+
 
 class Book(Telling):
     """See the module. `receipt_grace_s`: how long after its validity a message in a carrier's hands is waited for.
@@ -214,7 +217,7 @@ class Book(Telling):
         attempt.state = AttemptState.REFUSED
         attempt.answered, attempt.command_status = outcome.at, outcome.status
         self._touch(record)
-        if outcome.free:
+        if outcome.free and sum(one.state is AttemptState.REFUSED for one in record.attempts) > FREE_KEPT:
             record.attempts.remove(attempt)  # it was only too early; a storm of these must not pile up
         if message.state is not states.IN_FLIGHT or outcome.key.number != message.tries:
             return
