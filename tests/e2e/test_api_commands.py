@@ -173,7 +173,7 @@ def test_weights_rates_and_moved_numbers_by_command_stay_over_a_restart(start, t
     assert (view("a")["weight"], view("a")["rate_max"]) == (7, 120)
     assert way(moved) == "b"
     assert place.api("shop").ask("PATCH", "/v1/channels/a", {"weight": None, "messages_per_second": None}).status == 200
-    assert (view("a")["weight"], view("a")["rate_max"]) == (None, 0)
+    assert ("weight" in view("a"), view("a")["rate_max"]) == (False, 0)
     said(cli("number", "back", moved))
     assert way(moved) == "a"
     lines = [json.loads(line) for line in (place.gateway.data_dir / "audit.jsonl").read_text().splitlines()]
