@@ -222,6 +222,7 @@ class Channel(Section, frozen=True, kw_only=True):
     long_messages: Literal["udh8", "udh16", "sar", "payload"] = "udh8"
     mo_account: str = ""
     bind_messages_per_second: Rate = 0
+    temporary_errors: list[Annotated[str, Meta(min_length=1, max_length=20)]] = []
     cost: Annotated[int, Meta(ge=0)] = 0
     status_classes: dict[Annotated[str, Meta(pattern=r"^0x[0-9A-Fa-f]{1,8}$")], StatusMeaning] = {}
 

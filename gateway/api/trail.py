@@ -6,9 +6,8 @@ from typing import NamedTuple
 
 from gateway.store.record import Record
 from protocol.status import status_name
+from routing.plan import BY_WEIGHT
 from routing.records import Attempt, AttemptState, Message, MessageState
-
-BY_WEIGHT = "by the weights of its route"
 
 
 class Step(NamedTuple):

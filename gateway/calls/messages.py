@@ -430,6 +430,9 @@ class Explained(msgspec.Struct, array_like=True, tag=15):
     channels: list[tuple[str, int, str]]
     """(name, weight, state), in the order of the route."""
     next_send_utc: float = 0.0
+    channel: str = ""
+    """The one that would be chosen now; empty: it would have to wait, or has no route. `why` tells."""
+    why: str = ""
 
 
 class Network(msgspec.Struct, array_like=True, tag=40):

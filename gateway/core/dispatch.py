@@ -171,6 +171,12 @@ class Dispatch:
         late, self._late = self._late, []
         return late
 
+    def would_choose(self, message: Message) -> str | None:
+        """The channel that a message would be planned onto now, see `plan`; nothing is kept of the choice but its `why`."""
+        health = {name: lane.health(message.class_) for name, lane in self._lanes.items()}
+        self.routes.look(self._clock.utc())
+        return plan([message], self.routes, health, {})[0]
+
     # -- for monitoring
 
     def ready(self, class_: str) -> int:

@@ -44,6 +44,7 @@ class Incoming:
         self._to_webhook = to_webhook
         self._replies = replies
         self._channel = channel
+        self._temporary = frozenset(channel.temporary_errors)
         self._clock = clock
         self._ids = ids
         self._log = log.logger(channel=channel.name)
@@ -71,6 +72,7 @@ class Incoming:
                     pdu.destination_addr,  # a receipt's addresses are the message's, swapped
                     pdu.source_addr,
                     get_int(pdu.tlvs, _USER_MESSAGE_REFERENCE),
+                    found.err in self._temporary,
                 )
             )
         return outcomes

@@ -83,6 +83,7 @@ class Pipeline:
         """Told what became final; for whoever watches."""
         self._deliver = deliver
         self.operators = Operators(shipped())
+        store.book.second_try = self._second_try
         self.figures = Figures(self.lanes, clock)
         self.dispatch = Dispatch(self.lanes, RouteTable(()), clock, self._may_send, lambda ended: self.report(Report(ended)))
         self._to_release: list[int] = []
@@ -261,6 +262,14 @@ class Pipeline:
     def code_written(self, message: Message, number: int, channel: str) -> None:
         """It may be tried again by another channel when its receipt does not come."""
         self._second.written(message, number, channel, self.clock.now())
+
+    def _second_try(self, message: Message, attempt: Attempt) -> bool:
+        """Whether a code that a carrier could not deliver just now goes once more, by another channel."""
+        again = self.alternatives(message, attempt.channel) and self._second.take()
+        lane = self.lanes.get(attempt.channel)
+        if again and lane is not None:  # else its end tells
+            lane.quality.of(message.class_, message.network).failed(self.clock.now())
+        return again
 
     def _share_by(self, channel: str, seconds: float) -> float:
         lane = self.lanes.get(channel)

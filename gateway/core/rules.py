@@ -7,6 +7,7 @@ from gateway.core.drafts import Drafts
 from gateway.core.pipeline import Pipeline
 from gateway.store.record import Record
 from routing.guards import Spend
+from routing.plan import BY_WEIGHT, WAIT
 from routing.policy.caps import (
     BLOCKED,
     CONSENT,
@@ -19,7 +20,7 @@ from routing.policy.caps import (
     refusal_of,
 )
 from routing.policy.numbers import listed_number
-from routing.records import MessageState
+from routing.records import Message, MessageState
 
 SETS = {OPTED_OUT: optout_set, BLOCKED: blocked_set, CONSENT: consent_set}
 COMPLAINTS_SHARE = 0.002
@@ -113,7 +114,17 @@ class Rules:
             for name, weight, *_ in pipeline.dispatch.routes.candidates(message)
         ]
         next_utc = message.not_before_utc if message.state is MessageState.SCHEDULED else utc
-        return calls.Explained(steps, Record(message), channels, next_utc)
+        return calls.Explained(steps, Record(message), channels, next_utc, *self._way(message))
+
+    def _way(self, message: Message) -> tuple[str, str]:
+        """The channel it would take now, and why."""
+        self._pipeline.operators.stamp([message])
+        chosen = self._pipeline.dispatch.would_choose(message)
+        if chosen is None:
+            return "", "no route"
+        if chosen == WAIT:
+            return "", "no channel of its route is up with room now"
+        return chosen, message.why or BY_WEIGHT
 
     # -- what is told about messages
 

@@ -61,6 +61,8 @@ class Book(Telling):
     ) -> None:
         super().__init__(alone=alone, parked_max=parked_max, receipt_grace_s=receipt_grace_s)
         self.boot = boot
+        self.second_try: Callable[[Message, Attempt], bool] = lambda _message, _attempt: False
+        """Whether a code whose receipt tells of a temporary failure may go once more, by another channel."""
         self.finals_max = finals_max
         self._settlers: dict[type, Callable[[Any, Settled, float], None]] = {
             Sent: self._sent,
@@ -324,10 +326,23 @@ class Book(Telling):
                 self._end(record, MessageState.DELIVERED, "", done, utc, delivered_by=by, receipt=receipt)
             return
         elsewhere = states.open_elsewhere(record.attempts, attempt.key.number)
-        if not elsewhere and message.state is not states.QUEUED:
+        if elsewhere or message.state is states.QUEUED:
+            return
+        if receipt.temporary and self._goes_again(record, attempt, utc):
+            message.tried = (*message.tried, attempt.channel)
+            self._move(record, states.QUEUED)
+            done.requeue.append(message)
+        else:
             message.err = states.error_code(receipt.err)
             reason = f"{attempt.receipt} {receipt.err}".strip()
             self._end(record, states.failed_as(receipt.state), reason, done, utc)
+
+    def _goes_again(self, record: Record, attempt: Attempt, utc: float) -> bool:
+        """A code that has failed once, for a while only, and still has time."""
+        message = record.message
+        failed = sum(one.state is AttemptState.FAILED and one.key.number != attempt.key.number for one in record.attempts)
+        fits = message.class_ == "verification" and not failed and utc < message.expires_utc and message.part_of is None
+        return fits and self.second_try(message, attempt)
 
     def _identified(self, attempt: Attempt, record: Record) -> None:
         """Its outcome or its id is known: no receipt needs to be guessed about it."""

@@ -1,7 +1,8 @@
 """The trail of a message says each step with its reason, from what is stored."""
 
-from gateway.api.trail import BY_WEIGHT, Step, steps
+from gateway.api.trail import Step, steps
 from gateway.store.record import Record
+from routing.plan import BY_WEIGHT
 from routing.records import Attempt, AttemptKey, AttemptState, Content, Message, MessageState
 
 UTC = 1_800_000_000.0
