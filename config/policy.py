@@ -15,6 +15,8 @@ Interval = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Domain = Annotated[str, Meta(pattern=r"^[A-Za-z0-9.-]+$")]
 STOP = ("TD", "T", "N", "R", "退订", "拒收", "STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "BAJA", "ALTO")
+TEMPORARY = ("027", "031", "032", "033", "034")
+"""MAP errors (3GPP TS 29.002) of a number that is there: absent, busy, handset full, waiting list full, system failure."""
 
 
 class Keywords(Section, frozen=True, kw_only=True):
@@ -147,6 +149,17 @@ class Consent(Section, frozen=True, kw_only=True):
     classes: list[MessageClass] = field(default_factory=lambda: ["marketing"])
 
 
+class Suppression(Section, frozen=True, kw_only=True):
+    """Numbers that `failures` messages in `period_days` ended undelivered for good to, none delivered between, get no more;
+    0: off. Errors in `temporary_errors`, as receipts spell them, say nothing about the number.
+    """
+
+    failures: Annotated[int, Meta(ge=0, le=100)] = 0
+    period_days: Annotated[float, Meta(gt=0, le=366)] = 30
+    classes: list[MessageClass] = []
+    temporary_errors: list[str] = field(default_factory=lambda: list(TEMPORARY))
+
+
 class Policy(Section, frozen=True, kw_only=True):
     """One set of rules."""
 
@@ -166,3 +179,4 @@ class Policy(Section, frozen=True, kw_only=True):
     budget: Budget = Budget()
     opt_out: OptOut = OptOut()
     consent: Consent = Consent()
+    suppression: Suppression = Suppression()

@@ -26,6 +26,7 @@ from config.loader import read_words
 from config.schema import CLASSES, Config
 from gateway import log
 from gateway.clock import Clock
+from gateway.core.endings import Endings
 from gateway.core.lane import Lane
 from gateway.core.mailbox import Mailbox, Signal
 from gateway.core.report import Report
@@ -86,10 +87,10 @@ class Pipeline:
         """By class and reason, since the start."""
         self.delivered: Counter[str] = Counter()
         """By account, since the start."""
-        self.accepting = True
-        self.sending = True
+        self.accepting = self.sending = True
         self.on_finals: Callable[[Sequence[Final]], None] = lambda _: None
         """Told what became final; for whoever watches."""
+        self.endings = Endings(self.report)
         self._deliver = deliver
         self._ready: dict[str, deque[Message]] = {name: deque() for name in CLASSES}
         self._aside: dict[str, dict[tuple[str, ...], deque[Message]]] = {name: {} for name in CLASSES}
@@ -114,6 +115,7 @@ class Pipeline:
             one.system_id: Screen(one, policy := policy_of(one, policies), words[policy.name] if policy else (), validity_s)
             for one in config.accounts
         }
+        self.endings.configure(self.screens)
         self._ruled = frozenset(name for name, rules in self.screens.items() if rules.policy is not None)
         codes = config.classes.verification
         self._second = SecondTries(codes.resend_after_s, codes.resend_share_max)
@@ -386,13 +388,13 @@ class Pipeline:
         if settled.finals:
             self._note_ends(settled.finals)
             self.on_finals(settled.finals)
+        self.endings.note(settled)
         if settled.parked:
             self._log.info("receipts for ids nobody knows yet", parked=settled.parked)
 
     def _note_ends(self, finals: Sequence[Final]) -> None:
         """What messages' ends say of their classes and channels. Those that we ended ourselves say nothing."""
-        now = self.clock.now()
-        lanes, of_class = self.lanes, self.windows.of
+        now, lanes, of_class = self.clock.now(), self.lanes, self.windows.of
         for final in finals:
             message, lane = final.message, lanes.get(final.channel)
             if final.since_due is not None:
@@ -423,8 +425,7 @@ class Pipeline:
                 self._come_due(due)
             if self._too_late:
                 await self._wait_for_window()
-            missed = list(self._second.due(self.clock.now(), self._share_by, self.alternatives))
-            if missed:
+            if missed := list(self._second.due(self.clock.now(), self._share_by, self.alternatives)):
                 self.report(Report([Abandoned(message_id, number) for message_id, number in missed]))
             for class_, what, share in self.windows.look(self.clock.now()):
                 self.alert(f"ten seconds: {what}", class_=class_, due=share.due, within=share.within, arrival=share.arrival)
@@ -432,8 +433,7 @@ class Pipeline:
 
     def _come_due(self, due: Due) -> None:
         if due.incomplete:
-            missing = [Finish(one.id, MessageState.REJECTED, "other parts never came") for one in due.incomplete]
-            self.report(Report(list(missing)))
+            self.report(Report([Finish(one.id, MessageState.REJECTED, "other parts never came") for one in due.incomplete]))
         if due.dead:
             accounts = sorted({notice.account for notice in due.dead})
             self._log.warning("notices nobody took are dead letters now", notices=len(due.dead), accounts=accounts)

@@ -1,10 +1,14 @@
 """What is asked of policy, and the lists it goes by: opt-outs, blocks, balances, and what would become of a message."""
 
+from collections.abc import Sequence
+
+from gateway import log
 from gateway.calls import messages as calls
 from gateway.clock import Clock
 from gateway.core.audit import Audit
 from gateway.core.drafts import Drafts
 from gateway.core.pipeline import Pipeline
+from gateway.store.base import Membership
 from gateway.store.record import Record
 from routing.guards import Spend
 from routing.policy.caps import (
@@ -12,16 +16,19 @@ from routing.policy.caps import (
     CONSENT,
     EVERYBODY,
     OPTED_OUT,
+    SEPARATOR,
+    SUPPRESSED,
     balance_purse,
     blocked_set,
     consent_set,
     optout_set,
     refusal_of,
+    suppressed_set,
 )
 from routing.policy.numbers import listed_number
 from routing.records import MessageState
 
-SETS = {OPTED_OUT: optout_set, BLOCKED: blocked_set, CONSENT: consent_set}
+SETS = {OPTED_OUT: optout_set, BLOCKED: blocked_set, CONSENT: consent_set, SUPPRESSED: suppressed_set}
 COMPLAINTS_SHARE = 0.002
 COMPLAINTS_MIN = 5
 """So few say nothing about a share."""
@@ -37,6 +44,7 @@ class Rules:
         self._clock = clock
         self._audit = audit
         self._drafts = drafts
+        self._log = log.logger()
         self._complaints: dict[tuple[str, str], int] = {}
 
     async def answer(self, ask: calls.Ask) -> calls.Answer | None:
@@ -74,6 +82,18 @@ class Rules:
     def _has_list(self, account: str, kind: str) -> bool:
         """Accounts have both; what everybody is kept from stands on a list of its own, which is the operator's."""
         return kind in SETS and (account in self._pipeline.screens or (account, kind) == (EVERYBODY, BLOCKED))
+
+    def note_memberships(self, memberships: Sequence[Membership]) -> None:
+        """Numbers that receipts put on a list, or took off."""
+        by_set: dict[tuple[str, bool], list[str]] = {}
+        for one in memberships:
+            by_set.setdefault((one.set_name, one.member), []).append(one.key)
+        for (name, member), numbers in by_set.items():
+            kind, _, account = name.partition(SEPARATOR)
+            why = "messages to them failed for good" if member else "a message was delivered"
+            what = f"{kind} {'added' if member else 'removed'}"
+            self._audit.note(what, by="receipts", account=account, numbers=numbers, why=why)
+            self._log.info(what, account=account, numbers=len(numbers))
 
     async def _list_members(self, ask: calls.ListMembers) -> calls.Answer:
         if not self._has_list(ask.account, ask.kind):

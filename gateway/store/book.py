@@ -27,6 +27,7 @@ from gateway.store.base import (
     NoticeKept,
     NotSent,
     Outcome,
+    Reach,
     Refused,
     Sent,
     Settled,
@@ -71,6 +72,7 @@ class Book(Telling):
             NoticeDone: self._notice_done,
             NoticeKept: self._notice_kept,
             Membership: self._membership,
+            Reach: self._reach,
         }
 
     # -- accepting
@@ -324,7 +326,7 @@ class Book(Telling):
         if not elsewhere and message.state is not states.QUEUED:
             message.err = states.error_code(receipt.err)
             reason = f"{attempt.receipt} {receipt.err}".strip()
-            self._end(record, states.failed_as(receipt.state), reason, done, utc)
+            self._end(record, states.failed_as(receipt.state), reason, done, utc, receipt=receipt)
 
     def _identified(self, attempt: Attempt, record: Record) -> None:
         """Its outcome or its id is known: no receipt needs to be guessed about it."""
@@ -366,11 +368,11 @@ class Book(Telling):
         message.reason = reason
         if delivered_by is None or receipt is None:
             message.final_utc = utc
-            final = Final(message, message.channel, correction=correction)
+            final = Final(message, message.channel, correction=correction, receipt=receipt)
         else:
             message.final_utc = receipt.at_utc
             clocks = states.latencies(message, delivered_by, self.boot, receipt.at, receipt.at_utc)
-            final = Final(message, delivered_by.channel, *clocks, correction)
+            final = Final(message, delivered_by.channel, *clocks, correction, receipt)
         done.finals.append(final)
         self.rollups.add(final, utc)
         if record.guards and not correction and not is_out(record):

@@ -1,4 +1,4 @@
-"""What must hold when a message is stored, as guards: duplicates, frequency, velocity, opt-outs, money.
+"""What must hold when a message is stored, as guards: duplicates, frequency, velocity, lists, money.
 
 A guard's key begins with the kind of its rule, so that a refusal can be told from the guard alone. Times of a message that
 waits are those of the moment it comes due.
@@ -12,12 +12,15 @@ from config.policy import Cap, Policy
 from config.presets import caps as cap_presets
 from routing.guards import Guard, Member, Spend, Unique, Window
 from routing.policy.numbers import country_code_of, zone_of
+from routing.policy.suppression import SuppressionRule
 from routing.policy.verdict import Reason, Refusal
 from routing.records import Message
 
 SEPARATOR = "\x1f"
-OPTED_OUT, BLOCKED, CONSENT = "optout", "blocked", "consent"
-"""Member sets of an account: those who want no campaigns, those who get nothing at all, those who said yes."""
+OPTED_OUT, BLOCKED, CONSENT, SUPPRESSED = "optout", "blocked", "consent", "suppressed"
+"""Member sets of an account: those who want no campaigns, those who get nothing at all, those who said yes, and numbers that
+nothing arrives at.
+"""
 EVERYBODY = "*"
 """The account whose sets count for all."""
 LAST_DIGITS = 4
@@ -32,6 +35,7 @@ REASONS: dict[str, Reason] = {
     OPTED_OUT: "opted_out",
     BLOCKED: "blacklisted",
     CONSENT: "consent",
+    SUPPRESSED: "suppressed",
     "balance": "quota",
     "daily": "quota",
     "monthly": "quota",
@@ -43,6 +47,7 @@ WORDS = {
     OPTED_OUT: "the recipient wants no more of these",
     BLOCKED: "the recipient is on the account's list",
     CONSENT: "the recipient is not on the account's list of those who agreed",
+    SUPPRESSED: "too many messages to this number failed for good",
     "balance": "the balance does not pay for it",
     "daily": "the day's budget is spent",
     "monthly": "the month's budget is spent",
@@ -62,6 +67,16 @@ def blocked_set(account: str) -> str:
 def consent_set(account: str) -> str:
     """Recipients that agreed to an account's campaigns."""
     return f"{CONSENT}{SEPARATOR}{account}"
+
+
+def suppressed_set(account: str) -> str:
+    """Numbers that messages of an account failed at for good, again and again."""
+    return f"{SUPPRESSED}{SEPARATOR}{account}"
+
+
+def failures_window(rule: SuppressionRule, account: str, number: str) -> Window:
+    """Where those failures are counted."""
+    return Window(f"failures{SEPARATOR}{account}{SEPARATOR}{number}", rule.failures, rule.period_s)
 
 
 def balance_purse(account: str) -> str:
@@ -140,6 +155,7 @@ class GuardMaker:
         self._safe = tuple(policy.velocity.safe)
         self._stopped = frozenset(policy.opt_out.classes) if policy.opt_out.enabled else frozenset()
         self._agreed = frozenset(policy.consent.classes) if policy.consent.required else frozenset()
+        self._suppression = SuppressionRule(policy.suppression)
         self._zone = ZoneInfo(policy.budget.timezone)
 
     def guards(self, message: Message, utc: float) -> tuple[Guard, ...]:
@@ -150,6 +166,8 @@ class GuardMaker:
         due_utc = due_after(message, utc)
         account, number = message.account, message.destination
         found: list[Guard] = [Member(blocked_set(account), number), Member(blocked_set(EVERYBODY), number)]
+        if self._suppression.applies(message.class_):
+            found.append(Member(suppressed_set(account), number))
         if message.class_ in self._stopped:
             found.append(Member(optout_set(account), number))
         if message.class_ in self._agreed:

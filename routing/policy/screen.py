@@ -30,6 +30,7 @@ from routing.policy.lists import Lists
 from routing.policy.numbers import normal_number, one_spelling
 from routing.policy.replies import Replies
 from routing.policy.signature import SignatureRule
+from routing.policy.suppression import SuppressionRule
 from routing.policy.verdict import Refusal
 from routing.policy.windows import Opening, WindowRule
 from routing.policy.words import Words, plain
@@ -142,6 +143,7 @@ class Screen:
         self._windows: list[WindowRule] = []
         self._guards: GuardMaker | None = None
         self.replies = Replies(policy.opt_out) if policy is not None else None
+        self.suppression = SuppressionRule(policy.suppression) if policy is not None and policy.suppression.failures else None
         if policy is not None:
             self._compile(policy, words)
         self._all = self._rules + self._of_text

@@ -9,7 +9,7 @@ import pytest
 from clock import START_UTC
 from makers import TO, account, config
 
-from config.policy import Budget, Cap, Consent, Dedupe, Keywords, Policy, SegmentsMax, Signature, Velocity, Window
+from config.policy import Budget, Cap, Consent, Dedupe, Keywords, Policy, SegmentsMax, Signature, Suppression, Velocity, Window
 from config.schema import Config
 from gateway.calls import messages as calls
 from gateway.core.audit import FILE, Audit
@@ -17,11 +17,11 @@ from gateway.core.drafts import Drafts
 from gateway.core.pipeline import Pipeline
 from gateway.core.rules import CAMPAIGNS_MAX, Rules
 from gateway.core.storage import Storage
-from gateway.store.base import Admission
+from gateway.store.base import Admission, Membership
 from gateway.store.memory import MemoryStore
 from gateway.store.opening import Opened
 from routing.ids import IdMaker
-from routing.policy.caps import balance_purse
+from routing.policy.caps import balance_purse, suppressed_set
 from routing.records import Message, MessageState
 
 
@@ -242,6 +242,28 @@ async def test_every_change_of_a_list_is_in_the_audit(tmp_path: Path) -> None:
         "why": "asked",
     }
     assert (second["what"], second["numbers"]) == ("blocked removed", [TO])
+
+
+async def test_what_receipts_change_of_a_list_is_in_the_audit_too(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, suppression=Suppression(failures=2))
+    name = suppressed_set("shop")
+    changes = [(TO, True), ("34612345678", True), (TO, False)]
+    desk.rules.note_memberships([Membership(name, number, member) for number, member in changes])
+    told = [(one["what"], one["by"], one["account"], one["numbers"]) for one in desk.audit()]
+    assert told == [
+        ("suppressed added", "receipts", "shop", [TO, "34612345678"]),
+        ("suppressed removed", "receipts", "shop", [TO]),
+    ]
+
+
+async def test_an_operator_changes_the_list_of_numbers_nothing_arrives_at(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, suppression=Suppression(failures=2))
+    assert await change(desk, "suppressed", add=[TO]) == (1, "")
+    assert await listed(desk, "suppressed") == [TO]
+    assert desk.sent("hi").startswith("suppressed: suppressed")
+    assert list(await desk.explained()) == ["suppressed (suppressed)"]
+    assert await change(desk, "suppressed", remove=[TO]) == (1, "")
+    assert desk.sent("hi") == ""
 
 
 async def test_complaints_are_noted_and_too_many_raise_an_alert(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
