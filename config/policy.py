@@ -109,12 +109,13 @@ class Cap(Section, frozen=True, kw_only=True):
 
 
 class Velocity(Section, frozen=True, kw_only=True):
-    """Codes in masses to neighbouring numbers are fraud (AIT). Limits for a number without its last four digits, and for
-    the account; 0: none.
+    """Codes in masses to neighbouring numbers are fraud (AIT). Limits for a number without its last four digits, for the
+    account, and for different numbers that follow each other with gaps of a few; 0: none.
     """
 
     prefix_limit: Annotated[int, Meta(ge=0)] = 0
     account_limit: Annotated[int, Meta(ge=0)] = 0
+    run_limit: Annotated[int, Meta(ge=0, le=100)] = 0
     period_s: Annotated[float, Meta(gt=0, le=86_400)] = 600
     classes: list[MessageClass] = field(default_factory=lambda: ["verification"])
     safe: list[Annotated[str, Meta(pattern=r"^[0-9]+$")]] = []

@@ -22,7 +22,6 @@ from typing import Protocol
 
 import trio
 
-from config.loader import read_words
 from config.schema import CLASSES, Config
 from gateway import log
 from gateway.clock import Clock
@@ -30,6 +29,7 @@ from gateway.core.endings import Endings
 from gateway.core.lane import Lane
 from gateway.core.mailbox import Mailbox, Signal
 from gateway.core.report import Report
+from gateway.core.screens import screens_of
 from gateway.core.storage import NotStoredError, Storage
 from gateway.core.submission import Submission
 from gateway.store.base import Abandoned, Admission, Begun, Change, Due, Final, Finish, Outcome, RequestRecord, Settled
@@ -41,8 +41,9 @@ from protocol.status import Status
 from routing.guards import Guard
 from routing.plan import WAIT, Health, RouteTable, plan
 from routing.policy.caps import refusal_of
-from routing.policy.screen import Screen, policy_of, screen
+from routing.policy.screen import screen
 from routing.policy.verdict import Refusal
+from routing.policy.watch import Watches
 from routing.records import Attempt, Message, MessageState, Notice
 from routing.second_tries import SecondTries
 from routing.sla import SlaBook
@@ -90,6 +91,7 @@ class Pipeline:
         self.accepting = self.sending = True
         self.on_finals: Callable[[Sequence[Final]], None] = lambda _: None
         """Told what became final; for whoever watches."""
+        self.watches = Watches()
         self.endings = Endings(self.report)
         self._deliver = deliver
         self._ready: dict[str, deque[Message]] = {name: deque() for name in CLASSES}
@@ -108,13 +110,7 @@ class Pipeline:
         """Take over rules, routes and limits; lanes are the service's to change."""
         self._config = config
         self.routes = RouteTable(config.routes)
-        policies = {policy.name: policy for policy in config.policies}
-        words = {name: read_words(policy.keywords.words_file) for name, policy in policies.items()}
-        validity_s: dict[str, float] = {name: getattr(config.classes, name).validity_s for name in CLASSES}
-        self.screens = {
-            one.system_id: Screen(one, policy := policy_of(one, policies), words[policy.name] if policy else (), validity_s)
-            for one in config.accounts
-        }
+        self.screens = screens_of(config, self.watches)
         self.endings.configure(self.screens)
         self._ruled = frozenset(name for name, rules in self.screens.items() if rules.policy is not None)
         codes = config.classes.verification
