@@ -108,6 +108,25 @@ class Cap(Section, frozen=True, kw_only=True):
     mark: str = ""
 
 
+class Conversion(Section, frozen=True, kw_only=True):
+    """Codes nobody uses are made up as well: of `codes_min` or more to numbers with one beginning, a share of at least
+    `share_min` must have been used, which `POST /v1/feedback` tells with one of `events`; 0: off.
+
+    Codes count over `period_s`, `wait_s` after they were asked for. Nothing is done where an account tells of no uses at all,
+    unless `without_feedback`.
+    """
+
+    share_min: Annotated[float, Meta(ge=0, le=1)] = 0
+    codes_min: Count = 50
+    period_s: Annotated[float, Meta(ge=60, le=86_400)] = 3_600
+    wait_s: Annotated[float, Meta(ge=0, le=86_400)] = 300
+    action: Literal["alert", "throttle", "block"] = "alert"
+    throttle_limit: Annotated[int, Meta(ge=1, le=10_000)] = 10
+    """Codes to such numbers in `period_s`."""
+    events: list[str] = field(default_factory=lambda: ["converted"])
+    without_feedback: bool = False
+
+
 class Velocity(Section, frozen=True, kw_only=True):
     """Codes in masses to neighbouring numbers are fraud (AIT). Limits for a number without its last four digits, for the
     account, and for different numbers that follow each other with gaps of a few; 0: none.
@@ -119,6 +138,7 @@ class Velocity(Section, frozen=True, kw_only=True):
     period_s: Annotated[float, Meta(gt=0, le=86_400)] = 600
     classes: list[MessageClass] = field(default_factory=lambda: ["verification"])
     safe: list[Annotated[str, Meta(pattern=r"^[0-9]+$")]] = []
+    conversion: Conversion = Conversion()
 
 
 class Budget(Section, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from msgspec import Meta
 from config.schema import MessageClass
 from gateway.link import Channels, Sums, Tallies
 from gateway.store.record import Record
-from routing.records import MessageState
+from routing.records import Message, MessageState
 
 MOMENT_MAX = 250_000_000_000.0
 """Some years before what a date can say, so that every moment that is stored can be shown."""
@@ -223,13 +223,17 @@ class Fund(msgspec.Struct, array_like=True, tag=21):
 
 
 class Note(msgspec.Struct, array_like=True, tag=22):
-    """Something that was told about a message or a campaign: a complaint, a conversion. Kept in the audit."""
+    """Something that was told about a message or a campaign: a complaint, a conversion. Kept in the audit.
+
+    `message`: what it is about, where that was looked up.
+    """
 
     what: str
     account: str
     message_id: int = 0
     campaign_id: str = ""
     fields: dict[str, str] = {}
+    message: Message | None = None
 
 
 Ask: TypeAlias = (
@@ -334,6 +338,8 @@ class Health(msgspec.Struct, array_like=True, tag=7):
     webhook_backlog: int = 0
     refused: list[tuple[str, str, int]] = []
     """Messages that rules refused: class, reason, how many."""
+    low: list[tuple[str, int]] = []
+    """Prefixes whose codes are not used: account, how many now."""
 
 
 class Deliveries(msgspec.Struct, array_like=True, tag=8):

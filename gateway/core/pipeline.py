@@ -43,7 +43,6 @@ from routing.plan import WAIT, Health, RouteTable, plan
 from routing.policy.caps import refusal_of
 from routing.policy.screen import screen
 from routing.policy.verdict import Refusal
-from routing.policy.watch import Watches
 from routing.records import Attempt, Message, MessageState, Notice
 from routing.second_tries import SecondTries
 from routing.sla import SlaBook
@@ -91,8 +90,7 @@ class Pipeline:
         self.accepting = self.sending = True
         self.on_finals: Callable[[Sequence[Final]], None] = lambda _: None
         """Told what became final; for whoever watches."""
-        self.watches = Watches()
-        self.endings = Endings(self.report)
+        self.endings = Endings(clock, self.report)
         self._deliver = deliver
         self._ready: dict[str, deque[Message]] = {name: deque() for name in CLASSES}
         self._aside: dict[str, dict[tuple[str, ...], deque[Message]]] = {name: {} for name in CLASSES}
@@ -110,7 +108,7 @@ class Pipeline:
         """Take over rules, routes and limits; lanes are the service's to change."""
         self._config = config
         self.routes = RouteTable(config.routes)
-        self.screens = screens_of(config, self.watches)
+        self.screens = screens_of(config, self.endings.watches)
         self.endings.configure(self.screens)
         self._ruled = frozenset(name for name, rules in self.screens.items() if rules.policy is not None)
         codes = config.classes.verification
@@ -425,6 +423,7 @@ class Pipeline:
                 self.report(Report([Abandoned(message_id, number) for message_id, number in missed]))
             for class_, what, share in self.windows.look(self.clock.now()):
                 self.alert(f"ten seconds: {what}", class_=class_, due=share.due, within=share.within, arrival=share.arrival)
+            self.endings.look(self.alert)
             await self._page_in()
 
     def _come_due(self, due: Due) -> None:

@@ -143,6 +143,8 @@ class Rules:
         )
         if ask.what == "complaint":
             self._count_complaint(ask)
+        if ask.what == "feedback" and ask.message is not None:
+            self._pipeline.endings.watches.used(ask.message, ask.fields.get("event", ""), self._clock.utc())
         return calls.Done()
 
     def _count_complaint(self, ask: calls.Note) -> None:

@@ -238,7 +238,7 @@ class Screen:
             held = message.state is MessageState.SCHEDULED
             steps.append(_step("windows", refusal, "it waits until the window opens" if held else ""))
         if self._watch is not None:
-            steps += [_step(rule, refusal) for rule, refusal in self._watch.ask(message, utc)]
+            steps += [_step(*told) for told in self._watch.ask(message, utc)]
         return steps
 
     def later(self, message: Message, utc: float) -> dict[str, object] | None:

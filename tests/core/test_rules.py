@@ -9,7 +9,20 @@ import pytest
 from clock import START_UTC
 from makers import TO, account, config
 
-from config.policy import Budget, Cap, Consent, Dedupe, Keywords, Policy, SegmentsMax, Signature, Suppression, Velocity, Window
+from config.policy import (
+    Budget,
+    Cap,
+    Consent,
+    Conversion,
+    Dedupe,
+    Keywords,
+    Policy,
+    SegmentsMax,
+    Signature,
+    Suppression,
+    Velocity,
+    Window,
+)
 from config.schema import Config
 from gateway.calls import messages as calls
 from gateway.core.audit import FILE, Audit
@@ -264,6 +277,22 @@ async def test_an_operator_changes_the_list_of_numbers_nothing_arrives_at(tmp_pa
     assert list(await desk.explained()) == ["suppressed (suppressed)"]
     assert await change(desk, "suppressed", remove=[TO]) == (1, "")
     assert desk.sent("hi") == ""
+
+
+async def test_feedback_is_noted_and_counts_as_use_of_its_code(tmp_path: Path) -> None:
+    rule = Conversion(share_min=0.2, codes_min=1, action="block", without_feedback=True)
+    desk = Desk(tmp_path, velocity=Velocity(conversion=rule))
+    submit = calls.Submit("shop", [desk.draft(class_="verification")], 0.0, START_UTC)
+    (message,) = desk.drafts.messages(submit, account("shop", country_code="86"), "", tell=False)
+    message.accepted_utc = START_UTC - 1_000
+    desk.pipeline.endings.watches.by_account["shop"].sent(message, START_UTC)
+    assert list(await desk.explained(class_="verification")) == ["velocity.conversion"]
+    assert desk.sent(class_="verification").startswith("velocity: velocity.conversion (of 1 codes to 861380013 0 were used)")
+    await desk.rules.answer(calls.Note("feedback", "shop", message.id, "", {"event": "opened"}, message))
+    assert list(await desk.explained(class_="verification")) == ["velocity.conversion"]
+    await desk.rules.answer(calls.Note("feedback", "shop", message.id, "", {"event": "converted"}, message))
+    assert await desk.explained(class_="verification") == {}
+    assert [one["event"] for one in desk.audit()] == ["opened", "converted"]
 
 
 async def test_complaints_are_noted_and_too_many_raise_an_alert(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
