@@ -142,13 +142,17 @@ class Velocity(Section, frozen=True, kw_only=True):
 
 
 class Budget(Section, frozen=True, kw_only=True):
-    """What an account may spend. `prepaid`: only what `tensec account topup` gave it. Prices in micro-units a segment."""
+    """What an account may spend. `prepaid`: only what `tensec account topup` gave it. Prices in micro-units a segment.
+
+    `trial_messages`: so many messages in all, whatever they cost; 0: no limit.
+    """
 
     prepaid: bool = False
     price: Annotated[int, Meta(ge=0)] = 0
     currency: Annotated[str, Meta(pattern=r"^([A-Z]{3})?$")] = ""
     daily_max: Annotated[int, Meta(ge=0)] = 0
     monthly_max: Annotated[int, Meta(ge=0)] = 0
+    trial_messages: Annotated[int, Meta(ge=0)] = 0
     timezone: str = "UTC"
 
 

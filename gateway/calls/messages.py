@@ -215,11 +215,12 @@ class Explain(msgspec.Struct, array_like=True, tag=20):
 
 
 class Fund(msgspec.Struct, array_like=True, tag=21):
-    """Put money (micro-units) into an account's balance; 0 asks what is in it."""
+    """Put money (micro-units) into an account's balance, or messages into its trial; 0 asks what is in it."""
 
     account: str
     amount: int
     by: str
+    purse: Literal["balance", "trial"] = "balance"
 
 
 class Note(msgspec.Struct, array_like=True, tag=22):
@@ -234,6 +235,12 @@ class Note(msgspec.Struct, array_like=True, tag=22):
     campaign_id: str = ""
     fields: dict[str, str] = {}
     message: Message | None = None
+
+
+class AskPurses(msgspec.Struct, array_like=True, tag=23):
+    """What an account has left."""
+
+    account: str
 
 
 Ask: TypeAlias = (
@@ -259,6 +266,7 @@ Ask: TypeAlias = (
     | Explain
     | Fund
     | Note
+    | AskPurses
 )
 
 
@@ -408,6 +416,21 @@ class Explained(msgspec.Struct, array_like=True, tag=15):
     next_send_utc: float = 0.0
 
 
+class Purse(msgspec.Struct, array_like=True):
+    """Of `limit` (0: what was put in is all there is) so much is left: micro-units of the currency, of a trial messages."""
+
+    name: str
+    left: int
+    limit: int = 0
+
+
+class Purses(msgspec.Struct, array_like=True, tag=16):
+    """What an account pays from; empty: nothing is counted."""
+
+    purses: list[Purse]
+    currency: str = ""
+
+
 Answer: TypeAlias = (
     Taken
     | Conflict
@@ -423,5 +446,6 @@ Answer: TypeAlias = (
     | TallyList
     | MemberPage
     | Explained
+    | Purses
     | Unable
 )

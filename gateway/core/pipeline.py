@@ -218,7 +218,7 @@ class Pipeline:
         """A message with what must hold for it."""
         rules = self.screens[message.account]
         guards = rules.guards(message, utc)
-        if message.price:
+        if rules.opens_purses:
             for purse, amount in rules.purses(message, utc).items():
                 self.store.open_purse(purse, amount)
         return Admission(message, guards)

@@ -24,6 +24,7 @@ from routing.policy.caps import (
     optout_set,
     refusal_of,
     suppressed_set,
+    trial_purse,
 )
 from routing.policy.numbers import listed_number
 from routing.records import MessageState
@@ -58,6 +59,8 @@ class Rules:
                 return await self._explain(ask)
             case calls.Fund():
                 return await self._fund(ask)
+            case calls.AskPurses():
+                return self._purses(ask)
             case calls.Note():
                 return self._note(ask)
         return None
@@ -104,10 +107,40 @@ class Rules:
     # -- money
 
     async def _fund(self, ask: calls.Fund) -> calls.Answer:
+        if ask.purse == "trial":
+            return await self._fund_trial(ask)
         held = await self._store.fund(balance_purse(ask.account), ask.amount)
         if ask.amount:
             self._audit.note("funded", by=ask.by, account=ask.account, amount=ask.amount, balance=held)
         return calls.Done(count=held)
+
+    async def _fund_trial(self, ask: calls.Fund) -> calls.Answer:
+        purse = trial_purse(ask.account)
+        at_first = self._all_purses(ask.account).get(purse)
+        if at_first is None:
+            return calls.Done(f"{ask.account} is on no trial: its policy has no budget.trial_messages")
+        self._store.open_purse(purse, at_first)
+        held = await self._store.fund(purse, ask.amount)
+        if ask.amount:
+            self._audit.note("trial funded", by=ask.by, account=ask.account, messages=ask.amount, left=held)
+        return calls.Done(count=held)
+
+    def _purses(self, ask: calls.AskPurses) -> calls.Answer:
+        rules = self._pipeline.screens.get(ask.account)
+        if rules is None:
+            return calls.Done(f"there is no account {ask.account}")
+        guards = self._store.book.guards
+        found = {purse: calls.Purse(_kind(purse), limit, limit) for purse, limit in self._all_purses(ask.account).items()}
+        if guards.has_purse(balance := balance_purse(ask.account)):
+            found.setdefault(balance, calls.Purse(_kind(balance), 0))
+        for purse, one in found.items():
+            if guards.has_purse(purse):
+                one.left = guards.fund(purse, 0)
+        return calls.Purses(list(found.values()), rules.policy.budget.currency if rules.policy is not None else "")
+
+    def _all_purses(self, account: str) -> dict[str, int]:
+        rules = self._pipeline.screens.get(account)
+        return {} if rules is None else rules.all_purses(account, self._clock.utc())
 
     # -- what would become of a message
 
@@ -157,3 +190,8 @@ class Rules:
         if count >= COMPLAINTS_MIN and count > COMPLAINTS_SHARE * delivered:
             campaign = ask.campaign_id
             self._pipeline.alert("complaints", account=ask.account, campaign=campaign, complaints=count, delivered=delivered)
+
+
+def _kind(purse: str) -> str:
+    """The rule a purse is of."""
+    return purse.partition(SEPARATOR)[0]

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from config.policy import Cap, Policy
 from config.presets import caps as cap_presets
+from config.schema import CLASSES
 from routing.guards import Guard, Member, Spend, Unique, Window
 from routing.policy.numbers import country_code_of, zone_of
 from routing.policy.suppression import SuppressionRule
@@ -39,6 +40,7 @@ REASONS: dict[str, Reason] = {
     "balance": "quota",
     "daily": "quota",
     "monthly": "quota",
+    "trial": "quota",
 }
 WORDS = {
     "dedupe": "the same text went to this recipient already",
@@ -51,6 +53,7 @@ WORDS = {
     "balance": "the balance does not pay for it",
     "daily": "the day's budget is spent",
     "monthly": "the month's budget is spent",
+    "trial": "trial messages are used up",
 }
 
 
@@ -82,6 +85,11 @@ def failures_window(rule: SuppressionRule, account: str, number: str) -> Window:
 def balance_purse(account: str) -> str:
     """What a prepaid account has."""
     return f"balance{SEPARATOR}{account}"
+
+
+def trial_purse(account: str) -> str:
+    """Messages an account on trial has left."""
+    return f"trial{SEPARATOR}{account}"
 
 
 def refusal_of(guard: Guard) -> Refusal:
@@ -155,18 +163,20 @@ class GuardMaker:
         self._safe = tuple(policy.velocity.safe)
         self._stopped = frozenset(policy.opt_out.classes) if policy.opt_out.enabled else frozenset()
         self._agreed = frozenset(policy.consent.classes) if policy.consent.required else frozenset()
-        self._suppression = SuppressionRule(policy.suppression)
+        self._suppressed = frozenset(filter(SuppressionRule(policy.suppression).applies, CLASSES))
+        self._trial = policy.budget.trial_messages > 0
         self._zone = ZoneInfo(policy.budget.timezone)
 
     def guards(self, message: Message, utc: float) -> tuple[Guard, ...]:
         """What must hold for this message, in the order in which refusals are told.
 
-        Of parts that the sender cut the first counts for all; each is paid for, and none goes to who is on a list.
+        Of parts that the sender cut the first counts for all, a trial's messages too; each is paid for, and none goes to who is
+        on a list.
         """
         due_utc = due_after(message, utc)
         account, number = message.account, message.destination
         found: list[Guard] = [Member(blocked_set(account), number), Member(blocked_set(EVERYBODY), number)]
-        if self._suppression.applies(message.class_):
+        if message.class_ in self._suppressed:
             found.append(Member(suppressed_set(account), number))
         if message.class_ in self._stopped:
             found.append(Member(optout_set(account), number))
@@ -174,6 +184,8 @@ class GuardMaker:
             found.append(Member(consent_set(account), number, must_be=True))
         if message.part_of is None or message.part_of.seq == 1:
             found += self._counting(message, utc, due_utc)
+            if self._trial:
+                found.append(Spend(trial_purse(account), 1))
         found += self._money(message, due_utc or utc)
         return tuple(found)
 
@@ -214,19 +226,31 @@ class GuardMaker:
         found: list[Guard] = []
         if budget.prepaid:
             found.append(Spend(balance_purse(message.account), message.price))
-        found += [Spend(purse, message.price) for purse in self._purses(message.account, at)]
+        trial = trial_purse(message.account)
+        found += [Spend(purse, message.price) for purse in self._purses(message.account, at) if purse != trial]
         return found
 
+    @property
+    def opens(self) -> bool:
+        """Whether there are purses that are opened with something in them."""
+        budget = self._policy.budget
+        return bool(budget.daily_max or budget.monthly_max or budget.trial_messages)
+
     def purses(self, message: Message, utc: float) -> dict[str, int]:
-        """Budgets of the day and the month it is paid from, with what is in them at first."""
+        """Trial and budgets of the day and the month it is paid from, with what is in them at first."""
         return self._purses(message.account, due_after(message, utc) or utc)
+
+    def all_purses(self, account: str, utc: float) -> dict[str, int]:
+        """Everything an account pays from at `utc`, with what is in it at first."""
+        balance = {balance_purse(account): 0} if self._policy.budget.prepaid else {}
+        return {**balance, **self._purses(account, utc)}
 
     def _purses(self, account: str, at: float) -> dict[str, int]:
         budget = self._policy.budget
+        found = {trial_purse(account): budget.trial_messages} if budget.trial_messages else {}
         if not (budget.daily_max or budget.monthly_max):
-            return {}
+            return found
         here = datetime.fromtimestamp(at, UTC).astimezone(self._zone)
-        found = {}
         if budget.daily_max:
             found[f"daily{SEPARATOR}{account}{SEPARATOR}{here:%Y-%m-%d}"] = budget.daily_max
         if budget.monthly_max:

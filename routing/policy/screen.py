@@ -146,6 +146,7 @@ class Screen:
         self._of_text: list[tuple[str, Rule]] = []
         self._windows: list[WindowRule] = []
         self._guards: GuardMaker | None = None
+        self.opens_purses = False
         self.replies = Replies(policy.opt_out) if policy is not None else None
         self.suppression = SuppressionRule(policy.suppression) if policy is not None and policy.suppression.failures else None
         if policy is not None:
@@ -163,6 +164,7 @@ class Screen:
         limits = policy.segments_max
         self._segments = {name: getattr(limits, name) for name in CLASSES}
         self._guards = GuardMaker(policy)
+        self.opens_purses = self._guards.opens
         self._rules = [("possible number", self._possible)]
         if policy.countries or policy.blacklist:
             self._rules.append(("countries and blacklist", self._listed))
@@ -220,6 +222,10 @@ class Screen:
     def purses(self, message: Message, utc: float) -> dict[str, int]:
         """Budgets that must exist before the guards are checked."""
         return {} if self._guards is None else self._guards.purses(message, utc)
+
+    def all_purses(self, account: str, utc: float) -> dict[str, int]:
+        """What the account pays from, with what is in it at first."""
+        return {} if self._guards is None else self._guards.all_purses(account, utc)
 
     def explain(self, message: Message, utc: float) -> list[Step]:
         """Every rule in order with its verdict; the message changes as `check` would change it."""

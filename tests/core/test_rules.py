@@ -241,6 +241,40 @@ async def test_a_balance_is_filled_and_shown(tmp_path: Path) -> None:
     assert [(one["what"], one["amount"], one["balance"]) for one in desk.audit()] == [("funded", 50, 50), ("funded", -10, 40)]
 
 
+async def test_a_trial_is_opened_filled_and_shown(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, budget=Budget(trial_messages=2))
+    refused = "quota: trial (trial messages are used up)"
+    assert await desk.rules.answer(calls.Fund("shop", 1, "me", "trial")) == calls.Done(count=3)
+    assert [await desk.explained(), desk.sent("hi"), desk.sent("hi"), desk.sent("hi")] == [{}, "", "", ""]
+    assert (await desk.explained(), desk.sent("hi")) == ({"quota (trial)": refused}, refused)
+    assert await desk.rules.answer(calls.Fund("shop", 5, "me", "trial")) == calls.Done(count=5)
+    assert await desk.rules.answer(calls.Fund("shop", 0, "me", "trial")) == calls.Done(count=5)
+    told = [(one["what"], one["messages"], one["left"]) for one in desk.audit()]
+    assert told == [("trial funded", 1, 3), ("trial funded", 5, 5)]
+    answer = await Desk(tmp_path).rules.answer(calls.Fund("shop", 5, "me", "trial"))
+    assert answer == calls.Done("shop is on no trial: its policy has no budget.trial_messages")
+
+
+async def test_an_account_is_told_what_it_has_left(tmp_path: Path) -> None:
+    budget = Budget(price=10, prepaid=True, daily_max=30, monthly_max=1_000, trial_messages=5, currency="EUR")
+    desk = Desk(tmp_path, budget=budget)
+
+    async def left() -> list[tuple[str, int, int]]:
+        answer = await desk.rules.answer(calls.AskPurses("shop"))
+        assert isinstance(answer, calls.Purses)
+        assert answer.currency == "EUR"
+        return [(one.name, one.left, one.limit) for one in answer.purses]
+
+    assert await left() == [("balance", 0, 0), ("trial", 5, 5), ("daily", 30, 30), ("monthly", 1_000, 1_000)]
+    desk.store.fund(balance_purse("shop"), 100)
+    assert desk.sent("hi") == ""
+    assert await left() == [("balance", 90, 0), ("trial", 4, 5), ("daily", 20, 30), ("monthly", 990, 1_000)]
+    desk.pipeline.configure(Config(accounts=[account("shop"), account("other")]))
+    assert await desk.rules.answer(calls.AskPurses("shop")) == calls.Purses([calls.Purse("balance", 90)])
+    assert await desk.rules.answer(calls.AskPurses("other")) == calls.Purses([])
+    assert await desk.rules.answer(calls.AskPurses("nobody")) == calls.Done("there is no account nobody")
+
+
 async def test_every_change_of_a_list_is_in_the_audit(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     await change(desk, add=[TO, "x"])
