@@ -136,7 +136,7 @@ class Conversions:
     def _lift(self, prefix: str) -> None:
         tally = self._tallies[prefix]
         if tally.low:
-            tally.low, tally.passed = False, None
+            tally.low = False
             self._low.discard(prefix)
             self._turns.append(Turn(prefix, False, tally.codes, tally.used))
 
