@@ -34,7 +34,7 @@ class SecondTries:
 
     def take(self) -> bool:
         """Whether one more is within the share; then it is counted."""
-        if self.tried_again >= FREE + self.share_max * self.sent:
+        if not self.after_s or self.tried_again >= FREE + self.share_max * self.sent:
             return False
         self.tried_again += 1
         return True

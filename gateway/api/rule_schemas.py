@@ -11,7 +11,9 @@ VariableName: TypeAlias = Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$"
 
 
 class OptOutIn(Body, frozen=True, kw_only=True):
-    """Recipients that join a list: `optout` gets no campaigns, `blocked` nothing at all, `consent` agreed to campaigns."""
+    """Recipients that join a list: `optout` gets no campaigns, `blocked` nothing at all, `consent` agreed to campaigns, and at
+    `suppressed` nothing arrives.
+    """
 
     numbers: Annotated[list[Number], Meta(min_length=1, max_length=10_000)]
     list_: ListName = msgspec.field(name="list", default="optout")

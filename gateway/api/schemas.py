@@ -19,7 +19,7 @@ Tags: TypeAlias = Annotated[list[Annotated[str, Meta(min_length=1, max_length=64
 MessageId: TypeAlias = Annotated[str, Meta(pattern="^[0-9]{1,19}$")]
 Purpose: TypeAlias = Literal["standard", "promotion", "urgent", "care"]
 Encoding: TypeAlias = Literal["auto", "gsm7", "ucs2"]
-ListName: TypeAlias = Literal["optout", "blocked", "consent"]
+ListName: TypeAlias = Literal["optout", "blocked", "consent", "suppressed"]
 StatusWord: TypeAlias = Literal[
     "scheduled",
     "queued",

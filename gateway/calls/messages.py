@@ -8,7 +8,7 @@ from msgspec import Meta
 from config.schema import MessageClass
 from gateway.link import Channels, Sums, Tallies
 from gateway.store.record import Record
-from routing.records import MessageState
+from routing.records import Message, MessageState
 
 MOMENT_MAX = 250_000_000_000.0
 """Some years before what a date can say, so that every moment that is stored can be shown."""
@@ -217,21 +217,32 @@ class Explain(msgspec.Struct, array_like=True, tag=20):
 
 
 class Fund(msgspec.Struct, array_like=True, tag=21):
-    """Put money (micro-units) into an account's balance; 0 asks what is in it."""
+    """Put money (micro-units) into an account's balance, or messages into its trial; 0 asks what is in it."""
 
     account: str
     amount: int
     by: str
+    purse: Literal["balance", "trial"] = "balance"
 
 
 class Note(msgspec.Struct, array_like=True, tag=22):
-    """Something that was told about a message or a campaign: a complaint, a conversion. Kept in the audit."""
+    """Something that was told about a message or a campaign: a complaint, a conversion. Kept in the audit.
+
+    `message`: what it is about, where that was looked up.
+    """
 
     what: str
     account: str
     message_id: int = 0
     campaign_id: str = ""
     fields: dict[str, str] = {}
+    message: Message | None = None
+
+
+class AskPurses(msgspec.Struct, array_like=True, tag=23):
+    """What an account has left."""
+
+    account: str
 
 
 class Tune(msgspec.Struct, array_like=True, tag=40):
@@ -285,6 +296,7 @@ Ask: TypeAlias = (
     | Tune
     | Port
     | AskNetwork
+    | AskPurses
 )
 
 
@@ -364,6 +376,8 @@ class Health(msgspec.Struct, array_like=True, tag=7):
     webhook_backlog: int = 0
     refused: list[tuple[str, str, int]] = []
     """Messages that rules refused: class, reason, how many."""
+    low: list[tuple[str, int]] = []
+    """Prefixes whose codes are not used: account, how many now."""
 
 
 class Deliveries(msgspec.Struct, array_like=True, tag=8):
@@ -445,6 +459,21 @@ class Network(msgspec.Struct, array_like=True, tag=40):
     moved: bool
 
 
+class Purse(msgspec.Struct, array_like=True):
+    """Of `limit` (0: what was put in is all there is) so much is left: micro-units of the currency, of a trial messages."""
+
+    name: str
+    left: int
+    limit: int = 0
+
+
+class Purses(msgspec.Struct, array_like=True, tag=16):
+    """What an account pays from; empty: nothing is counted."""
+
+    purses: list[Purse]
+    currency: str = ""
+
+
 Answer: TypeAlias = (
     Taken
     | Conflict
@@ -460,6 +489,7 @@ Answer: TypeAlias = (
     | TallyList
     | MemberPage
     | Explained
+    | Purses
     | Unable
     | Network
 )

@@ -91,7 +91,8 @@ class Questions:
                 up = sum(lane.up for lane in lanes)
                 refused = [(class_, reason, count) for (class_, reason), count in pipeline.figures.refused.items()]
                 trouble, backlog = self._store.trouble, self._outbox.backlog
-                return calls.Health(pipeline.accepting, trouble, up, len(lanes), backlog, refused)
+                low = pipeline.endings.watches.low()
+                return calls.Health(pipeline.accepting, trouble, up, len(lanes), backlog, refused, low)
             case calls.AskLedger():
                 await self._store.settled()
                 return calls.LedgerSums(views.sums(pipeline))

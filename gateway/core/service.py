@@ -93,6 +93,7 @@ class Service:
             config, clock, lambda: self.pipeline.screens, guards.is_member, self._workers.send_own, self._audit
         )
         self.pipeline.on_finals = self._workers.tell_finals
+        self.pipeline.endings.on_memberships = rules.note_memberships
         for name, value in self._storage.book.documents.of(WEBHOOK):
             self._questions.take_over(WEBHOOK, name, value)
         self.pipeline.resume(recovered)

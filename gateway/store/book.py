@@ -27,6 +27,7 @@ from gateway.store.base import (
     NoticeKept,
     NotSent,
     Outcome,
+    Reach,
     Refused,
     Sent,
     Settled,
@@ -76,6 +77,7 @@ class Book(Telling):
             NoticeDone: self._notice_done,
             NoticeKept: self._notice_kept,
             Membership: self._membership,
+            Reach: self._reach,
         }
 
     # -- accepting
@@ -335,7 +337,7 @@ class Book(Telling):
         else:
             message.err = states.error_code(receipt.err)
             reason = f"{attempt.receipt} {receipt.err}".strip()
-            self._end(record, states.failed_as(receipt.state), reason, done, utc)
+            self._end(record, states.failed_as(receipt.state), reason, done, utc, receipt=receipt)
 
     def _goes_again(self, record: Record, attempt: Attempt, utc: float) -> bool:
         """A code that has failed once, for a while only, and still has time."""
@@ -384,11 +386,11 @@ class Book(Telling):
         message.reason = reason
         if delivered_by is None or receipt is None:
             message.final_utc = utc
-            final = Final(message, message.channel, correction=correction)
+            final = Final(message, message.channel, correction=correction, receipt=receipt)
         else:
             message.final_utc = receipt.at_utc
             clocks = states.latencies(message, delivered_by, self.boot, receipt.at, receipt.at_utc)
-            final = Final(message, delivered_by.channel, *clocks, correction)
+            final = Final(message, delivered_by.channel, *clocks, correction, receipt)
         done.finals.append(final)
         self.rollups.add(final, utc)
         if record.guards and not correction and not is_out(record):

@@ -9,7 +9,7 @@ from clock import START_UTC, VirtualClock
 from makers import TO, account, config, message, route
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from config.schema import Config, Core
+from config.schema import Classes, CodeClass, Config, Core
 from gateway.core.pipeline import Pipeline
 from gateway.core.report import Report
 from gateway.core.storage import Storage
@@ -451,6 +451,10 @@ async def test_busy_counts_what_can_leave_and_not_what_waits_for_a_dead_channel(
     assert ring.pipeline.busy == 0
 
 
+TWICE = Classes(verification=CodeClass(validity_s=300, resend_after_s=1_000))
+"""Codes may be tried a second time."""
+
+
 def not_now(channel: str, carrier_id: str, **fields: Any) -> CarrierReceipt:
     """A receipt that says so."""
     state = CarrierState.UNDELIVERABLE
@@ -471,7 +475,7 @@ async def failed_once(ring: Ring, one: Message) -> str:
 async def test_a_code_that_fails_for_now_goes_once_more_by_another_channel(
     autojump_clock: MockClock, nursery: trio.Nursery
 ) -> None:
-    ring = await started(nursery)
+    ring = await started(nursery, config(classes=TWICE))
     one = message(1, class_="verification")
     first = await failed_once(ring, one)
     (second,) = [name for name, lane in ring.lanes.items() if lane.take() == [1]]
@@ -485,12 +489,18 @@ async def test_a_code_that_fails_for_now_goes_once_more_by_another_channel(
 
 
 @pytest.mark.parametrize(
-    ("routes", "class_"), [([route("a", "b")], "notification"), ([route("a")], "verification")], ids=["no code", "no other way"]
+    ("routes", "class_", "classes"),
+    [
+        ([route("a", "b")], "notification", TWICE),
+        ([route("a")], "verification", TWICE),
+        ([route("a", "b")], "verification", Classes()),
+    ],
+    ids=["no code", "no other way", "switched off"],
 )
 async def test_what_has_no_hurry_or_no_other_way_has_failed(
-    autojump_clock: MockClock, nursery: trio.Nursery, routes: list[Any], class_: str
+    autojump_clock: MockClock, nursery: trio.Nursery, routes: list[Any], class_: str, classes: Classes
 ) -> None:
-    ring = await started(nursery, config(*routes))
+    ring = await started(nursery, config(*routes, classes=classes))
     channel = await failed_once(ring, message(1, class_=class_))
     assert [notice.state for notice in ring.told] == [MessageState.UNDELIVERED]
     quality = ring.lanes[channel].quality
