@@ -141,13 +141,15 @@ class Velocity(Section, frozen=True, kw_only=True):
 
 
 class Budget(Section, frozen=True, kw_only=True):
-    """What an account may spend. `prepaid`: only what `tensec account topup` gave it. Prices in micro-units a segment.
+    """What an account may spend. `prepaid`: only what `tensec account topup` gave it. Prices in micro-units a segment; `prices`
+    are those of operators, or of countries by calling code, that differ.
 
     `trial_messages`: so many messages in all, whatever they cost; 0: no limit.
     """
 
     prepaid: bool = False
     price: Annotated[int, Meta(ge=0)] = 0
+    prices: dict[Annotated[str, Meta(min_length=1, max_length=64)], Annotated[int, Meta(ge=0)]] = {}
     currency: Annotated[str, Meta(pattern=r"^([A-Z]{3})?$")] = ""
     daily_max: Annotated[int, Meta(ge=0)] = 0
     monthly_max: Annotated[int, Meta(ge=0)] = 0

@@ -154,6 +154,7 @@ class Rules:
         submit = calls.Submit(ask.account, [ask.draft], self._clock.now(), utc)
         (message,) = self._drafts.messages(submit, account, "", tell=False)
         steps = [(one.rule, one.told, one.refusal is not None) for one in rules.explain(message, utc)]
+        pipeline.operators.stamp([message])
         if not any(refused for _, _, refused in steps):
             guards = rules.guards(message, utc)
             unopened = rules.purses(message, utc)
@@ -171,7 +172,6 @@ class Rules:
 
     def _way(self, message: Message) -> tuple[str, str]:
         """The channel it would take now, and why."""
-        self._pipeline.operators.stamp([message])
         chosen = self._pipeline.dispatch.would_choose(message)
         if chosen is None:
             return "", "no route"

@@ -201,6 +201,7 @@ class Book(Telling):
         if attempt.state in states.UNANSWERED:
             self._identified(attempt, record)
             attempt.state = states.SENT
+            record.message.cost += attempt.cost
         self._touch(record)
         if outcome.carrier_id:
             self.indexes.by_carrier[attempt.channel, outcome.carrier_id] = record, attempt

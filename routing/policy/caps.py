@@ -219,7 +219,10 @@ class GuardMaker:
 
     def _money(self, message: Message, at: float) -> list[Guard]:
         budget = self._policy.budget
-        message.price = budget.price * message.content.parts
+        price = budget.prices.get(message.operator) if budget.prices else budget.price
+        if price is None:
+            price = budget.prices.get(message.country, budget.price)
+        message.price = price * message.content.parts
         if not message.price:
             return []
         message.currency = budget.currency

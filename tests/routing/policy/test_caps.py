@@ -250,6 +250,17 @@ def test_a_message_is_paid_from_the_budget_of_its_day() -> None:
     assert list(screen_of(policy).purses(later(due), at("2026-11-24 09:00"))) == ["daily\x1fshop\x1f2026-12-24"]
 
 
+@pytest.mark.parametrize(
+    ("operator", "country", "price"),
+    [("cn-mobile", "86", 30), ("cn-unicom", "86", 0), ("cn-telecom", "86", 20), ("", "34", 90), ("", "44", 50)],
+)
+def test_operators_and_countries_may_have_prices_of_their_own(operator: str, country: str, price: int) -> None:
+    policy = Policy(budget=Budget(price=50, prices={"cn-mobile": 30, "cn-unicom": 0, "86": 20, "34": 90}))
+    one = message(operator=operator, country=country, content=Content(b"x", parts=2))
+    guards(policy, one)
+    assert one.price == 2 * price
+
+
 def test_without_a_price_nothing_is_taken() -> None:
     assert spent(Policy(budget=Budget(prepaid=True))) == []
 
