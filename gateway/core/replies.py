@@ -10,6 +10,7 @@ from config.schema import Config
 from gateway import log
 from gateway.clock import Clock
 from gateway.core.audit import Audit
+from gateway.core.long_texts import Text
 from gateway.store.base import Membership, Outcome
 from protocol.address import TON_INTERNATIONAL
 from routing.policy.caps import optout_set
@@ -46,6 +47,7 @@ class Replies:
         """Take over whose numbers are whose."""
         listed = [(address, account.system_id) for account in config.accounts for address in account.source_addresses]
         self._numbers = {address: name for address, name in listed if not address.endswith("*")}
+        self._of_channel = {one.name: one.mo_account for one in config.channels}
         self._prefixes = sorted(
             ((address[:-1], name) for address, name in listed if address.endswith("*") and len(address) > 1),
             key=lambda one: -len(one[0]),
@@ -56,6 +58,12 @@ class Replies:
         number = destination.removeprefix("+")
         found = self._numbers.get(number, "")
         return found or next((name for prefix, name in self._prefixes if number.startswith(prefix)), "")
+
+    async def address(self, texts: Sequence[Text]) -> None:
+        """Say in each notice whose it is: the number's, else the channel's."""
+        for text in texts:
+            notice = text.notice
+            notice.account = self.account_of(notice.destination) or self._of_channel.get(text.channel, "")
 
     def hear(self, account: str, subscriber: str, destination: str, text: str, ton: int = 0) -> Sequence[Outcome]:
         """What the reply changes."""
