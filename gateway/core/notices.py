@@ -174,6 +174,7 @@ class Notices:
 
     def answered(self, notice: Told, status: int) -> None:
         """The client acknowledged (status 0), or wants it later."""
+        self._signal.set()
         if status == 0 and isinstance(notice, Piece) and not notice.acknowledged():
             return  # the others will tell
         if status == 0:
@@ -185,7 +186,6 @@ class Notices:
             delay = min(RETRY_MAX_S, RETRY_FIRST_S * 2 ** min(notice.failures, 10))
             notice.failures += 1
             heapq.heappush(self._retries, (self._clock.now() + delay, next(self._retry_numbers), notice))
-        self._signal.set()
 
     def take_done(self) -> Report | None:
         """What was acknowledged since the last call, for the store."""
