@@ -232,6 +232,9 @@ class Notice(msgspec.Struct, gc=False, omit_defaults=True):
     """Webhooks that have not taken it; empty at first: all that want it."""
     part_of: PartOf | None = None
     """Of a part of a subscriber's text that waits for the others."""
+    in_reply_to: str = ""
+    """The id, as its sender knows it, of the message that a subscriber's probably answers; with its brand."""
+    brand: str = ""
 
     @property
     def box(self) -> str:

@@ -132,6 +132,8 @@ def _received(notice: Notice) -> EventData:
         from_=number(notice.source_ton, notice.source),
         text=spoken_text(notice.data, notice.data_coding, notice.esm_class),
         submitted_at=moment(notice.submitted_utc),
+        in_reply_to=notice.in_reply_to,
+        brand=notice.brand,
     )
 
 

@@ -26,11 +26,15 @@ from routing.records import Content, Notice, PartOf
 TICK_S = 0.5
 
 
-class Hearing(Protocol):
-    """Who knows whose numbers are whose, and listens to what subscribers reply."""
+class Addressing(Protocol):
+    """Who knows whose numbers are whose."""
 
     async def address(self, texts: Sequence[Text]) -> None:
         """Say in each notice whose it is; an account that stays empty is nobody's."""
+
+
+class Hearing(Protocol):
+    """Who listens to what subscribers reply."""
 
     def hear(self, account: str, subscriber: str, destination: str, text: str, ton: int = 0) -> Sequence[Outcome]:
         """What the reply changes. `ton`: the subscriber's type of number."""
@@ -58,6 +62,7 @@ class Inbox:
         self,
         clock: Clock,
         ids: IdMaker,
+        addressees: Addressing,
         replies: Hearing,
         long_texts: LongTexts,
         report: Callable[[Report], None],
@@ -65,6 +70,7 @@ class Inbox:
     ) -> None:
         self._clock = clock
         self._ids = ids
+        self._addressees = addressees
         self._replies = replies
         self._long = long_texts
         self._report = report
@@ -94,7 +100,7 @@ class Inbox:
         late = self._long.expire(now)
         texts = [text for several in [*steps, [late]] for step in several for text in step.texts]
         if texts:
-            await self._replies.address(texts)
+            await self._addressees.address(texts)
         reports = [Report(self._outcomes(several), one.source, one.pdus) for one, several in zip(heard, steps, strict=True)]
         if late.outcomes or late.texts:
             reports.append(Report(self._outcomes([late])))

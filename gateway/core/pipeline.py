@@ -22,13 +22,13 @@ from typing import Protocol
 
 import trio
 
-from config.loader import read_words
 from config.schema import CLASSES, Config
 from gateway import log
 from gateway.clock import Clock
 from gateway.core.lane import Lane
 from gateway.core.mailbox import Mailbox, Signal
 from gateway.core.report import Report
+from gateway.core.screens import screens_of
 from gateway.core.storage import NotStoredError, Storage
 from gateway.core.submission import Submission
 from gateway.store.base import Abandoned, Admission, Begun, Change, Due, Final, Finish, Outcome, RequestRecord, Settled
@@ -40,7 +40,7 @@ from protocol.status import Status
 from routing.guards import Guard
 from routing.plan import WAIT, Health, RouteTable, plan
 from routing.policy.caps import refusal_of
-from routing.policy.screen import Screen, policy_of, screen
+from routing.policy.screen import screen
 from routing.policy.verdict import Refusal
 from routing.records import Attempt, Message, MessageState, Notice
 from routing.second_tries import SecondTries
@@ -107,14 +107,8 @@ class Pipeline:
         """Take over rules, routes and limits; lanes are the service's to change."""
         self._config = config
         self.routes = RouteTable(config.routes)
-        policies = {policy.name: policy for policy in config.policies}
-        words = {name: read_words(policy.keywords.words_file) for name, policy in policies.items()}
-        validity_s: dict[str, float] = {name: getattr(config.classes, name).validity_s for name in CLASSES}
-        self.screens = {
-            one.system_id: Screen(one, policy := policy_of(one, policies), words[policy.name] if policy else (), validity_s)
-            for one in config.accounts
-        }
-        self._ruled = frozenset(name for name, rules in self.screens.items() if rules.policy is not None)
+        self.screens = screens_of(config)
+        self._ruled = frozenset(name for name, rules in self.screens.items() if rules.asks_the_store)
         codes = config.classes.verification
         self._second = SecondTries(codes.resend_after_s, codes.resend_share_max)
         self._attempts_max = {name: getattr(config.classes, name).attempts_max for name in CLASSES}
@@ -221,7 +215,7 @@ class Pipeline:
     def _admission(self, message: Message, utc: float) -> Admission:
         """A message with what must hold for it."""
         rules = self.screens[message.account]
-        guards = rules.guards(message, utc)
+        guards = rules.guards_and_mark(message, utc)
         if message.price:
             for purse, amount in rules.purses(message, utc).items():
                 self.store.open_purse(purse, amount)

@@ -1,16 +1,14 @@
 """Opting out by reply: a subscriber's word puts the number on the account's list, in the step that stores the message.
 
-The account is the one whose sender address was written to, else that of the channel. A confirmation, where configured, goes out
+Whose reply it is, is known by then (`addressees.py`). A confirmation, where configured, goes out
 as a notification of the account, once for each change.
 """
 
 from collections.abc import Callable, Sequence
 
-from config.schema import Config
 from gateway import log
 from gateway.clock import Clock
 from gateway.core.audit import Audit
-from gateway.core.long_texts import Text
 from gateway.store.base import Membership, Outcome
 from protocol.address import TON_INTERNATIONAL
 from routing.policy.caps import optout_set
@@ -26,7 +24,6 @@ class Replies:
 
     def __init__(
         self,
-        config: Config,
         clock: Clock,
         screens: Callable[[], dict[str, Screen]],
         is_out: Callable[[str, str], bool],
@@ -41,29 +38,6 @@ class Replies:
         self._heard: dict[tuple[str, str], tuple[bool, float]] = {}
         """What replies asked for just now, and when: lists know it only when the reply is stored."""
         self._log = log.logger()
-        self.configure(config)
-
-    def configure(self, config: Config) -> None:
-        """Take over whose numbers are whose."""
-        listed = [(address, account.system_id) for account in config.accounts for address in account.source_addresses]
-        self._numbers = {address: name for address, name in listed if not address.endswith("*")}
-        self._of_channel = {one.name: one.mo_account for one in config.channels}
-        self._prefixes = sorted(
-            ((address[:-1], name) for address, name in listed if address.endswith("*") and len(address) > 1),
-            key=lambda one: -len(one[0]),
-        )
-
-    def account_of(self, destination: str) -> str:
-        """The account whose number a subscriber wrote to; empty when it is nobody's."""
-        number = destination.removeprefix("+")
-        found = self._numbers.get(number, "")
-        return found or next((name for prefix, name in self._prefixes if number.startswith(prefix)), "")
-
-    async def address(self, texts: Sequence[Text]) -> None:
-        """Say in each notice whose it is: the number's, else the channel's."""
-        for text in texts:
-            notice = text.notice
-            notice.account = self.account_of(notice.destination) or self._of_channel.get(text.channel, "")
 
     def hear(self, account: str, subscriber: str, destination: str, text: str, ton: int = 0) -> Sequence[Outcome]:
         """What the reply changes."""

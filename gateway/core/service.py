@@ -22,6 +22,7 @@ from gateway import link, log
 from gateway.calls import frames
 from gateway.calls.things import HELD, WEBHOOK, Webhook
 from gateway.clock import Clock
+from gateway.core.addressees import Addressees
 from gateway.core.audit import Audit
 from gateway.core.control import Control
 from gateway.core.desk import Desk
@@ -91,11 +92,12 @@ class Service:
         self._workers = Workers(config, self.pipeline, self._outbox, self._questions, rates, drafts, clock)
         self._questions.readers = self._workers
         guards = self._storage.book.guards
-        self._replies = Replies(
-            config, clock, lambda: self.pipeline.screens, guards.is_member, self._workers.send_own, self._audit
-        )
+        replies = Replies(clock, lambda: self.pipeline.screens, guards.is_member, self._workers.send_own, self._audit)
+        self._addressees = Addressees(config, self._storage, lambda: self.pipeline.screens)
         long_texts = LongTexts(config.core.parts_timeout_s, self._ids)
-        self._inbox = Inbox(clock, self._ids, self._replies, long_texts, self.pipeline.report, self._outbox.wants_received)
+        self._inbox = Inbox(
+            clock, self._ids, self._addressees, replies, long_texts, self.pipeline.report, self._outbox.wants_received
+        )
         self.pipeline.on_finals = self._workers.tell_finals
         for name, value in self._storage.book.documents.of(WEBHOOK):
             self._questions.take_over(WEBHOOK, name, value)
@@ -237,7 +239,7 @@ class Service:
         try:
             self._front.configure(config, self._reader(config))
             self._workers.configure(config)
-            self._replies.configure(config)
+            self._addressees.configure(config)
         except OSError as error:
             self._log.error("configuration not taken over", error=f"smpp.tls: {error}")
             return [f"{self._source}: smpp.tls: {error}"]

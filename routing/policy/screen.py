@@ -29,6 +29,7 @@ from routing.policy.links import LinkRule
 from routing.policy.lists import Lists
 from routing.policy.numbers import normal_number, one_spelling
 from routing.policy.replies import Replies
+from routing.policy.shared import SharedNumbers
 from routing.policy.signature import SignatureRule
 from routing.policy.verdict import Refusal
 from routing.policy.windows import Opening, WindowRule
@@ -118,7 +119,8 @@ class Step(NamedTuple):
 
 class Screen:
     """The rules of one account, compiled. `words`: those of keywords.words_file; `validity_s`: by class, where a sender asks
-    for none. Raises BadPatternError, KeyError, and what ZoneInfo raises for a zone there is not.
+    for none; `shared`: it has numbers that others have, too. Raises BadPatternError, KeyError, and what ZoneInfo raises for
+    a zone there is not.
     """
 
     def __init__(
@@ -127,6 +129,7 @@ class Screen:
         policy: Policy | None = None,
         words: Iterable[str] = (),
         validity_s: Mapping[str, float] | None = None,
+        shared: SharedNumbers | None = None,
     ) -> None:
         self.country_code = account.country_code
         self.home_code = account.country_code
@@ -134,6 +137,7 @@ class Screen:
         if policy is not None and not self.home_code and len(policy.countries) == 1:
             self.home_code = policy.countries[0]
         self._validity_s = validity_s or {}
+        self._shared = shared
         self._any_source = not account.source_addresses
         self._sources = Patterns(account.source_addresses)
         self.policy = policy
@@ -209,6 +213,16 @@ class Screen:
     def guards(self, message: Message, utc: float) -> tuple[Guard, ...]:
         """What must hold when it is stored."""
         return () if self._guards is None else self._guards.guards(message, utc)
+
+    @property
+    def asks_the_store(self) -> bool:
+        """Whether its messages have guards."""
+        return self.policy is not None or self._shared is not None
+
+    def guards_and_mark(self, message: Message, utc: float) -> tuple[Guard, ...]:
+        """The same, with what is noted when it goes."""
+        mark = None if self._shared is None else self._shared.mark(message)
+        return self.guards(message, utc) if mark is None else (*self.guards(message, utc), mark)
 
     def purses(self, message: Message, utc: float) -> dict[str, int]:
         """Budgets that must exist before the guards are checked."""

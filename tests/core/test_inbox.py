@@ -51,7 +51,7 @@ class Bind:
 def inbox(desk: Desk, report: Any = print, to_webhook: bool = False) -> Inbox:
     clock = VirtualClock()
     ids = IdMaker(0, lambda: START_UTC)
-    return Inbox(clock, ids, desk, LongTexts(60.0, ids), report, lambda _: to_webhook)
+    return Inbox(clock, ids, desk, desk, LongTexts(60.0, ids), report, lambda _: to_webhook)
 
 
 class StillClock:

@@ -9,12 +9,15 @@ from clock import START_UTC
 from makers import TO, account, at_once, channel, config, message
 
 from config.policy import OptOut, Policy
+from gateway.core.addressees import Addressees
 from gateway.core.audit import FILE, Audit
 from gateway.core.inbox import Heard, Inbox
 from gateway.core.long_texts import LongTexts
 from gateway.core.replies import Replies
+from gateway.core.storage import Storage
 from gateway.store.base import Admission, Membership, MobileOriginated, Outcome
 from gateway.store.memory import MemoryStore
+from gateway.store.opening import Opened
 from protocol.pdu import DataSm, DeliverSm
 from protocol.tlv import Tag
 from routing.guards import Member
@@ -49,8 +52,9 @@ class Carrier:
         self.audit_file = folder / FILE
         screens = {one.system_id: Screen(one, policy) for one in accounts}
         made = config()
-        self.replies = Replies(
-            type(made)(accounts=list(accounts), routes=made.routes, channels=[channel(mo_account=mo_account)]),
+        with_these = type(made)(accounts=list(accounts), routes=made.routes, channels=[channel(mo_account=mo_account)])
+        addressees = Addressees(with_these, Storage(Opened(self.store), self.clock), lambda: screens)
+        replies = Replies(
             self.clock,
             lambda: screens,
             self.store.guards.is_member,
@@ -58,7 +62,7 @@ class Carrier:
             Audit(folder, self.clock),
         )
         ids = IdMaker(0, self.clock.utc)
-        self.inbox = Inbox(self.clock, ids, self.replies, LongTexts(60.0, ids), lambda _: None)
+        self.inbox = Inbox(self.clock, ids, addressees, replies, LongTexts(60.0, ids), lambda _: None)
 
     def read(self, text: str, to: str = "10690001", subscriber: str = TO, **fields: Any) -> list[Outcome]:
         data = text.encode("utf-16-be")
