@@ -36,6 +36,9 @@ class Addressing(Protocol):
 class Hearing(Protocol):
     """Who listens to what subscribers reply."""
 
+    async def prepare(self, texts: Sequence[Text]) -> None:
+        """Look up what must be known before these are heard."""
+
     def hear(self, account: str, subscriber: str, destination: str, text: str, ton: int = 0) -> Sequence[Outcome]:
         """What the reply changes. `ton`: the subscriber's type of number."""
 
@@ -100,7 +103,11 @@ class Inbox:
         late = self._long.expire(now)
         texts = [text for several in [*steps, [late]] for step in several for text in step.texts]
         if texts:
+            for text in texts:
+                if text.whole:  # a part of a text is no reply
+                    text.said = spoken_text(text.notice.data, text.notice.data_coding, text.notice.esm_class)
             await self._addressees.address(texts)
+            await self._replies.prepare(texts)
         reports = [Report(self._outcomes(several), one.source, one.pdus) for one, several in zip(heard, steps, strict=True)]
         if late.outcomes or late.texts:
             reports.append(Report(self._outcomes([late])))
@@ -151,7 +158,6 @@ class Inbox:
             return ()
         notice.door = "http" if self._to_webhook(account) else ""
         heard: Sequence[Outcome] = ()
-        if text.whole:  # a part of a text is no reply
-            said = spoken_text(notice.data, notice.data_coding, notice.esm_class)
-            heard = self._replies.hear(account, notice.source, notice.destination, said, notice.source_ton)
+        if text.whole:
+            heard = self._replies.hear(account, notice.source, notice.destination, text.said, notice.source_ton)
         return (*heard, MobileOriginated(notice))

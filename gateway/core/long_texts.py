@@ -41,6 +41,8 @@ class Text(msgspec.Struct, gc=False):
     outcomes: list[Outcome]
     whole: bool = True
     """False: a part whose others did not come."""
+    said: str = ""
+    """What it says, when it is whole."""
 
 
 class Step(msgspec.Struct, gc=False):

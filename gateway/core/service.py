@@ -92,7 +92,9 @@ class Service:
         self._workers = Workers(config, self.pipeline, self._outbox, self._questions, rates, drafts, clock)
         self._questions.readers = self._workers
         guards = self._storage.book.guards
-        replies = Replies(clock, lambda: self.pipeline.screens, guards.is_member, self._workers.send_own, self._audit)
+        replies = Replies(
+            clock, self._storage, lambda: self.pipeline.screens, guards.is_member, self._workers.send_own, self._audit
+        )
         self._addressees = Addressees(config, self._storage, lambda: self.pipeline.screens)
         long_texts = LongTexts(config.core.parts_timeout_s, self._ids)
         self._inbox = Inbox(

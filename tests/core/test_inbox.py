@@ -33,6 +33,9 @@ class Desk:
         for text in texts:
             text.notice.account = "" if self.nobody else "desk"
 
+    async def prepare(self, texts: Sequence[Text]) -> None:
+        assert all(text.said or not text.whole for text in texts)
+
     def hear(self, account: str, subscriber: str, destination: str, text: str, ton: int = 0) -> Sequence[Outcome]:
         self.heard.append(text)
         return ()

@@ -1,6 +1,7 @@
 """What subscribers reply changes the list in the step that stores the reply: whose list, whom it hits, what is said back."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from config.policy import OptOut, Policy
 from gateway.core.addressees import Addressees
 from gateway.core.audit import FILE, Audit
 from gateway.core.inbox import Heard, Inbox
-from gateway.core.long_texts import LongTexts
+from gateway.core.long_texts import LongTexts, Text
 from gateway.core.replies import Replies
 from gateway.core.storage import Storage
 from gateway.store.base import Admission, Membership, MobileOriginated, Outcome
@@ -20,7 +21,7 @@ from gateway.store.memory import MemoryStore
 from gateway.store.opening import Opened
 from protocol.pdu import DataSm, DeliverSm
 from protocol.tlv import Tag
-from routing.guards import Member
+from routing.guards import Guard, Member
 from routing.ids import IdMaker
 from routing.policy.caps import optout_set
 from routing.policy.screen import Screen
@@ -53,9 +54,11 @@ class Carrier:
         screens = {one.system_id: Screen(one, policy) for one in accounts}
         made = config()
         with_these = type(made)(accounts=list(accounts), routes=made.routes, channels=[channel(mo_account=mo_account)])
-        addressees = Addressees(with_these, Storage(Opened(self.store), self.clock), lambda: screens)
+        storage = Storage(Opened(self.store), self.clock)
+        addressees = Addressees(with_these, storage, lambda: screens)
         replies = Replies(
             self.clock,
+            storage,
             lambda: screens,
             self.store.guards.is_member,
             lambda *what: self.confirmed.append(what),
@@ -114,6 +117,34 @@ def test_it_is_confirmed_once_until_who_came_back_leaves_again(carrier: Carrier)
     carrier.write("T")
     assert carrier.out()
     assert len(carrier.confirmed) == 2
+
+
+async def test_who_is_on_a_list_longer_than_memory_hears_it_once(tmp_path: Path) -> None:
+    """The list is in the store alone: it must be asked before the reply is heard."""
+    kept: set[str] = {TO}
+    here: set[str] = set()
+
+    class Lists:
+        async def would_pass(self, guards: Sequence[Guard]) -> list[bool]:
+            here.update(one.key for one in guards if isinstance(one, Member) and one.key in kept)
+            return [True] * len(guards)
+
+    confirmed: list[str] = []
+    screens = {"shop": Screen(account("shop"), POLICY)}
+    clock = Clock()
+    replies = Replies(
+        clock,
+        Lists(),
+        lambda: screens,
+        lambda _, number: number in here,
+        lambda *to: confirmed.append(to[1]),
+        Audit(tmp_path, clock),
+    )
+    for number in (TO, "8613800138001"):
+        text = Text(Notice(1, "shop", source=number, destination="1069", is_mo=True), "a", [], said="TD")
+        await replies.prepare([text])
+        replies.hear("shop", number, "1069", text.said)
+    assert confirmed == ["+8613800138001"]
 
 
 def test_who_was_taken_off_the_list_by_hand_hears_it_again(carrier: Carrier) -> None:
