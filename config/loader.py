@@ -11,6 +11,8 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import msgspec
 
 from config.policy_checks import policy_errors
+from config.ported import read_ported
+from config.route_checks import route_errors
 from config.schema import Channel, Config, Network, Secret, Section
 
 PREFIX = "TENSEC_"
@@ -175,7 +177,7 @@ def read_words(path: str) -> list[str]:
 
 
 def _beside(config: Config, folder: Path) -> Config:
-    """Files a policy names are beside the configuration."""
+    """Files it names are beside the configuration."""
     policies = [
         msgspec.structs.replace(
             one, keywords=msgspec.structs.replace(one.keywords, words_file=str(folder / one.keywords.words_file))
@@ -184,12 +186,14 @@ def _beside(config: Config, folder: Path) -> Config:
         else one
         for one in config.policies
     ]
-    return msgspec.structs.replace(config, policies=policies)
+    ported = str(folder / config.ported_file) if config.ported_file else ""
+    return msgspec.structs.replace(config, policies=policies, ported_file=ported)
 
 
 def _contradictions(config: Config) -> list[str]:
     """What no single field shows."""
-    return [*_doubled(config), *_dangling(config), *_limits(config), *policy_errors(config.policies, config.accounts)]
+    policies = policy_errors(config.policies, config.accounts)
+    return [*_doubled(config), *route_errors(config), *_dangling(config), *_limits(config), *policies]
 
 
 def _doubled(config: Config) -> Iterator[str]:
@@ -204,17 +208,13 @@ def _doubled(config: Config) -> Iterator[str]:
 
 
 def _dangling(config: Config) -> Iterator[str]:
-    channels = {channel.name for channel in config.channels}
     accounts = {account.system_id for account in config.accounts}
-    for at, route in enumerate(config.routes):
-        for number, one in enumerate(route.channels):
-            if one.name not in channels:
-                yield f"routes[{at}].channels[{number}].name = {one.name!r}: no channel has this name"
-        for name in route.accounts:
-            if name not in accounts:
-                yield f"routes[{at}].accounts = {name!r}: no account has this system_id"
-        if not any(one.weight for one in route.channels):
-            yield f"routes[{at}].channels: every weight is 0, so the route leads nowhere"
+    try:
+        read_ported(config.ported_file)
+    except OSError as error:
+        yield f"ported_file = {config.ported_file!r}: cannot be read: {error.strerror}"
+    except ValueError as error:  # UnicodeDecodeError is one
+        yield f"ported_file = {config.ported_file!r}: {error}"
     for at, channel in enumerate(config.channels):
         if channel.mo_account and channel.mo_account not in accounts:
             yield f"channels[{at}].mo_account = {channel.mo_account!r}: no account has this system_id"

@@ -47,7 +47,7 @@ def _of_times(policy: Policy) -> Iterator[tuple[str, str]]:
     zones = [(f"windows[{at}]", one.timezone) for at, one in enumerate(policy.windows)]
     zones += [(f"caps[{at}]", one.timezone) for at, one in enumerate(policy.caps)]
     for where, zone in [*zones, ("budget", policy.budget.timezone)]:
-        if not _is_zone(zone, recipient=where != "budget"):
+        if not is_zone(zone, recipient=where != "budget"):
             yield (
                 f"{where}.timezone = {zone!r}",
                 'a name such as "Asia/Shanghai"' + (', or "recipient"' if where != "budget" else ""),
@@ -116,7 +116,7 @@ def _of_texts(policy: Policy) -> Iterator[tuple[str, str]]:
             yield f"keywords.words_file = {file!r}", "is not UTF-8"
 
 
-def _is_zone(name: str, *, recipient: bool) -> bool:
+def is_zone(name: str, *, recipient: bool) -> bool:
     if name == "recipient":
         return recipient
     try:

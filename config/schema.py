@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from config.policy import Policy
+from config.policy import Interval, Policy, Weekday
 from config.sections import (
     CLASSES,
     Count,
@@ -166,6 +166,10 @@ class Log(Section, frozen=True, kw_only=True):
 
 
 BindKind = Literal["transmitter", "receiver", "transceiver"]
+StatusMeaning = Literal["throttle", "temporary", "session", "channel_refuses", "permanent"]
+"""What a carrier's command_status means for a message, where it is another than usual: slow down; try again; bind anew; try
+another channel; give up.
+"""
 
 
 class Account(Section, frozen=True, kw_only=True):
@@ -218,26 +222,41 @@ class Channel(Section, frozen=True, kw_only=True):
     send_validity: bool = True
     long_messages: Literal["udh8", "udh16", "sar", "payload"] = "udh8"
     mo_account: str = ""
+    bind_messages_per_second: Rate = 0
+    temporary_errors: list[Annotated[str, Meta(min_length=1, max_length=20)]] = []
+    cost: Annotated[int, Meta(ge=0)] = 0
+    status_classes: dict[Annotated[str, Meta(pattern=r"^0x[0-9A-Fa-f]{1,8}$")], StatusMeaning] = {}
 
 
 class RouteChannel(Section, frozen=True, kw_only=True):
+    """`group`: channels of a higher one are for when none of a lower one can be used. `cost` of a submit_sm in micro-units;
+    None: the channel's.
+    """
+
     name: Name
     weight: Annotated[int, Meta(ge=0, le=10_000)] = 1
+    group: Annotated[int, Meta(ge=1, le=100)] = 1
+    cost: Annotated[int, Meta(ge=0)] | None = None
 
 
 class Route(Section, frozen=True, kw_only=True):
     """Messages that match every list that is not empty go to one of `channels`, by weight. The first match counts.
 
-    `virtual`: only numbers of virtual operators, or (false) none of these. `sources` are senders, exact or "1069*".
+    `virtual`: only numbers of virtual operators, or (false) none of these. `sources` are senders, exact or "1069*". `hours`
+    and `weekdays` are in `timezone`.
     """
 
     classes: list[MessageClass] = []
     accounts: list[str] = []
+    countries: list[Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,3}$")]] = []
     prefixes: list[Annotated[str, Meta(pattern=r"^[0-9]+$")]] = []
     operators: list[str] = []
     virtual: bool | None = None
     sources: list[str] = []
     tags: list[str] = []
+    hours: list[Interval] = []
+    weekdays: list[Weekday] = []
+    timezone: str = "UTC"
     channels: Annotated[list[RouteChannel], Meta(min_length=1)]
 
 
@@ -255,3 +274,4 @@ class Config(Section, frozen=True, kw_only=True):
     accounts: list[Account] = []
     channels: list[Channel] = []
     routes: list[Route] = []
+    ported_file: str = ""

@@ -50,6 +50,8 @@ class ChannelView(msgspec.Struct, frozen=True):
     trusted: bool = True
     rate: float = 0.0
     """What it is given now, a second; less than `rate_max` while the carrier throttles. 0: no limit."""
+    weight: int | None = None
+    """Set by hand, instead of those of the routes."""
 
 
 class TallyView(msgspec.Struct, frozen=True):

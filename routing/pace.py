@@ -22,6 +22,7 @@ FREE_AT = 4.0
 """A channel without ceiling is free again when its rate is so many times what it is given."""
 GUESS = 10.0
 MEASURED_S = 2.0
+NEARLY_CONGESTED, CONGESTED = 80, 90
 PAUSE_S = 1.0
 """For a channel of which nothing is known yet."""
 
@@ -45,6 +46,13 @@ class Pace:
     def slowed(self) -> bool:
         """Whether it is below its ceiling."""
         return self.bucket.rate != self.ceiling
+
+    def limit(self, ceiling: float) -> None:
+        """Another ceiling from now on. What throttling has found stays, unless it is more than that."""
+        slowed = self.slowed
+        self.ceiling = ceiling
+        if not slowed or (ceiling and not 0 < self.rate <= ceiling):
+            self._set(ceiling)
 
     def accepted(self, count: int, now: float) -> None:
         """The carrier took so many."""
@@ -76,6 +84,13 @@ class Pace:
             current = measured * (GUESS if now - self._accepted[0][0] < MEASURED_S / 2 else 1.0)
         self._set(max(1.0, min(current, max(measured, current * FALL_MAX)) * FALL))
         return 0.0
+
+    def congested(self, state: int, now: float) -> None:
+        """The carrier's congestion_state, 0 to 99 (SMPP 5.0, 4.8.4.18): from 90 on it is too much, from 80 on nearly."""
+        if state >= CONGESTED:
+            self.throttled(now)
+        elif state >= NEARLY_CONGESTED:
+            self._fell_at = max(self._fell_at, now - ONE_BURST_S)
 
     def tick(self, now: float) -> bool:
         """Let time pass. Gives whether the rate rose."""

@@ -1,34 +1,44 @@
-"""Which channel takes which message: static routes by class, account and prefix, with weights.
+"""Which channel takes which message, and why.
 
-The first route that matches counts. Among its channels that are up, have room and did not refuse the message for good, the
-weights decide; the choice hangs on the message id alone, so it can be repeated and explained. A message that was tried goes
-to another channel first. Parts that the sender cut itself follow their first part.
+The first route that matches counts (`routes`). Of its channels those are left that are up, have room and did not refuse the
+message for good, and then it hangs on the class:
+
+    verification   those that deliver nearly as well as the best, of the lowest group; sooner ones are preferred
+    notification   the lowest group that can be used, even if it is full now; by score
+    marketing      of the same those that cost what the cheapest does of all that deliver nearly as well as the best; by score
+
+What is left is chosen among by weight. The choice hangs on the message id alone, so it can be repeated and explained. A message
+that was tried goes to another channel first. Parts that the sender cut follow their first part.
 """
 
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 
 import msgspec
 
-from config.schema import Route
-from routing.operators import Operators, shipped
-from routing.patterns import Patterns
 from routing.records import Message
+from routing.routes import Choice, RouteTable
 
 NEARLY_BEST = 0.8
-"""Of the best score: below it a channel gets no codes."""
+"""Of the best score: below it a channel gets no codes, and no campaigns only because it is cheap."""
 PROBE_SHARE = 0.05
 PROBE_SPREAD, PROBE_SHIFT = 0x9E3779B97F4A7C15, 40
 """Spreads ids that count upwards over all shares."""
 SCALE = 1_000
 """Weights are whole numbers; scores are not."""
+SOON_S = 0.25
+"""Channels that deliver sooner than that are as fast as each other."""
 WAIT = ""
 """The route has channels left, but none is up with room just now."""
+BY_WEIGHT = "by the weights of its route"
+"""What is said where a message's `why` is empty."""
+NOWHERE: Mapping[str, float] = {}
 
 
 class Health(msgspec.Struct):
     """A channel as planning sees it. `room`: how many more messages it takes now; `plan` counts it down.
 
-    `score`: 0 to 100, how well it delivers (`quality`); `trusted`: whether it gets more than a try now and then.
+    `score`: 0 to 100, how well it delivers (`quality`), and by network where that differs; `trusted`: whether it gets more than
+    a try now and then; `expected_s`: until a message handed to it now is delivered, 0 when nothing is known.
     """
 
     name: str
@@ -36,78 +46,12 @@ class Health(msgspec.Struct):
     room: int
     score: float = 100.0
     trusted: bool = True
+    expected_s: float = 0.0
+    scores: Mapping[str, float] = NOWHERE
 
-
-class _More:
-    """What few routes ask of a message beside its class, account and prefix."""
-
-    def __init__(self, route: Route, operators: Operators) -> None:
-        self._table = operators
-        self._operators = frozenset(route.operators)
-        self._virtual = route.virtual
-        self._sources = Patterns(route.sources)
-        self._tags = frozenset(route.tags)
-
-    def fits(self, message: Message) -> bool:
-        """Whether it goes this way."""
-        if self._tags and self._tags.isdisjoint(message.tags):
-            return False
-        if self._sources and not self._sources.match(message.source):
-            return False
-        if not self._operators and self._virtual is None:
-            return True
-        operator = self._table.of(message.destination)
-        if self._operators and operator.name not in self._operators:
-            return False
-        return self._virtual is None or operator.virtual is self._virtual
-
-
-class RouteTable:
-    """The routes of a configuration, compiled."""
-
-    def __init__(self, routes: Iterable[Route], operators: Operators | None = None) -> None:
-        table = operators or Operators(shipped())
-        self._routes = [
-            (
-                frozenset(route.classes),
-                frozenset(route.accounts),
-                tuple(route.prefixes),
-                _More(route, table) if _asks_more(route) else None,
-                tuple((one.name, one.weight) for one in route.channels if one.weight),
-            )
-            for route in routes
-        ]
-
-    def candidates(self, message: Message) -> tuple[tuple[str, int], ...]:
-        """(channel, weight) of the first route that matches; empty when none does."""
-        for classes, accounts, prefixes, more, channels in self._routes:
-            if (
-                (not classes or message.class_ in classes)
-                and (not accounts or message.account in accounts)
-                and (not prefixes or message.destination.startswith(prefixes))
-                and (more is None or more.fits(message))
-            ):
-                return channels
-        return ()
-
-    def left(self, message: Message, pins: Mapping[str, str]) -> tuple[tuple[str, int], ...]:
-        """The candidates that did not refuse the message for good; for a part only the channel of the first part."""
-        candidates = self.candidates(message)
-        if message.tried:
-            candidates = tuple(one for one in candidates if one[0] not in message.tried)
-        group = message.part_of
-        if group is not None and group.key in pins:
-            # A channel that was taken out of the route binds nobody any more.
-            candidates = tuple(one for one in candidates if one[0] == pins[group.key]) or candidates
-        return candidates
-
-    def alternatives(self, message: Message, channel: str) -> bool:
-        """Whether the route holds a channel besides `channel` that has not refused the message for good."""
-        return any(name != channel for name, _ in self.left(message, {}))
-
-
-def _asks_more(route: Route) -> bool:
-    return bool(route.operators or route.sources or route.tags or route.virtual is not None)
+    def score_for(self, message: Message) -> float:
+        """On the network the message goes to."""
+        return self.scores.get(message.network, self.score) if self.scores else self.score
 
 
 def plan(
@@ -115,68 +59,132 @@ def plan(
 ) -> list[str | None]:
     """For each message the name of its channel, WAIT, or None when no route is left for it.
 
-    `pins` remembers the channel of messages whose parts the sender cut: part_of.key -> channel.
+    `pins` remembers the channel of messages whose parts the sender cut: part_of.key -> channel. A message's `why` says what
+    else than weights has decided.
     """
-    states = list(health.values())
-    even = all(one.trusted and one.score == states[0].score for one in states)
-    return [_choose(message, table.left(message, pins), health, pins, even=even) for message in messages]
+    planner = _Planner(table, health, pins)
+    return [planner.choose(message) for message in messages]
 
 
-def _choose(
-    message: Message,
-    candidates: Sequence[tuple[str, int]],
-    health: MutableMapping[str, Health],
-    pins: MutableMapping[str, str],
-    *,
-    even: bool,
-) -> str | None:
-    if not candidates:
-        return None
-    open_now = [one for one in candidates if (state := health.get(one[0])) is not None and state.up and state.room > 0]
-    if message.tries and len(open_now) > 1:
-        open_now = [one for one in open_now if one[0] != message.channel] or open_now
-    if not open_now:
-        return WAIT
-    chosen = _weighted(open_now if even else _by_quality(message, open_now, health), message.id)
-    health[chosen].room -= 1
-    if message.part_of is not None:
-        pins[message.part_of.key] = chosen
-    return chosen
+def waits_for(message: Message, table: RouteTable, health: Mapping[str, Health], pins: Mapping[str, str]) -> tuple[str, ...]:
+    """The channels one of which must have room for a message that was told to WAIT."""
+    left = [one for one in table.left(message, pins) if one.name in health]
+    if not table.plain and message.class_ != "verification" and not message.tries and (group := _lowest(left, health)):
+        left = [one for one in left if one.group == group]
+    return tuple(one.name for one in left)
 
 
-def _by_quality(
-    message: Message, candidates: Sequence[tuple[str, int]], health: Mapping[str, Health]
-) -> Sequence[tuple[str, int]]:
-    """Weights by how well channels deliver: codes keep away from what is not nearly the best, others go there less.
+def _lowest(candidates: Sequence[Choice], health: Mapping[str, Health]) -> int:
+    """The lowest group of which any channel is up and trusted, however full it is; 0 when none is."""
+    usable = [one.group for one in candidates if (state := health.get(one.name)) is not None and state.up and state.trusted]
+    return min(usable, default=0)
 
-    A channel that is not trusted gets a message in twenty, to show whether it is well again, and never a code, unless there is
-    no other.
-    """
+
+class _Planner:
+    """One batch. Channels do not change while it lasts, but for their room."""
+
+    def __init__(self, table: RouteTable, health: MutableMapping[str, Health], pins: MutableMapping[str, str]) -> None:
+        self._table = table
+        self._health = health
+        self._pins = pins
+        states = health.values()
+        alike = len({(one.trusted, one.score, one.expected_s) for one in states}) < 2
+        self._even = table.plain and alike and not any(one.scores for one in states)
+        self._whys: dict[tuple[object, ...], str] = {}
+
+    def choose(self, message: Message) -> str | None:
+        """See `plan`."""
+        health = self._health
+        candidates = self._table.left(message, self._pins)
+        if not candidates:
+            return None
+        open_now = [one for one in candidates if (state := health.get(one.name)) is not None and state.up and state.room > 0]
+        if message.tries and len(open_now) > 1:
+            open_now = [one for one in open_now if one.name != message.channel] or open_now
+        kept = open_now if self._even or not open_now else self._preferred(message, candidates, open_now)
+        if not kept:
+            return WAIT
+        chosen = _weighted(kept, message.id)
+        message.why = self._why(message, candidates, kept) if not self._even or len(kept) < len(candidates) else ""
+        health[chosen].room -= 1
+        if message.part_of is not None:
+            self._pins[message.part_of.key] = chosen
+        return chosen
+
+    def _preferred(self, message: Message, candidates: Sequence[Choice], open_now: list[Choice]) -> list[Choice]:
+        """Those that the class prefers, with weights that tell how well they deliver; empty when the preferred ones are full.
+
+        A channel that is not trusted gets a message in twenty, to show whether it is well again, and never a code, unless
+        there is no other.
+        """
+        health, class_ = self._health, message.class_
+        if class_ != "verification":
+            if message.id * PROBE_SPREAD >> PROBE_SHIFT & 0xFFFF < PROBE_SHARE * 0x10000:
+                probed = [one for one in open_now if not health[one.name].trusted]
+                if probed:
+                    return probed
+            if not self._table.plain and not message.tries:
+                group = _lowest(candidates, health)
+                open_now = [one for one in open_now if not group or one.group == group]
+        kept = [one for one in open_now if health[one.name].trusted] or open_now
+        if len(kept) < 2:
+            return kept
+        scored = [(one, health[one.name].score_for(message)) for one in kept]
+        if class_ == "notification":
+            return [_reweighed(one, score / 100) for one, score in scored]
+        nearly = NEARLY_BEST * max(score for _, score in scored)
+        good = [each for each in scored if each[1] >= nearly]
+        if class_ == "verification":
+            return self._soon(good)
+        cheapest = min(one.cost for one, _ in good)
+        scored = [each for each in scored if each[0].cost == cheapest]
+        return [_reweighed(one, score / 100) for one, score in scored]
+
+    def _soon(self, scored: list[tuple[Choice, float]]) -> list[Choice]:
+        """Of the lowest group, with weights that prefer what delivers sooner."""
+        group = min(one.group for one, _ in scored)
+        timed = [(one, score, self._health[one.name].expected_s) for one, score in scored if one.group == group]
+        soonest = max(SOON_S, min(seconds for _, _, seconds in timed))
+        return [_reweighed(one, (score / 100 * soonest / max(soonest, seconds)) ** 2) for one, score, seconds in timed]
+
+    def _why(self, message: Message, candidates: Sequence[Choice], kept: Sequence[Choice]) -> str:
+        """What told the channels apart, one phrase for each; made once for all messages of the batch that are alike."""
+        key = (message.network, *[one.name for one in kept], None, *candidates)
+        why = self._whys.get(key)
+        if why is None:
+            names = {one.name for one in kept}
+            why = self._whys[key] = "; ".join(self._phrase(message, one, taken=one.name in names) for one in candidates)
+        return why
+
+    def _phrase(self, message: Message, one: Choice, *, taken: bool) -> str:
+        state = self._health.get(one.name)
+        if state is None or not state.up:
+            return f"{one.name} is down"
+        parts = [f"score {state.score_for(message):.0f}"]
+        if state.expected_s > SOON_S:
+            parts.append(f"{state.expected_s:g} s")
+        if one.cost:
+            parts.append(f"cost {one.cost}")
+        if one.group > 1:
+            parts.append(f"group {one.group}")
+        if not state.trusted:
+            parts.append("not trusted")
+        if not taken:
+            parts.append("passed over" if state.room > 0 else "full")
+        return f"{one.name}: {', '.join(parts)}"
+
+
+def _reweighed(one: Choice, factor: float) -> Choice:
+    return Choice(one.name, max(1, round(one.weight * SCALE * factor)), one.cost, one.group)
+
+
+def _weighted(candidates: Sequence[Choice], message_id: int) -> str:
     if len(candidates) == 1:
-        return candidates
-    states = [health[name] for name, _ in candidates]
-    is_code = message.class_ == "verification"
-    if not is_code and message.id * PROBE_SPREAD >> PROBE_SHIFT & 0xFFFF < PROBE_SHARE * 0x10000:
-        probed = [one for one, state in zip(candidates, states, strict=True) if not state.trusted]
-        if probed:
-            return probed
-    kept = [(one, state.score) for one, state in zip(candidates, states, strict=True) if state.trusted]
-    if not kept:
-        kept = [(one, state.score) for one, state in zip(candidates, states, strict=True)]
-    best = max(score for _, score in kept)
-    if is_code:
-        kept = [(one, score) for one, score in kept if score >= NEARLY_BEST * best]
-    power = 2 if is_code else 1
-    return [(name, max(1, round(weight * SCALE * (score / 100) ** power))) for (name, weight), score in kept]
-
-
-def _weighted(candidates: Sequence[tuple[str, int]], message_id: int) -> str:
-    if len(candidates) == 1:
-        return candidates[0][0]
+        return candidates[0].name
     # Ids count upwards; the multiplication (Knuth) spreads neighbours over the whole range.
-    point = (message_id * 2654435761 & 0xFFFFFFFF) * sum(weight for _, weight in candidates) >> 32
-    for name, weight in candidates:
-        point -= weight
+    point = (message_id * 2654435761 & 0xFFFFFFFF) * sum([one.weight for one in candidates]) >> 32
+    for one in candidates:
+        point -= one.weight
         if point < 0:
-            return name
+            return one.name
     raise AssertionError("weights do not add up")

@@ -143,6 +143,13 @@ class Message(msgspec.Struct, gc=False, omit_defaults=True):
     possible_duplicate: bool = False
     door: Door = ""
     """Through which it came; its sender is told through the same one."""
+    why: str = ""
+    """What else than weights chose the channel it is planned onto."""
+
+    @property
+    def network(self) -> str:
+        """Whose network it goes to: the operator where that is known, else the country."""
+        return self.operator or self.country
 
 
 class AttemptKey(NamedTuple):
@@ -175,6 +182,8 @@ class Attempt(msgspec.Struct, gc=False, omit_defaults=True):
     err: str = ""
     cost: int = 0
     evidence: str = ""
+    why: str = ""
+    """What else than weights chose the channel."""
     resend_utc: float = 0.0
     """When an unknown attempt without evidence is repeated; 0: never."""
 

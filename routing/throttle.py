@@ -3,6 +3,8 @@
 _ROUNDING = 1e-6
 """Of a token: whoever waits as long as `wait_s` says must find one, whatever the floats make of it."""
 
+UNLIMITED = 1 << 30
+
 
 class TokenBucket:
     """`rate` per second on average, at most `burst` at once; rate 0 means no limit."""
@@ -19,6 +21,13 @@ class TokenBucket:
         if self._at is not None and now > self._at:
             self._tokens = min(self.burst, self._tokens + (now - self._at) * self.rate)
         self._at = now
+
+    def peek(self, now: float) -> int:
+        """How many may go now, without a limit very many."""
+        if not self.rate:
+            return UNLIMITED
+        self._refill(now)
+        return int(self._tokens + _ROUNDING)
 
     def take(self, wanted: int, now: float) -> int:
         """As many of `wanted` as may go now."""

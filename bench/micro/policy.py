@@ -14,9 +14,10 @@ from bench.micro.rounds import Job, plain, run_jobs
 from config.loader import load
 from config.policy import Policy
 from config.schema import CLASSES, Config
-from routing.plan import Health, RouteTable, plan
+from routing.plan import Health, plan
 from routing.policy.screen import Screen, screen
 from routing.records import Content, Message
+from routing.routes import RouteTable
 
 EXAMPLE = Path(config.__file__).parent / "example.toml"
 NOON_UTC = 1_800_086_400.0

@@ -58,7 +58,9 @@ class PreviewChannel(Out, frozen=True, kw_only=True):
 
 
 class PreviewOut(Out, frozen=True, kw_only=True):
-    """What would become of a message: nothing was sent, nothing counted. `listed`: what a phone shows in its list."""
+    """What would become of a message: nothing was sent, nothing counted. `listed`: what a phone shows in its list; `channel`:
+    the one that would be chosen now, and `why`.
+    """
 
     allowed: bool
     steps: list[PreviewStep]
@@ -68,6 +70,8 @@ class PreviewOut(Out, frozen=True, kw_only=True):
     segments: int
     encoding: str
     channels: list[PreviewChannel]
+    channel: str = ""
+    why: str = ""
     cost: int = 0
     currency: str = ""
     next_send_at: Moment | None = None

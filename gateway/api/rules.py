@@ -72,6 +72,8 @@ async def preview_message(asked: Asked) -> Said:
             segments=message.content.parts,
             encoding=encoding_of(message.content.data_coding),
             channels=[PreviewChannel(name=name, weight=weight, state=state) for name, weight, state in found.channels],
+            channel=found.channel,
+            why=found.why,
             cost=message.price,
             currency=message.currency,
             next_send_at=moment(found.next_send_utc),

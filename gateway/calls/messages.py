@@ -118,6 +118,8 @@ class Steer(msgspec.Struct, array_like=True, tag=8):
 
     channel: str
     action: str
+    by: str = ""
+    why: str = ""
 
 
 class AskLedger(msgspec.Struct, array_like=True, tag=9):
@@ -232,6 +234,31 @@ class Note(msgspec.Struct, array_like=True, tag=22):
     fields: dict[str, str] = {}
 
 
+class Tune(msgspec.Struct, array_like=True, tag=40):
+    """Set a channel's weight in all routes, and its rate; None: what the configuration says. Only what is in `fields`."""
+
+    channel: str
+    fields: tuple[Literal["weight", "rate"], ...]
+    weight: int | None = None
+    rate: float | None = None
+    by: str = ""
+    why: str = ""
+
+
+class Port(msgspec.Struct, array_like=True, tag=41):
+    """Numbers that are with another operator than their prefix says: (number, operator); an empty operator takes it back."""
+
+    numbers: list[tuple[str, str]]
+    by: str = ""
+    why: str = ""
+
+
+class AskNetwork(msgspec.Struct, array_like=True, tag=42):
+    """Whose network a number is on."""
+
+    number: str
+
+
 Ask: TypeAlias = (
     Submit
     | Find
@@ -255,6 +282,9 @@ Ask: TypeAlias = (
     | Explain
     | Fund
     | Note
+    | Tune
+    | Port
+    | AskNetwork
 )
 
 
@@ -400,6 +430,19 @@ class Explained(msgspec.Struct, array_like=True, tag=15):
     channels: list[tuple[str, int, str]]
     """(name, weight, state), in the order of the route."""
     next_send_utc: float = 0.0
+    channel: str = ""
+    """The one that would be chosen now; empty: it would have to wait, or has no route. `why` tells."""
+    why: str = ""
+
+
+class Network(msgspec.Struct, array_like=True, tag=40):
+    """Whose network a number is on; `moved`: not that of its prefix."""
+
+    number: str
+    operator: str
+    country: str
+    virtual: bool
+    moved: bool
 
 
 Answer: TypeAlias = (
@@ -418,4 +461,5 @@ Answer: TypeAlias = (
     | MemberPage
     | Explained
     | Unable
+    | Network
 )

@@ -20,6 +20,7 @@ from protocol.pdu import BindReceiver, BindRequest, BindTransceiver, BindTransmi
 from protocol.session import BindAnswered, Ended, Event, Session, Timers, Violation
 from protocol.states import Role, State
 from protocol.status import Status, status_name
+from routing.throttle import TokenBucket
 
 STABLE_S = 10.0
 """A session that lived so long starts the reconnect delay anew."""
@@ -54,6 +55,7 @@ class Bind:
         self.state = "down"
         self.last_error = ""
         self.session: Session | None = None
+        self.bucket = TokenBucket(channel.bind_messages_per_second)
         self._channel = channel
         self._place = f"{channel.host}:{channel.port}"
         self._owner = owner
@@ -73,6 +75,10 @@ class Bind:
     def can_send(self) -> int:
         """Free window slots for submits; 0 unless bound for sending."""
         return self.session.can_send if self.session is not None and self.kind != "rx" and self.state == "bound" else 0
+
+    def room(self, now: float) -> int:
+        """How many submits it takes now: window and rate."""
+        return min(self.can_send, self.bucket.peek(now))
 
     async def run(self) -> None:
         """Keep the session up until `leave`."""

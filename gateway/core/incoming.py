@@ -20,6 +20,7 @@ class Incoming:
 
     def __init__(self, channel: Channel, clock: Clock, take: Callable[[Heard], None]) -> None:
         self._channel = channel
+        self._temporary = frozenset(channel.temporary_errors)
         self._clock = clock
         self._take = take
 
@@ -51,6 +52,7 @@ class Incoming:
                     pdu.destination_addr,  # a receipt's addresses are the message's, swapped
                     pdu.source_addr,
                     get_int(pdu.tlvs, _USER_MESSAGE_REFERENCE),
+                    found.err in self._temporary,
                 )
             )
         if written:

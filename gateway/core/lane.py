@@ -7,6 +7,7 @@ queue is kept short on purpose, so that a code that comes now never stands behin
 
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
+from math import ceil, log2
 from typing import Protocol
 
 import trio
@@ -25,9 +26,10 @@ from protocol.ids import canonical_id
 from protocol.pdu import DataSm, DeliverSm, Pdu, SubmitSmResp
 from protocol.session import Answered, Event, Session, Unanswered
 from protocol.status import Status, status_name
+from protocol.tlv import Tag, get_int
 from routing.failover import RESEND_AFTER_S, classify, decide
 from routing.pace import Pace
-from routing.plan import Health
+from routing.plan import SOON_S, Health
 from routing.quality import ChannelQuality
 from routing.records import Attempt, Message, MessageState
 
@@ -39,6 +41,7 @@ LOOK_S = 1.0
 SCORE_STEP = 5
 """Channels that differ by less are as good as each other."""
 TICK_S = 0.25
+_CONGESTION_STATE = int(Tag.CONGESTION_STATE)
 
 
 class LaneOwner(Protocol):
@@ -53,8 +56,18 @@ class LaneOwner(Protocol):
     def requeue(self, messages: Sequence[Message]) -> None:
         """Messages that were planned onto a lane but not begun go back."""
 
+    @property
+    def priced(self) -> bool:
+        """Whether any channel of a route costs anything."""
+
+    def cost(self, message: Message, channel: str) -> int:
+        """What one submit_sm of a message costs there, in micro-units."""
+
     def lane_changed(self) -> None:
-        """A lane has room again, came up or went down: plan again."""
+        """A lane has room again: plan again."""
+
+    def lane_turned(self) -> None:
+        """A lane can be used again, or no longer: look anew at everything that waits for a channel."""
 
     def attempts_max(self, message: Message) -> int:
         """How many charged attempts a message has."""
@@ -81,6 +94,7 @@ class Lane:
         self._encoder = Encoder(channel, seed)
         self.pace = Pace(channel.messages_per_second)
         self.quality = ChannelQuality()
+        self._status_classes = {int(status, 16): meaning for status, meaning in channel.status_classes.items()}
         self._capacity = max(20, 2 * channel.binds * channel.window)
         self._queues: dict[str, deque[Message]] = {name: deque() for name in CLASSES}
         self._parts: deque[Part] = deque()
@@ -89,6 +103,7 @@ class Lane:
         self._paused_until = 0.0
         self._progress_at = 0.0
         self._looked_at = 0.0
+        self._per_s = 0.0
         self._stalled = False
         self._beginning = 0
         self._leaving = False
@@ -105,7 +120,14 @@ class Lane:
         up = self.up and not self._leaving and not self.held and not self._stalled
         quality = self.quality
         score = SCORE_STEP * round(quality.score_of(class_) / SCORE_STEP)
-        return Health(self.name, up, room, score, not quality.breaker.is_open)
+        expected_s = self._expected_s() if class_ == "verification" else 0.0
+        return Health(self.name, up, room, score, not quality.breaker.is_open, expected_s, quality.differing(class_))
+
+    def _expected_s(self) -> float:
+        """Until a code handed over now is delivered: those before it, then what a receipt takes as a rule; in coarse steps."""
+        ahead = len(self._queues["verification"]) / self._per_s if self._per_s else 0.0
+        seconds = ahead + self.quality.usual_s.get("verification", 0.0)
+        return SOON_S * 2 ** ceil(log2(seconds / SOON_S)) if seconds > SOON_S else 0.0
 
     @property
     def up(self) -> bool:
@@ -156,9 +178,11 @@ class Lane:
     async def _send_some(self) -> bool:
         """Send one batch. Gives whether there may be more to send at once."""
         now = self._clock.now()
-        free = sum(bind.can_send for bind in self.binds)
-        if free == 0 or self.queued == 0 or self._paused_until > now:  # when leaving, only parts of what has begun are left
+        if self.queued == 0 or self._paused_until > now:  # when leaving, only parts of what has begun are left
             return False
+        free = sum(bind.room(now) for bind in self.binds)
+        if free == 0:
+            return await self._wait_for_binds(now)
         granted = self.pace.bucket.take(min(free, self._capacity), now)
         if granted == 0:
             await trio.sleep(self.pace.bucket.wait_s(now))
@@ -167,13 +191,21 @@ class Lane:
         self.pace.bucket.give_back(granted - len(parts))
         if not parts:
             return False
-        shares = self._spread(parts)
+        shares = self._spread(parts, now)
         self._beginning = len(parts)
         with trio.CancelScope(shield=True):  # what is stored as leaving leaves, or is settled as not sent
             begun = await self._owner.begin(self._attempts(shares))
         self._send(shares, iter(begun.may_leave))
         self._beginning = 0
         self._owner.lane_changed()
+        return True
+
+    async def _wait_for_binds(self, now: float) -> bool:
+        """All windows are full, which an answer will change; or binds have used their rates up, which only time will."""
+        waits = [bind.bucket.wait_s(now) for bind in self.binds if bind.can_send]
+        if not waits:
+            return False
+        await trio.sleep(min(waits))
         return True
 
     def _take_parts(self, count: int) -> list[Part]:
@@ -188,24 +220,30 @@ class Lane:
                     self._owner.report(Report([Finish(message.id, MessageState.REJECTED, str(error))]))
         return [taken.popleft() for _ in range(min(count, len(taken)))]
 
-    def _spread(self, parts: list[Part]) -> list[tuple[Bind, list[Part]]]:
-        """A share of the parts for each bind, by free windows; neighbours stay together, for one write each."""
+    def _spread(self, parts: list[Part], now: float) -> list[tuple[Bind, list[Part]]]:
+        """A share of the parts for each bind, by its room; neighbours stay together, for one write each."""
         shares: list[tuple[Bind, list[Part]]] = []
         at = 0
-        ready = sorted((bind for bind in self.binds if bind.can_send), key=lambda bind: bind.can_send)
-        for position, bind in enumerate(ready):
-            size = min(bind.can_send, -(-(len(parts) - at) // (len(ready) - position)))
+        ready = sorted((room, bind.number) for bind in self.binds if (room := bind.room(now)))
+        for position, (room, number) in enumerate(ready):
+            size = min(room, -(-(len(parts) - at) // (len(ready) - position)))
+            bind = self.binds[number]
+            bind.bucket.take(size, now)
             shares.append((bind, parts[at : at + size]))
             at += size
         return shares
 
     def _attempts(self, shares: list[tuple[Bind, list[Part]]]) -> list[Attempt]:
         name = self.name
-        return [
-            Attempt(part.key, part.total, name, bind.number, part.user_reference, part.concat_reference)
+        attempts = [
+            Attempt(part.key, part.total, name, bind.number, part.user_reference, part.concat_reference, why=part.message.why)
             for bind, parts in shares
             for part in parts
         ]
+        if self._owner.priced:
+            for attempt, part in zip(attempts, (part for _, parts in shares for part in parts), strict=True):
+                attempt.cost = self._owner.cost(part.message, name)
+        return attempts
 
     def _send(self, shares: list[tuple[Bind, list[Part]]], may_leave: Iterator[bool]) -> None:
         now, utc = self._clock.now(), self._clock.utc()
@@ -244,8 +282,9 @@ class Lane:
         """Of a message in parts the first stands for all. Where no receipts come, nobody waits for them."""
         if not self.channel.receipts:
             return
-        for class_, count in Counter(part.message.class_ for part in parts if part.number == 1).items():
-            self.quality.of(class_).written(count, now)
+        alike = Counter([(part.message.class_, part.message.network) for part in parts if part.number == 1])
+        for (class_, network), count in alike.items():
+            self.quality.of(class_, network).written(count, now)
 
     def _not_sent(self, part: Part) -> NotSent:
         """A part of a long message stays here, for its sisters may have left; a whole message is planned again."""
@@ -260,6 +299,7 @@ class Lane:
         outcomes: list[Outcome] = []
         delivered: list[DeliverSm | DataSm] = []
         accepted = 0
+        waited = 0.0
         for event in events:
             if isinstance(event, Answered):
                 part: Part = event.token
@@ -267,6 +307,9 @@ class Lane:
                 answer = event.answer
                 if isinstance(answer, SubmitSmResp) and not answer.status:
                     accepted += 1
+                    waited += now - event.sent_at
+                    if answer.tlvs and (state := get_int(answer.tlvs, _CONGESTION_STATE)) is not None:
+                        self.pace.congested(state, now)
                     outcomes.append(Sent(part.key, now, canonical_id(answer.message_id, rule), answer.message_id))
                 else:
                     outcomes.append(self._on_refusal(bind, part, answer.status or Status.RUNKNOWNERR, now))
@@ -278,7 +321,7 @@ class Lane:
                 self._log.info("ignored a PDU of the carrier", command=event.command_id.name)
         if accepted:
             self.pace.accepted(accepted, now)
-            self.quality.answers.answered(now, accepted=accepted)
+            self.quality.answers.answered(now, accepted=accepted, answer_s=waited)
         if outcomes:
             self._progress_at, self._stalled = now, False
         receipts: list[Pdu] = []
@@ -294,7 +337,7 @@ class Lane:
         self.refused += 1
         message = part.message
         decision = decide(
-            classify(status),
+            classify(status, self._status_classes),
             status,
             refusals=message.refusals,
             attempts_max=self._owner.attempts_max(message),
@@ -312,7 +355,9 @@ class Lane:
     def _note_refused(self, part: Part, now: float, *, throttled: bool) -> None:
         self.quality.answers.answered(now, refused=int(not throttled), throttled=int(throttled))
         if part.number == 1:
-            self.quality.of(part.message.class_).not_written(1, part.written)
+            meter = self.quality.of(part.message.class_, part.message.network)
+            meter.not_written(1, part.written)
+            meter.answered(now, refused=int(not throttled))
 
     def _unclear(self, part: Part, now: float) -> Unclear:
         message = part.message
@@ -322,6 +367,8 @@ class Lane:
         return Unclear(part.key, self._clock.utc() + max(0.0, part.written + after - now))
 
     def on_lost(self, bind: Bind, unsent: list[object], unknown: list[object], now: float) -> None:
+        if not self._leaving and not self.held:
+            self.quality.answers.dropped(now)
         parts: list[Part] = [part for part in unsent if isinstance(part, Part)]
         outcomes: list[Outcome] = [self._not_sent(part) for part in reversed(parts)]
         outcomes += [self._unclear(part, now) for part in unknown if isinstance(part, Part)]
@@ -332,8 +379,12 @@ class Lane:
     def on_state(self, bind: Bind) -> None:  # noqa: ARG002 - any bind's change is the lane's
         if not self.up:
             self._give_back()
+        self._turned()
+
+    def _turned(self) -> None:
+        """It can be used again, or no longer."""
         self._signal.set()
-        self._owner.lane_changed()
+        self._owner.lane_turned()
 
     def _give_back(self) -> None:
         """What has not begun can go another way, and so can a code or notice of which some parts are out: anew and whole.
@@ -376,11 +427,12 @@ class Lane:
             self._signal.set()
         if now - self._looked_at >= LOOK_S:
             self._looked_at = now
+            self._per_s = self.pace.measured(now)
             if what := self.quality.look(now):
                 score = self.quality.score
                 parts = {name: round(value, 3) for name, value in score._asdict().items()}
                 self._log.warning(f"channel {'not trusted any more' if what == 'opened' else 'trusted again'}", **parts)
-                self._owner.lane_changed()
+                self._turned()
         busy = self.queued and self.in_flight and not any(bind.can_send for bind in self.binds)
         if not busy:
             self._progress_at = max(self._progress_at, now) if not self.in_flight else self._progress_at
@@ -388,7 +440,7 @@ class Lane:
             self._stalled = True
             self._log.warning("no answer with a full window: what waits goes elsewhere", waiting=self.queued)
             self._give_back()
-            self._owner.lane_changed()
+            self._turned()
 
     def _watch_codes(self, now: float) -> None:
         late: list[Outcome] = []
@@ -399,6 +451,11 @@ class Lane:
         if late:
             self._owner.report(Report(late))
 
+    def limit(self, rate: float | None) -> None:
+        """A rate set by hand, in submit_sm per second (0: no limit); None: the configuration's."""
+        self.pace.limit(self.channel.messages_per_second if rate is None else rate)
+        self._signal.set()
+
     def hold(self, how: str) -> None:
         """Send nothing new ("pause"), and unbind when all is answered ("drain"); "" ends it. What waits goes elsewhere."""
         self.held = how
@@ -407,8 +464,7 @@ class Lane:
         if how != "drain":
             for bind in self.binds:
                 bind.resume()
-        self._signal.set()
-        self._owner.lane_changed()
+        self._turned()
 
     def leave(self) -> None:
         """Give back what waits, finish nothing new; `run` ends when every bind has left."""

@@ -6,7 +6,7 @@ r"""The life of a message, top to bottom. Everything moves in batches: each awai
     ESME <-- notices <-- settle (store) <-- reports: answers and receipts of the carriers
 
 1. `_intake`    what all doors have handed over: screened, admitted in one step, the senders answered
-2. `_dispatch`  ready messages get a channel, codes first; what finds none waits and is planned again
+2. dispatch     ready messages get a channel, codes first; what finds none waits and is planned again (`dispatch.py`)
 3. lanes        pace, window, `begin`, out (`lane.py`)
 4. `_settle`    outcomes into the store; then carriers are acknowledged, refused messages queue again, senders get notices
 5. `_clock`     what time brings: schedules, resends, expiry, groups that never became whole
@@ -15,18 +15,20 @@ Who waits for whom: lanes wait for windows, dispatch for lanes, nobody waits for
 queue in it may block. The bounds are elsewhere: a session's window, the queue size at intake, the lanes' short queues.
 """
 
-from collections import Counter, OrderedDict, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Protocol
 
 import trio
 
+from config.ported import read_ported
 from config.schema import CLASSES, Config
 from gateway import log
 from gateway.clock import Clock
+from gateway.core.dispatch import Dispatch
+from gateway.core.figures import Figures
 from gateway.core.lane import Lane
-from gateway.core.mailbox import Mailbox, Signal
+from gateway.core.mailbox import Mailbox
 from gateway.core.report import Report
 from gateway.core.screens import screens_of
 from gateway.core.storage import NotStoredError, Storage
@@ -38,24 +40,19 @@ from protocol.reassembly import Reassembler
 from protocol.spoken import spoken_text
 from protocol.status import Status
 from routing.guards import Guard
-from routing.plan import WAIT, Health, RouteTable, plan
+from routing.operators import Operators, shipped
 from routing.policy.caps import refusal_of
 from routing.policy.screen import screen
 from routing.policy.verdict import Refusal
 from routing.records import Attempt, Message, MessageState, Notice
+from routing.routes import RouteTable
 from routing.second_tries import SecondTries
-from routing.sla import SlaBook
-from routing.slawindows import SlaWindows
 
 _OK = Status.ROK
 _QUEUED, _SCHEDULED = MessageState.QUEUED, MessageState.SCHEDULED
-PINS_MAX = 10_000
-SCAN_MAX = 2_000
-"""Messages planned in one go: planning must not hold up the loop."""
 PAGE = 5_000
 """Messages brought from the store in one go."""
 NOT_AGAIN = "quiet_hours: windows (it does not open again in time)"
-RETRY_S = 1.0
 CLOCK_S = 0.1
 SHARE_OF_QUEUE = {"verification": 1.0, "notification": 0.95, "marketing": 0.9}
 """Of queue_size_max: marketing is refused first, codes last."""
@@ -78,27 +75,19 @@ class Pipeline:
         self.store = store
         self.clock = clock
         self.lanes: dict[str, Lane] = {}
-        self.sla = SlaBook()
-        self.windows = SlaWindows()
         self.submissions: Mailbox[tuple[Front, Submission]] = Mailbox()
         self.reports: Mailbox[Report] = Mailbox()
-        self.refused: Counter[tuple[str, str]] = Counter()
-        """By class and reason, since the start."""
-        self.delivered: Counter[str] = Counter()
-        """By account, since the start."""
         self.accepting = True
         self.sending = True
         self.on_finals: Callable[[Sequence[Final]], None] = lambda _: None
         """Told what became final; for whoever watches."""
         self._deliver = deliver
-        self._ready: dict[str, deque[Message]] = {name: deque() for name in CLASSES}
-        self._aside: dict[str, dict[tuple[str, ...], deque[Message]]] = {name: {} for name in CLASSES}
-        self._planned: set[str] = set()
-        self._plan_again = Signal()
+        self.operators = Operators(shipped())
+        store.book.second_try = self._second_try
+        self.figures = Figures(self.lanes, clock)
+        self.dispatch = Dispatch(self.lanes, RouteTable(()), clock, self._may_send, lambda ended: self.report(Report(ended)))
         self._to_release: list[int] = []
-        self._too_late: list[Message] = []
         self._settling = 0
-        self._pins: OrderedDict[str, str] = OrderedDict()
         self._groups: Reassembler[Message] = Reassembler(timeout_s=config.core.parts_timeout_s, groups_max=100_000)
         self._log = log.logger()
         self.configure(config)
@@ -106,22 +95,18 @@ class Pipeline:
     def configure(self, config: Config) -> None:
         """Take over rules, routes and limits; lanes are the service's to change."""
         self._config = config
-        self.routes = RouteTable(config.routes)
         self.screens = screens_of(config)
         self._ruled = frozenset(name for name, rules in self.screens.items() if rules.asks_the_store)
         codes = config.classes.verification
         self._second = SecondTries(codes.resend_after_s, codes.resend_share_max)
         self._attempts_max = {name: getattr(config.classes, name).attempts_max for name in CLASSES}
-        for class_, aside in self._aside.items():  # their routes, and the channels these name, may be others now
-            for queue in reversed(aside.values()):
-                self._ready[class_].extendleft(reversed(queue))
-            aside.clear()
-        self.lane_changed()
+        self.operators.listed = read_ported(config.ported_file)
+        self.dispatch.configure(RouteTable(config.routes, config.channels, self.operators))
 
     async def run(self) -> None:
         """All stages but the lanes, until cancelled."""
         async with trio.open_nursery() as nursery:
-            for stage in (self._intake, self._dispatch, self._settle, self._clock):
+            for stage in (self._intake, self.dispatch.run, self._settle, self._clock):
                 nursery.start_soon(stage)
 
     # -- 1. intake: screen, admit, answer
@@ -165,7 +150,7 @@ class Pipeline:
     def _refuse(self, submission: Submission, at: int, refusal: Refusal) -> Status:
         """Remember which rule refused a message, for its answer and for the counts."""
         message = submission.messages[at]
-        self.refused[message.class_, refusal.reason] += 1
+        self.figures.refused[message.class_, refusal.reason] += 1
         submission.refusals[at] = refusal
         return refusal.status
 
@@ -174,6 +159,7 @@ class Pipeline:
         passed = [(submission, at) for submission in submissions for at, status in enumerate(submission.statuses) if not status]
         utc = self.clock.utc()
         ruled = self._ruled
+        self.operators.stamp(submission.messages[at] for submission, at in passed)
         batch = [
             self._admission(message, utc) if message.account in ruled else Admission(message)
             for message in [submission.messages[at] for submission, at in passed]
@@ -204,13 +190,8 @@ class Pipeline:
                 queued.append(message)
         if complete:
             queued += await self.store.release(complete)
-        self._note_due(queued, now)
-        self._make_ready(self.store.ready(queued))
-
-    def _note_due(self, messages: Sequence[Message], now: float) -> None:
-        """They are to arrive within ten seconds from now on."""
-        for class_, count in Counter([message.class_ for message in messages]).items():
-            self.windows.of(class_).due(count, now)
+        self.figures.due(queued)
+        self.dispatch.add(self.store.ready(queued))
 
     def _admission(self, message: Message, utc: float) -> Admission:
         """A message with what must hold for it."""
@@ -228,7 +209,7 @@ class Pipeline:
         group = self._groups.add(key, total, seq, message, now)
         if group is None:
             return []
-        self._pins.pop(key, None)  # references are few and come again: an earlier group's channel is not this one's
+        self.dispatch.unpin(key)
         parts = group.in_order()
         return [] if self._refused_whole(parts) else [one.id for one in parts]
 
@@ -241,111 +222,62 @@ class Pipeline:
         refusal = rules.check_whole(parts, text, self.clock.utc())
         if refusal is None:
             return False
-        self.refused[parts[0].class_, refusal.reason] += 1
+        self.figures.refused[parts[0].class_, refusal.reason] += 1
         self.report(Report([Finish(one.id, MessageState.BLOCKED, str(refusal)) for one in parts]))
         return True
 
-    # -- 2. dispatch: plan onto the lanes
-
-    async def _dispatch(self) -> None:
-        while True:
-            with trio.move_on_after(RETRY_S):
-                await self._plan_again.wait()
-            self._plan_ready()
-
-    def _plan_ready(self) -> None:
-        """Codes first: they see room that others do not. Then whatever room is left, oldest first."""
-        if self.store.trouble or not self.sending:
-            return  # nothing may leave that is not stored as leaving
-        self._planned.clear()
-        for class_ in CLASSES:
-            health = {name: lane.health(class_) for name, lane in self.lanes.items()}
-            for names, queue in list(self._aside[class_].items()):
-                self._plan_queue(class_, queue, health, names)
-                if not queue:
-                    del self._aside[class_][names]
-            self._plan_queue(class_, self._ready[class_], health, tuple(health))
-        for name in self._planned:
-            self.lanes[name].wake()
-        while len(self._pins) > PINS_MAX:
-            self._pins.popitem(last=False)
-
-    def _plan_queue(self, class_: str, queue: deque[Message], health: dict[str, Health], names: tuple[str, ...]) -> None:
-        """Plan from the head of `queue` while the channels in `names` have room; what must wait stands aside by route."""
-        ended: list[Outcome] = []
-        waiting = len(queue)
-        unseen = min(waiting, SCAN_MAX)
-        while (room := sum(health[name].room for name in names if health[name].up)) > 0:
-            if not unseen:
-                if waiting > SCAN_MAX:
-                    self._plan_again.set()  # the rest after the others had their turn
-                break
-            batch = [queue.popleft() for _ in range(min(unseen, room))]
-            unseen -= len(batch)
-            batch = [one for one in batch if not one.window_end_utc or self._in_window(one)]
-            for message, name in zip(batch, plan(batch, self.routes, health, self._pins), strict=True):
-                if name is None:
-                    reason = "every channel of its route refused it" if message.tried else "no route"
-                    ended.append(Finish(message.id, MessageState.REJECTED, reason))
-                elif name == WAIT:
-                    self._stand_aside(class_, message)
-                else:
-                    self.lanes[name].enqueue(message)
-                    self._planned.add(name)
-        if ended:
-            self.report(Report(ended))
-
-    def _in_window(self, message: Message) -> bool:
-        """Whether its send window is still open; else it waits for the next one."""
-        if self.clock.utc() < message.window_end_utc:
-            return True
-        self._too_late.append(message)
-        return False
-
-    def _stand_aside(self, class_: str, message: Message) -> None:
-        """Wait for the channels of its route without holding up messages of other routes."""
-        names = tuple(name for name, _ in self.routes.left(message, self._pins) if name in self.lanes)
-        self._aside[class_].setdefault(names, deque()).append(message)
+    # -- 3. lanes: what they ask of us
 
     def lane_changed(self) -> None:
-        """A lane has room again, came up or went down."""
-        if self.lanes:
-            self._plan_again.set()
+        """A lane has room again."""
+        self.dispatch.look_again()
+
+    def lane_turned(self) -> None:
+        """A lane can be used again, or no longer."""
+        self.dispatch.plan_anew()
+
+    @property
+    def priced(self) -> bool:
+        """Whether any channel of a route costs anything."""
+        return self.dispatch.routes.priced
+
+    def cost(self, message: Message, channel: str) -> int:
+        """What one submit_sm of a message costs there."""
+        return self.dispatch.routes.cost(message, channel)
+
+    def requeue(self, messages: Sequence[Message]) -> None:
+        """Messages a lane could not begin: first in line again."""
+        self.dispatch.put_back(messages)
 
     def alternatives(self, message: Message, channel: str) -> bool:
         """Whether another channel of its route is left for it."""
-        return self.routes.alternatives(message, channel)
+        return self.dispatch.routes.alternatives(message, channel)
 
     def code_written(self, message: Message, number: int, channel: str) -> None:
         """It may be tried again by another channel when its receipt does not come."""
         self._second.written(message, number, channel, self.clock.now())
 
+    def _second_try(self, message: Message, attempt: Attempt) -> bool:
+        """Whether a code that a carrier could not deliver just now goes once more, by another channel."""
+        again = self.alternatives(message, attempt.channel) and self._second.take()
+        lane = self.lanes.get(attempt.channel)
+        if again and lane is not None:  # else its end tells
+            lane.quality.of(message.class_, message.network).failed(self.clock.now())
+        return again
+
     def _share_by(self, channel: str, seconds: float) -> float:
         lane = self.lanes.get(channel)
-        return 0.0 if lane is None else lane.quality.of("verification").share_by(seconds)
+        return 0.0 if lane is None else lane.quality.share_by("verification", seconds)
 
     def attempts_max(self, message: Message) -> int:
         """How many charged attempts a message of its class has."""
         return int(self._attempts_max[message.class_])
-
-    # -- 3. lanes: what they ask of us
 
     async def begin(self, attempts: Sequence[Attempt]) -> Begun:
         """Store attempts as sending, before their octets leave."""
         begun = await self.store.begin(attempts)
         self.spread(begun.settled)
         return begun
-
-    def requeue(self, messages: Sequence[Message]) -> None:
-        """Messages a lane could not begin: first in line again. A group of which nothing has begun is free to go elsewhere."""
-        groups = Counter(message.part_of for message in messages if message.part_of is not None)
-        whole = Counter(part.key for part in groups)
-        for part in groups:
-            if whole[part.key] == part.total:
-                self._pins.pop(part.key, None)
-        for message in reversed(messages):
-            self._ready[message.class_].appendleft(message)
-        self._plan_again.set()
 
     def report(self, report: Report) -> None:
         """Outcomes to settle."""
@@ -371,37 +303,14 @@ class Pipeline:
 
     def spread(self, settled: Settled) -> None:
         """Everything a step of the store brought about."""
-        add = self.sla.add
-        for final in settled.finals:
-            add(final.message.class_, final.channel, final.since_due, final.since_written, correction=final.correction)
-        self._make_ready(settled.requeue)
+        self.dispatch.add(settled.requeue)
         if settled.notices:
             self._deliver(settled.notices)
         if settled.finals:
-            self._note_ends(settled.finals)
+            self.figures.ended(settled.finals)
             self.on_finals(settled.finals)
         if settled.parked:
             self._log.info("receipts for ids nobody knows yet", parked=settled.parked)
-
-    def _note_ends(self, finals: Sequence[Final]) -> None:
-        """What messages' ends say of their classes and channels. Those that we ended ourselves say nothing."""
-        now = self.clock.now()
-        lanes, of_class = self.lanes, self.windows.of
-        for final in finals:
-            message, lane = final.message, lanes.get(final.channel)
-            if final.since_due is not None:
-                of_class(message.class_).delivered(final.since_due, now)
-            if final.since_written is not None:
-                self.delivered[message.account] += 1
-                if lane is not None:
-                    lane.quality.of(message.class_).delivered(final.since_written, now)
-            elif lane is not None and message.state is MessageState.UNDELIVERED:
-                lane.quality.of(message.class_).failed(now)
-
-    def _make_ready(self, messages: Iterable[Message]) -> None:
-        for message in messages:
-            self._ready[message.class_].append(message)
-        self._plan_again.set()
 
     # -- 5. clock: what time brings
 
@@ -411,16 +320,16 @@ class Pipeline:
             self._groups.give_up(self.clock.now())
             if self._to_release:
                 whole, self._to_release = self._to_release, []
-                self._make_ready(self.store.ready(await self.store.release(whole)))
+                self.dispatch.add(self.store.ready(await self.store.release(whole)))
             due = await self.store.take_due()
             if due is not None:
                 self._come_due(due)
-            if self._too_late:
-                await self._wait_for_window()
+            if late := self.dispatch.take_late():
+                await self._wait_for_window(late)
             missed = list(self._second.due(self.clock.now(), self._share_by, self.alternatives))
             if missed:
                 self.report(Report([Abandoned(message_id, number) for message_id, number in missed]))
-            for class_, what, share in self.windows.look(self.clock.now()):
+            for class_, what, share in self.figures.windows.look(self.clock.now()):
                 self.alert(f"ten seconds: {what}", class_=class_, due=share.due, within=share.within, arrival=share.arrival)
             await self._page_in()
 
@@ -432,12 +341,11 @@ class Pipeline:
             accounts = sorted({notice.account for notice in due.dead})
             self._log.warning("notices nobody took are dead letters now", notices=len(due.dead), accounts=accounts)
         self.spread(due.settled)
-        self._note_due([one for one in due.queued if not one.tries], self.clock.now())
-        self._make_ready(self.store.ready(due.queued))
+        self.figures.due([one for one in due.queued if not one.tries])
+        self.dispatch.add(self.store.ready(due.queued))
 
-    async def _wait_for_window(self) -> None:
+    async def _wait_for_window(self, late: Sequence[Message]) -> None:
         """Messages whose send window closed before they left go back to waiting; those with none to come end."""
-        late, self._too_late = self._too_late, []
         utc = self.clock.utc()
         changes: list[Change] = []
         ended: list[Outcome] = []
@@ -460,15 +368,15 @@ class Pipeline:
     async def _page_in(self) -> None:
         """Queued messages beyond the working set come from the store as those before them have left."""
         for class_ in CLASSES:
-            if self.store.waiting(class_) and len(self._ready[class_]) < PAGE // 2:
-                self._make_ready(await self.store.page_in(class_, PAGE))
+            if self.store.waiting(class_) and self.dispatch.ready(class_) < PAGE // 2:
+                self.dispatch.add(await self.store.page_in(class_, PAGE))
 
     def resume(self, recovered: Recovered) -> None:
         """After a start: what was in the store goes on."""
         for part in recovered.parts:
             self._to_release += self._collect(part, self.clock.now())
         self.spread(recovered.settled)
-        self._make_ready(recovered.queued)
+        self.dispatch.add(recovered.queued)
 
     # -- for drain and monitoring
 
@@ -482,13 +390,8 @@ class Pipeline:
         if self.store.durable:
             return sum(lane.in_flight for lane in self.lanes.values()) + self.settling + len(self.submissions)
         moving = sum(lane.in_flight + (lane.queued if lane.up else 0) for lane in self.lanes.values())
-        return moving + len(self.reports) + len(self.submissions) + self._could_leave()
+        return moving + len(self.reports) + len(self.submissions) + self.dispatch.could_leave()
 
-    def _could_leave(self) -> int:
-        up = {name for name, lane in self.lanes.items() if lane.up}
-        aside = [len(queue) for queues in self._aside.values() for names, queue in queues.items() if up.intersection(names)]
-        return sum(aside) + (sum(map(len, self._ready.values())) if up else 0)
-
-    def waiting(self) -> dict[str, int]:
-        """Messages ready or waiting for a channel, by class."""
-        return {name: len(self._ready[name]) + sum(map(len, self._aside[name].values())) for name in CLASSES}
+    def _may_send(self) -> bool:
+        """Nothing may leave that is not stored as leaving."""
+        return self.sending and not self.store.trouble

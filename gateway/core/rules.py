@@ -7,6 +7,7 @@ from gateway.core.drafts import Drafts
 from gateway.core.pipeline import Pipeline
 from gateway.store.record import Record
 from routing.guards import Spend
+from routing.plan import BY_WEIGHT, WAIT
 from routing.policy.caps import (
     BLOCKED,
     CONSENT,
@@ -19,7 +20,7 @@ from routing.policy.caps import (
     refusal_of,
 )
 from routing.policy.numbers import listed_number
-from routing.records import MessageState
+from routing.records import Message, MessageState
 
 SETS = {OPTED_OUT: optout_set, BLOCKED: blocked_set, CONSENT: consent_set}
 COMPLAINTS_SHARE = 0.002
@@ -110,10 +111,20 @@ class Rules:
                 steps.append((f"{refusal.reason} ({refusal.rule})", "passed" if passes else str(refusal), not passes))
         channels = [
             (name, weight, "up" if (lane := pipeline.lanes.get(name)) is not None and lane.up and not lane.held else "down")
-            for name, weight in pipeline.routes.candidates(message)
+            for name, weight, *_ in pipeline.dispatch.routes.candidates(message)
         ]
         next_utc = message.not_before_utc if message.state is MessageState.SCHEDULED else utc
-        return calls.Explained(steps, Record(message), channels, next_utc)
+        return calls.Explained(steps, Record(message), channels, next_utc, *self._way(message))
+
+    def _way(self, message: Message) -> tuple[str, str]:
+        """The channel it would take now, and why."""
+        self._pipeline.operators.stamp([message])
+        chosen = self._pipeline.dispatch.would_choose(message)
+        if chosen is None:
+            return "", "no route"
+        if chosen == WAIT:
+            return "", "no channel of its route is up with room now"
+        return chosen, message.why or BY_WEIGHT
 
     # -- what is told about messages
 
@@ -131,7 +142,7 @@ class Rules:
         count = self._complaints[key] = self._complaints.pop(key, 0) + 1
         if len(self._complaints) > CAMPAIGNS_MAX:
             del self._complaints[next(iter(self._complaints))]  # the one nobody complained about for longest
-        delivered = self._pipeline.delivered[ask.account]
+        delivered = self._pipeline.figures.delivered[ask.account]
         if count >= COMPLAINTS_MIN and count > COMPLAINTS_SHARE * delivered:
             campaign = ask.campaign_id
             self._pipeline.alert("complaints", account=ask.account, campaign=campaign, complaints=count, delivered=delivered)

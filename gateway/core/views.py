@@ -14,12 +14,12 @@ def channels(pipeline: Pipeline) -> link.Channels:
 def sums(pipeline: Pipeline) -> link.Sums:
     """The ledger, and what waits."""
     store = pipeline.store
-    return link.Sums(store.ledger(), pipeline.waiting(), store.book.dead_letters)
+    return link.Sums(store.ledger(), pipeline.dispatch.waiting(), store.book.dead_letters)
 
 
 def tallies(pipeline: Pipeline) -> link.Tallies:
     """Final messages by class and channel."""
-    found = sorted(pipeline.sla.tallies.items())
+    found = sorted(pipeline.figures.sla.tallies.items())
     return link.Tallies(
         [link.TallyView(class_, channel, one.final, one.delivered, one.within) for (class_, channel), one in found],
         _windows(pipeline),
@@ -30,13 +30,13 @@ def _windows(pipeline: Pipeline) -> list[link.WindowView]:
     now = pipeline.clock.now()
     return [
         link.WindowView(class_, name, *clock.share(window_s, now))
-        for class_, clock in pipeline.windows.clocks.items()
+        for class_, clock in pipeline.figures.windows.clocks.items()
         for name, window_s in WINDOWS_S.items()
     ]
 
 
 def _channel(pipeline: Pipeline, lane: Lane) -> link.ChannelView:
-    tally = pipeline.sla.of_channel(lane.name)
+    tally = pipeline.figures.sla.of_channel(lane.name)
     channel = lane.channel
     errors = [bind.last_error for bind in lane.binds if bind.last_error]
     return link.ChannelView(
@@ -47,7 +47,7 @@ def _channel(pipeline: Pipeline, lane: Lane) -> link.ChannelView:
         lane.in_flight,
         channel.window * sum(bind.kind != "rx" for bind in lane.binds),
         lane.queued,
-        channel.messages_per_second,
+        lane.pace.ceiling,
         lane.submitted,
         lane.refused,
         tally.final,
@@ -58,6 +58,7 @@ def _channel(pipeline: Pipeline, lane: Lane) -> link.ChannelView:
         {name: round(value, 3) for name, value in lane.quality.score._asdict().items() if name != "value"},
         not lane.quality.breaker.is_open,
         round(lane.pace.rate, 1),
+        pipeline.dispatch.weight(lane.name),
     )
 
 

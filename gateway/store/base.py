@@ -115,6 +115,8 @@ class CarrierReceipt(msgspec.Struct, gc=False):
     source: str = ""
     destination: str = ""
     user_reference: int | None = None
+    temporary: bool = False
+    """Its error is one that another try, elsewhere, may not meet."""
 
 
 class MobileOriginated(msgspec.Struct, gc=False):

@@ -40,6 +40,9 @@ from gateway.store.telling import Telling
 from routing.guards import Guard, Mark
 from routing.records import Attempt, AttemptKey, AttemptState, Message, MessageState
 
+FREE_KEPT = 2
+"""Refusals a message's trail shows of carriers that were too busy."""
+
 
 class Book(Telling):
     """See the module. `receipt_grace_s`: how long after its validity a message in a carrier's hands is waited for.
@@ -58,6 +61,8 @@ class Book(Telling):
     ) -> None:
         super().__init__(alone=alone, parked_max=parked_max, receipt_grace_s=receipt_grace_s)
         self.boot = boot
+        self.second_try: Callable[[Message, Attempt], bool] = lambda _message, _attempt: False
+        """Whether a code whose receipt tells of a temporary failure may go once more, by another channel."""
         self.finals_max = finals_max
         self._settlers: dict[type, Callable[[Any, Settled, float], None]] = {
             Sent: self._sent,
@@ -216,7 +221,7 @@ class Book(Telling):
         attempt.state = AttemptState.REFUSED
         attempt.answered, attempt.command_status = outcome.at, outcome.status
         self._touch(record)
-        if outcome.free:
+        if outcome.free and sum(one.state is AttemptState.REFUSED for one in record.attempts) > FREE_KEPT:
             record.attempts.remove(attempt)  # it was only too early; a storm of these must not pile up
         if message.state is not states.IN_FLIGHT or outcome.key.number != message.tries:
             return
@@ -323,10 +328,23 @@ class Book(Telling):
                 self._end(record, MessageState.DELIVERED, "", done, utc, delivered_by=by, receipt=receipt)
             return
         elsewhere = states.open_elsewhere(record.attempts, attempt.key.number)
-        if not elsewhere and message.state is not states.QUEUED:
+        if elsewhere or message.state is states.QUEUED:
+            return
+        if receipt.temporary and self._goes_again(record, attempt, utc):
+            message.tried = (*message.tried, attempt.channel)
+            self._move(record, states.QUEUED)
+            done.requeue.append(message)
+        else:
             message.err = states.error_code(receipt.err)
             reason = f"{attempt.receipt} {receipt.err}".strip()
             self._end(record, states.failed_as(receipt.state), reason, done, utc)
+
+    def _goes_again(self, record: Record, attempt: Attempt, utc: float) -> bool:
+        """A code that has failed once, for a while only, and still has time."""
+        message = record.message
+        failed = sum(one.state is AttemptState.FAILED and one.key.number != attempt.key.number for one in record.attempts)
+        fits = message.class_ == "verification" and not failed and utc < message.expires_utc and message.part_of is None
+        return fits and self.second_try(message, attempt)
 
     def _identified(self, attempt: Attempt, record: Record) -> None:
         """Its outcome or its id is known: no receipt needs to be guessed about it."""

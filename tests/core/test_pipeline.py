@@ -204,7 +204,7 @@ async def test_one_busy_channel_does_not_hold_up_the_others(
     stuck = messages(1, 5_000, destination="4915112345678")
     await ring.submit(*stuck, *messages(5_001, 5_100))
     assert ring.lanes["b"].take() == list(range(5_001, 5_101))
-    assert ring.pipeline.waiting()["notification"] == 5_000
+    assert ring.pipeline.dispatch.waiting()["notification"] == 5_000
     ring.lanes["a"].up, ring.lanes["a"].room = True, 10_000
     ring.pipeline.lane_changed()
     await ring.turn()
@@ -222,17 +222,17 @@ async def test_a_message_that_waits_for_one_channel_of_its_route_does_not_spin(
     key = await ring.begin(one, "b")
     await ring.report(Refused(key, 0.0, Status.RINVSRCADR, "no", again=True, never_here=True))
     planned = 0
-    once = ring.pipeline._plan_ready
+    once = ring.pipeline.dispatch.plan_ready
 
     def counted() -> None:
         nonlocal planned
         planned += 1
         once()
 
-    ring.pipeline._plan_ready = counted  # type: ignore[method-assign]
+    ring.pipeline.dispatch.plan_ready = counted  # type: ignore[method-assign]
     await trio.sleep(3)
     assert planned < 10
-    assert ring.pipeline.waiting()["notification"] == 1
+    assert ring.pipeline.dispatch.waiting()["notification"] == 1
     ring.lanes["a"].up = True
     ring.pipeline.lane_changed()
     await ring.turn()
@@ -241,18 +241,18 @@ async def test_a_message_that_waits_for_one_channel_of_its_route_does_not_spin(
 
 async def test_parts_pinned_to_a_full_channel_do_not_spin_either(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
     ring = await started(nursery, a=FakeLane("a", room=1), b=FakeLane("b", room=1))
-    ring.pipeline._pins["group"] = "a"
+    ring.pipeline.dispatch._pins["group"] = "a"
     await ring.submit(message(1, class_="verification"), message(2, class_="verification"))
-    ring.pipeline._make_ready(messages(3, 6, part_of=PartOf("group", 4, 1)))
+    ring.pipeline.dispatch.add(messages(3, 6, part_of=PartOf("group", 4, 1)))
     planned = 0
-    once = ring.pipeline._plan_ready
+    once = ring.pipeline.dispatch.plan_ready
 
     def counted() -> None:
         nonlocal planned
         planned += 1
         once()
 
-    ring.pipeline._plan_ready = counted  # type: ignore[method-assign]
+    ring.pipeline.dispatch.plan_ready = counted  # type: ignore[method-assign]
     await trio.sleep(3)
     assert planned < 10
 
@@ -356,7 +356,7 @@ async def test_a_receipt_is_acknowledged_after_it_is_stored(autojump_clock: Mock
     await ring.report(receipt, source=carrier, requests=[DeliverSm()])
     assert carrier.acknowledged == [(Status.ROK, [MessageState.DELIVERED])]
     assert [(notice.id, notice.state) for notice in ring.told] == [(1, MessageState.DELIVERED)]
-    assert ring.pipeline.sla.of_channel("a").within == 1
+    assert ring.pipeline.figures.sla.of_channel("a").within == 1
 
 
 async def test_a_refused_message_goes_round_to_another_channel(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
@@ -413,7 +413,7 @@ async def test_the_ring_never_blocks_however_much_goes_round(autojump_clock: Moc
     assert ledger.final["rejected"] == total
     assert len(ring.told) == total
     assert ring.pipeline.busy == 0
-    assert set(ring.pipeline.waiting().values()) == {0}
+    assert set(ring.pipeline.dispatch.waiting().values()) == {0}
 
 
 async def test_a_group_of_which_nothing_has_begun_may_take_another_channel(
@@ -449,3 +449,53 @@ async def test_busy_counts_what_can_leave_and_not_what_waits_for_a_dead_channel(
     assert ring.pipeline.busy == 1
     ring.lanes["b"].take()
     assert ring.pipeline.busy == 0
+
+
+def not_now(channel: str, carrier_id: str, **fields: Any) -> CarrierReceipt:
+    """A receipt that says so."""
+    state = CarrierState.UNDELIVERABLE
+    return CarrierReceipt(
+        channel, (carrier_id,), state, 3.0, START_UTC + 3, "UNDELIV", "012", "Shop", TO, temporary=True, **fields
+    )
+
+
+async def failed_once(ring: Ring, one: Message) -> str:
+    """It was sent, and its receipt tells of a temporary error; gives the channel."""
+    await ring.submit(one)
+    (first,) = [name for name, lane in ring.lanes.items() if lane.take()]
+    await ring.report(Sent(await ring.begin(one, first), 0.0, "x", "x"))
+    await ring.report(not_now(first, "x"))
+    return first
+
+
+async def test_a_code_that_fails_for_now_goes_once_more_by_another_channel(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    ring = await started(nursery)
+    one = message(1, class_="verification")
+    first = await failed_once(ring, one)
+    (second,) = [name for name, lane in ring.lanes.items() if lane.take() == [1]]
+    assert second != first
+    assert ring.told == []
+    quality = ring.lanes[first].quality
+    assert sum(each.failed for each in quality.of("verification", one.network).seconds) == 1, "the channel has failed"
+    await ring.report(Sent(await ring.begin(one, second), 4.0, "y", "y"))
+    await ring.report(not_now(second, "y"))
+    assert [(notice.id, notice.state) for notice in ring.told] == [(1, MessageState.UNDELIVERED)], "twice is enough"
+
+
+@pytest.mark.parametrize(
+    ("routes", "class_"), [([route("a", "b")], "notification"), ([route("a")], "verification")], ids=["no code", "no other way"]
+)
+async def test_what_has_no_hurry_or_no_other_way_has_failed(
+    autojump_clock: MockClock, nursery: trio.Nursery, routes: list[Any], class_: str
+) -> None:
+    ring = await started(nursery, config(*routes))
+    channel = await failed_once(ring, message(1, class_=class_))
+    assert [notice.state for notice in ring.told] == [MessageState.UNDELIVERED]
+    quality = ring.lanes[channel].quality
+    assert (
+        sum(each.failed for each in quality.of(class_, "86").seconds)
+        + sum(each.failed for each in quality.of(class_, "cn-mobile").seconds)
+        == 1
+    ), "counted once"

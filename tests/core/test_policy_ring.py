@@ -76,7 +76,7 @@ async def test_two_doors_at_once_get_no_more_than_the_cap_through(autojump_clock
     statuses = [*other.statuses, *(answer[0] for answer in ring.answers.values())]
     assert sorted(statuses) == [Status.ROK] * 5 + [Status.RTHROTTLED] * 35
     assert ring.store.ledger().accepted == 5
-    assert ring.pipeline.refused == {("notification", "frequency_cap"): 35}
+    assert ring.pipeline.figures.refused == {("notification", "frequency_cap"): 35}
 
 
 @given(
@@ -193,7 +193,7 @@ async def test_a_lane_that_is_too_late_gives_the_message_back(autojump_clock: Mo
     assert begun.may_leave == [False, False]
     await trio.sleep(1)
     assert (ring.states(1), one.not_before_utc, ring.lanes["a"].got) == ([MessageState.SCHEDULED], NEXT, [])
-    assert ring.pipeline.waiting() == {"verification": 0, "notification": 0, "marketing": 0}
+    assert ring.pipeline.dispatch.waiting() == {"verification": 0, "notification": 0, "marketing": 0}
 
 
 async def test_a_message_that_would_be_too_old_in_the_next_window_ends(
@@ -227,7 +227,7 @@ async def test_a_resend_whose_window_has_closed_is_left_to_the_receipt(
     ring.pipeline.lane_changed()
     await trio.sleep(1)
     assert ring.states(1) == [MessageState.UNKNOWN]
-    assert ring.pipeline.waiting()["notification"] == 0
+    assert ring.pipeline.dispatch.waiting()["notification"] == 0
 
 
 async def test_rules_without_the_window_let_the_message_go(autojump_clock: MockClock, nursery: trio.Nursery) -> None:

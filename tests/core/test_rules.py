@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from clock import START_UTC
 from makers import TO, account, config
+from test_questions import HeldLane
 
 from config.policy import Budget, Cap, Consent, Dedupe, Keywords, Policy, SegmentsMax, Signature, Velocity, Window
 from config.schema import Config
@@ -23,6 +24,7 @@ from gateway.store.opening import Opened
 from routing.ids import IdMaker
 from routing.policy.caps import balance_purse
 from routing.records import Message, MessageState
+from routing.routes import RouteTable
 
 
 class Still:
@@ -133,7 +135,22 @@ async def test_an_explanation_has_text_cost_channels_and_the_moment(tmp_path: Pa
     assert (message.price, message.currency, message.state) == (10, "EUR", MessageState.SCHEDULED)
     assert answer.next_send_utc == START_UTC + 16 * 3_600
     assert answer.channels == [("a", 1, "down"), ("b", 1, "down")]
+    assert (answer.channel, answer.why) == ("", "no channel of its route is up with room now")
     assert isinstance(await desk.rules.answer(calls.Explain("nobody", draft)), calls.Done)
+
+
+async def test_an_explanation_names_the_channel_that_would_be_chosen_and_why(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    lane = HeldLane()
+    desk.pipeline.lanes["a"] = lane  # type: ignore[assignment]
+    answer = await desk.rules.answer(calls.Explain("shop", desk.draft("hi")))
+    assert isinstance(answer, calls.Explained)
+    assert (answer.channel, answer.why) == ("a", "a: score 100; b is down")
+    assert lane.got == []
+    desk.pipeline.dispatch.configure(RouteTable([]))
+    answer = await desk.rules.answer(calls.Explain("shop", desk.draft("hi")))
+    assert isinstance(answer, calls.Explained)
+    assert (answer.channel, answer.why) == ("", "no route")
 
 
 @pytest.mark.parametrize(
@@ -248,7 +265,7 @@ async def test_complaints_are_noted_and_too_many_raise_an_alert(tmp_path: Path, 
     desk = Desk(tmp_path)
     alerts: list[Any] = []
     monkeypatch.setattr(desk.pipeline, "alert", lambda what, **values: alerts.append((what, values)))
-    desk.pipeline.delivered["shop"] = 2_500
+    desk.pipeline.figures.delivered["shop"] = 2_500
     for _ in range(6):
         await desk.rules.answer(calls.Note("complaint", "shop", 7, "spring", {"source": "carrier"}))
     values = {"account": "shop", "campaign": "spring", "complaints": 6, "delivered": 2_500}

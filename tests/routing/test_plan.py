@@ -1,15 +1,17 @@
 """Which channel takes which message: first route, weights, room, what was tried, parts that belong together."""
 
 from collections import Counter
+from datetime import datetime
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.schema import Route, RouteChannel
-from routing.plan import WAIT, Health, RouteTable, plan
+from config.schema import Channel, Route, RouteChannel, Secret
+from routing.plan import WAIT, Health, plan, waits_for
 from routing.records import Message, PartOf
+from routing.routes import RouteTable
 
 
 def route(*channels: tuple[str, int], **match: list[str]) -> Route:
@@ -201,3 +203,146 @@ def test_equal_scores_leave_the_weights_alone() -> None:
 def test_a_route_may_ask_for_operator_sender_and_tag(match: dict[str, Any], fields: dict[str, Any], fits: bool) -> None:
     table = RouteTable([route(("wanted", 1), **match), route(("rest", 1))])
     assert choose(message(**fields), table, wanted=9, rest=9) == ("wanted" if fits else "rest")
+
+
+# -- groups, costs, times, networks
+
+
+def priced(*channels: dict[str, object], **match: object) -> RouteTable:
+    return RouteTable([Route(channels=[RouteChannel(**one) for one in channels], **match)])  # type: ignore[arg-type]
+
+
+BACKUP = priced({"name": "a"}, {"name": "b", "group": 2})
+
+
+@pytest.mark.parametrize("class_", ["verification", "notification", "marketing"])
+def test_a_higher_group_is_for_when_no_lower_one_can_be_used(class_: str) -> None:
+    assert {one for one, count in shares(class_, scored(a=(90, True), b=(100, True)), BACKUP).items() if count} == {"a"}
+    assert choose(message(class_=class_), BACKUP, a=None, b=5) == "b"
+
+
+def test_a_code_does_not_wait_for_the_preferred_group_and_what_has_time_does() -> None:
+    full: dict[str, int | None] = {"a": 0, "b": 5}
+    assert choose(message(class_="verification"), BACKUP, **full) == "b"
+    for class_ in ("notification", "marketing"):
+        assert choose(message(class_=class_), BACKUP, **full) == WAIT
+        assert waits_for(message(class_=class_), BACKUP, health(**full), {}) == ("a",)
+        assert choose(message(class_=class_, tries=1, channel="a"), BACKUP, **full) == "b", "it was refused there"
+        assert choose(message(class_=class_, tried=("a",), tries=1, channel="a"), BACKUP, **full) == "b"
+
+
+@pytest.mark.parametrize("class_", ["notification", "marketing"])
+def test_a_group_nobody_trusts_gets_a_message_in_twenty(class_: str) -> None:
+    found = shares(class_, scored(a=(10, False), b=(90, True)), BACKUP)
+    assert found["a"] / 8_000 == pytest.approx(0.05, abs=0.01)
+    assert found["b"] == 8_000 - found["a"]
+
+
+def test_a_code_takes_the_next_group_when_the_first_does_not_deliver_nearly_as_well() -> None:
+    assert shares("verification", scored(a=(60, True), b=(100, True)), BACKUP) == {"b": 8_000}
+
+
+CHEAP = priced({"name": "a", "cost": 50_000}, {"name": "b", "cost": 30_000}, {"name": "c", "cost": 30_000})
+
+
+def test_campaigns_go_where_it_is_cheapest_among_those_that_deliver() -> None:
+    found = shares("marketing", scored(a=(100, True), b=(90, True), c=(90, True)), CHEAP)
+    assert set(found) == {"b", "c"}
+    assert shares("marketing", scored(a=(100, True), b=(40, True), c=(40, True)), CHEAP) == {"a": 8_000}
+    assert choose(message(class_="marketing"), CHEAP, a=1, b=0, c=0) == "a", "it does not wait for a cheap one"
+
+
+def test_notices_and_codes_do_not_look_at_the_price() -> None:
+    for class_ in ("notification", "verification"):
+        assert set(shares(class_, scored(a=(100, True), b=(100, True), c=(100, True)), CHEAP)) == {"a", "b", "c"}
+
+
+def test_what_a_route_says_of_a_price_counts_before_what_the_channel_says() -> None:
+    channels = [
+        Channel(name=name, host="h", port=1, system_id="s", password=Secret(""), cost=cost)
+        for name, cost in (("a", 7), ("b", 9))
+    ]
+    table = RouteTable([Route(channels=[RouteChannel(name="a"), RouteChannel(name="b", cost=5)])], channels)
+    assert [table.cost(message(), name) for name in ("a", "b", "c")] == [7, 5, 0]
+    assert table.priced
+
+
+def timed(**seconds: float) -> dict[str, Health]:
+    return {name: Health(name, True, 1 << 40, expected_s=one) for name, one in seconds.items()}
+
+
+def test_codes_prefer_what_delivers_sooner_and_others_do_not() -> None:
+    found = shares("verification", timed(a=1.0, b=4.0), EVEN)
+    assert found["b"] / 8_000 == pytest.approx(1 / 17, abs=0.01)
+    assert shares("notification", timed(a=1.0, b=4.0), EVEN)["b"] > 3_500
+
+
+def test_a_channel_of_which_no_times_are_known_is_not_kept_from_codes() -> None:
+    assert shares("verification", timed(a=1.0, b=0.0), EVEN)["b"] > 3_500
+
+
+def test_a_channel_that_is_bad_on_one_network_is_left_out_there_alone() -> None:
+    states = {"a": Health("a", True, 1 << 40, 90, scores={"virtual": 20}), "b": Health("b", True, 1 << 40, 90)}
+    batch = [message(number << 22, class_="verification", operator="virtual") for number in range(1, 1_001)]
+    assert Counter(plan(batch, EVEN, states, {})) == {"b": 1_000}
+    batch = [message(number << 22, class_="verification", operator="mobile") for number in range(1, 1_001)]
+    assert Counter(plan(batch, EVEN, states, {}))["a"] > 400
+
+
+def test_why_says_what_told_the_channels_apart_and_nothing_when_weights_did() -> None:
+    one = message(class_="marketing")
+    plan([one], TWO, health(a=5, b=5), {})
+    assert one.why == ""
+    plan([one], TWO, health(a=None, b=5), {})
+    assert one.why == "a is down; b: score 100"
+    plan([one], CHEAP, {**scored(a=(100, True), b=(90, True)), "c": Health("c", True, 0)}, {})
+    assert one.why == "a: score 100, cost 50000, passed over; b: score 90, cost 30000; c: score 100, cost 30000, full"
+    code = message(class_="verification")
+    states = scored(a=(100, True), b=(12, False))
+    states["a"].expected_s = 2.0
+    plan([code], TWO, states, {})
+    assert code.why == "a: score 100, 2 s; b: score 12, not trusted, passed over"
+
+
+def test_a_weight_set_by_hand_counts_instead_of_the_routes() -> None:
+    table = RouteTable([route(("a", 3), ("b", 1))])
+    table.weigh({"a": 0})
+    assert choose(message(), table) == "b"
+    table.weigh({"a": 1, "b": 9})
+    assert shares("notification", scored(a=(100, True), b=(100, True)), table)["b"] / 8_000 == pytest.approx(0.9, abs=0.02)
+    table.weigh({})
+    assert shares("notification", scored(a=(100, True), b=(100, True)), table)["b"] / 8_000 == pytest.approx(0.25, abs=0.02)
+
+
+def utc(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+def test_a_route_of_some_hours_is_there_at_these_alone() -> None:
+    night = Route(channels=[RouteChannel(name="a")], hours=["22:00-24:00", "00:00-06:00"], timezone="Asia/Shanghai")
+    table = RouteTable([night, route(("b", 1))])
+    at = {
+        "2026-03-02T21:59:59+08:00": "b",
+        "2026-03-02T22:00:00+08:00": "a",
+        "2026-03-03T00:00:00+08:00": "a",
+        "2026-03-03T05:59:00+08:00": "a",
+        "2026-03-03T06:00:00+08:00": "b",
+    }
+    for text, name in at.items():
+        table.look(utc(text))
+        assert choose(message(), table) == name, text
+
+
+def test_that_a_route_has_come_or_gone_is_told_once() -> None:
+    table = RouteTable([Route(channels=[RouteChannel(name="a")], weekdays=["mon"]), route(("b", 1))])
+    assert not table.look(utc("2026-03-02T00:00:00+00:00")), "a Monday: it is there from the start"
+    assert table.look(utc("2026-03-03T00:00:00+00:00"))
+    assert not table.look(utc("2026-03-03T00:00:30+00:00"))
+    assert not table.look(utc("2026-03-03T00:01:00+00:00"))
+    assert not RouteTable([route(("b", 1))]).look(0.0)
+
+
+def test_a_route_of_a_country_takes_its_numbers_and_no_neighbours() -> None:
+    table = RouteTable([Route(channels=[RouteChannel(name="a")], countries=["1", "34"]), route(("b", 1))])
+    found = {number: choose(message(destination=number), table) for number in ("12025550123", "34612345678", "351912345678")}
+    assert list(found.values()) == ["a", "a", "b"]

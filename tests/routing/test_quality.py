@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from routing.quality import CLOSE_ABOVE, OPEN_BELOW, Breaker, ChannelQuality, Latencies, Score
+from routing.meters import Latencies
+from routing.quality import CLOSE_ABOVE, OPEN_BELOW, Breaker, ChannelQuality, Score
 
 HEALTHY: Callable[[random.Random], float | None] = lambda chance: chance.lognormvariate(-0.5, 0.5)  # noqa: E731
 SLOW: Callable[[random.Random], float | None] = lambda _: 40.0  # noqa: E731
@@ -168,3 +169,81 @@ def test_an_open_breaker_closes_for_a_good_score_or_after_a_while_without_any_pr
     assert breaker.look(Score(CLOSE_ABOVE - 1, 1, 1, 1, 1, 100), 10.0) == ""
     assert breaker.look(Score(CLOSE_ABOVE + 1, 1, 1, 1, 1, 0), 30.0) == "", "nobody has tried it"
     assert breaker.look(Score(CLOSE_ABOVE + 1, 1, 1, 1, 1, 0), 61.0) == "closed"
+
+
+def test_one_network_of_a_channel_may_be_bad_while_the_others_are_well() -> None:
+    quality = ChannelQuality()
+    for at in range(400):
+        now = 1_000.0 + at / 20
+        for network in ("mobile", "virtual"):
+            meter = quality.of("marketing", network)
+            meter.written(1, now)
+            quality.answers.answered(now, accepted=1)
+            if network == "mobile" or at % 4 == 0:
+                meter.delivered(0.05, now)
+    quality.look(1_020.5)
+    differing = quality.differing("marketing")
+    assert differing["virtual"] < 60 < quality.score_of("marketing") < differing["mobile"]
+
+
+def test_networks_that_refuse_score_low_though_refusals_are_not_waited_for() -> None:
+    quality = ChannelQuality()
+    for at in range(300):
+        now = 1_000.0 + at / 20
+        good, bad = quality.of("notification", "mobile"), quality.of("notification", "virtual")
+        good.written(2, now)
+        good.delivered(0.05, now)
+        good.delivered(0.05, now)
+        bad.written(1, now)
+        bad.not_written(1, now)
+        bad.answered(now, refused=1)
+        quality.answers.answered(now, accepted=2, refused=1)
+    quality.look(1_015.5)
+    assert quality.differing("notification")["virtual"] < 50
+
+
+def test_the_first_messages_to_a_network_go_by_what_its_class_says() -> None:
+    quality = ChannelQuality()
+    for at in range(200):
+        meter = quality.of("notification", "mobile")
+        meter.written(1, 1_000.0 + at / 10)
+        meter.delivered(0.05, 1_000.0 + at / 10)
+    quality.of("notification", "new").written(1, 1_019.0)
+    quality.look(1_020.5)
+    assert quality.differing("notification") == {}
+
+
+def test_networks_without_number_are_counted_together_at_the_end() -> None:
+    quality = ChannelQuality()
+    for at in range(1_000):
+        quality.of("marketing", f"n{at}").written(1, 1_000.0)
+    assert len(quality.meters["marketing"]) <= 61
+
+
+def test_slow_answers_and_lost_links_lower_their_own_part() -> None:
+    parts = {}
+    for name in ("plain", "slow", "shaky"):
+        quality = ChannelQuality()
+        for at in range(200):
+            now = 1_000.0 + at / 10
+            quality.of("marketing").written(1, now)
+            quality.of("marketing").delivered(0.05, now)
+            quality.answers.answered(now, accepted=1, answer_s=3.0 if name == "slow" else 0.02)
+        for at in range(2 if name == "shaky" else 0):
+            quality.answers.dropped(1_010.0 + at)
+        quality.look(1_020.5)
+        parts[name] = quality.score
+    assert parts["plain"].value > 95
+    assert parts["slow"].prompt < 0.7
+    assert parts["shaky"].steady == pytest.approx(0.8)
+    assert parts["slow"].value < 0.7 * parts["plain"].value
+    assert parts["shaky"].value < 0.9 * parts["plain"].value
+
+
+def test_how_long_receipts_take_as_a_rule_is_known_by_class() -> None:
+    carrier = Carrier()
+    carrier.run(30, lambda _: 2.9)
+    assert carrier.score
+    assert carrier.quality.usual_s["notification"] == 3.0
+    assert carrier.quality.share_by("notification", 4.0) == 1.0
+    assert carrier.quality.share_by("marketing", 4.0) == 0.0
