@@ -437,6 +437,8 @@ class EventData(Out, frozen=True, kw_only=True):
     reason: str = ""
     err: int = 0
     correction: bool = False
+    in_reply_to: str = ""
+    brand: str = ""
 
 
 class Event(Out, frozen=True, kw_only=True):

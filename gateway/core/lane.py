@@ -324,10 +324,12 @@ class Lane:
             self.quality.answers.answered(now, accepted=accepted, answer_s=waited)
         if outcomes:
             self._progress_at, self._stalled = now, False
+        receipts: list[Pdu] = []
         if delivered:
-            outcomes += self._incoming.read(delivered, now)
-        if outcomes or delivered:
-            self._owner.report(Report(outcomes, _Answers(bind), delivered))
+            read, receipts = self._incoming.read(delivered, now, _Answers(bind))
+            outcomes += read
+        if outcomes or receipts:
+            self._owner.report(Report(outcomes, _Answers(bind), receipts))
         if bind.can_send:
             self._signal.set()
 

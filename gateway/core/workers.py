@@ -32,6 +32,7 @@ from gateway.store.base import Final, RequestRecord
 from gateway.store.states import event_of
 from protocol.status import Status
 from protocol.text import encode_text
+from routing.records import Notice
 
 REPEATS_S = 86_400.0
 """How long a repeated request is recognised by its idempotency key."""
@@ -217,6 +218,13 @@ class Workers:
                 for one in finals
                 if one.message.account in worker.watched or EVERYBODY in worker.watched
             ]
+            if seen:
+                self._push((worker,), Events(seen))
+
+    def tell_received(self, notices: Sequence[Notice]) -> None:
+        """What subscribers wrote, of what is told to senders, for those that watch."""
+        for worker in [one for one in self._workers.values() if one.watched]:
+            seen = [one for one in notices if one.is_mo and (one.account in worker.watched or EVERYBODY in worker.watched)]
             if seen:
                 self._push((worker,), Events(seen))
 
