@@ -35,6 +35,18 @@ class Member(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag=True
     must_be: bool = False
 
 
+class Cell(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag=True):
+    """Guards that are kept together, as one, under `key`: those about one recipient. Their own keys differ within the cell; a
+    member's is empty, for it is the cell's. `at_utc` is when its windows count; 0: when it is admitted.
+
+    What a store looks up, keeps and writes is a cell, so five rules of a recipient cost little more than one.
+    """
+
+    key: str
+    guards: "tuple[Kept, ...]"
+    at_utc: float = 0.0
+
+
 class Spend(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag=True):
     """`purse` must hold `amount` (micro-units), which is taken: quota, balance."""
 
@@ -53,4 +65,6 @@ class Mark(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag=True):
     period_s: float
 
 
-Guard: TypeAlias = Unique | Window | Member | Spend | Mark
+Kept: TypeAlias = Unique | Window | Member
+"""Alone each is a cell of its own."""
+Guard: TypeAlias = Cell | Unique | Window | Member | Spend | Mark

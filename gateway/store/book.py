@@ -398,6 +398,7 @@ class Book(Telling):
         self.rollups.add(final, utc)
         if record.guards and not correction and not is_out(record):
             self.guards.release(record.guards, message.accepted_utc)
+        record.guards = ()  # nobody asks again, and the history is smaller without
         if states.wants_notice(message):
             tell = states.event_of if message.door else states.notice_of
             self._add_notice(tell(message, final.since_due, utc, correction=correction), done)
