@@ -35,6 +35,16 @@ class Member(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag=True
     must_be: bool = False
 
 
+class Mark(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag=True):
+    """Refuses nothing. When the message goes to a carrier, `key` is told when, and which it was; the last counts, `period_s`.
+
+    It stands last among a message's guards, or in the first, a cell: its key is without the cell's then.
+    """
+
+    key: str
+    period_s: float
+
+
 class Cell(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag=True):
     """Guards that are kept together, as one, under `key`: those about one recipient. Their own keys differ within the cell; a
     member's is empty, for it is the cell's. `at_utc` is when its windows count; 0: when it is admitted.
@@ -45,6 +55,7 @@ class Cell(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag=True):
     key: str
     guards: "tuple[Kept, ...]"
     at_utc: float = 0.0
+    mark: Mark | None = None
 
 
 class Spend(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag=True):
@@ -53,16 +64,6 @@ class Spend(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag=True)
     purse: str
     amount: int
     returns: bool = True
-
-
-class Mark(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag=True):
-    """Refuses nothing. When the message goes to a carrier, `key` is told when, and which it was; the last counts, `period_s`.
-
-    It stands last among a message's guards.
-    """
-
-    key: str
-    period_s: float
 
 
 Kept: TypeAlias = Unique | Window | Member

@@ -39,7 +39,7 @@ from gateway.store.base import (
     nothing_to_remember,
 )
 from gateway.store.fetch import Found, Wanted, fetch
-from gateway.store.guards import cell_key, mark_key, member_key
+from gateway.store.guards import cell_key, member_key, places_of_mark
 from gateway.store.history import rows_by_day
 from gateway.store.keeper import ARCHIVE_MAX
 from gateway.store.opening import Opened
@@ -435,7 +435,7 @@ class Storage:
     async def marks(self, keys: Sequence[str]) -> dict[str, Marked]:
         """See Store.marks."""
         if self.keeper is not None:
-            await self._bring(lambda: missing.of_keys(self.book, list(map(mark_key, keys))))
+            await self._bring(lambda: missing.of_keys(self.book, [one for key in keys for one in places_of_mark(key)]))
         return self.book.marks(keys, self._clock.utc())
 
     async def fund(self, purse: str, amount: int) -> int:

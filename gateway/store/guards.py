@@ -42,8 +42,13 @@ def member_key(set_name: str, key: str) -> str:
 
 
 def mark_key(key: str) -> str:
-    """How a mark is spelled."""
+    """How a mark is spelled that has no cell."""
     return f"l{key}"
+
+
+def places_of_mark(key: str) -> tuple[str, str]:
+    """Where a mark may be: by itself, and in the cell its key ends with."""
+    return mark_key(key), cell_key(key.rpartition("\x1f")[2])
 
 
 def cell_of(guard: Cell | Kept) -> tuple[str, Sequence[Kept], float]:
@@ -155,18 +160,25 @@ class GuardBook:
 
     # -- marks
 
-    def mark(self, mark: Mark, message_id: int, utc: float) -> None:
-        """A message goes to a carrier; what was there before need not be known."""
-        times = [utc + mark.period_s, utc, float(message_id >> 32), float(message_id & 0xFFFFFFFF)]
-        self._put(mark_key(mark.key), {ONE: times})
+    def mark(self, guards: Sequence[Guard], message_id: int, utc: float) -> None:
+        """A message goes to a carrier. A mark of its own is written over whatever is there, known or not."""
+        first, last = guards[0], guards[-1]
+        if last.__class__ is Mark:
+            self._put(mark_key(last.key), {ONE: _marked(last, message_id, utc)})
+        elif first.__class__ is Cell and (mark := first.mark) is not None:
+            key = cell_key(first.key)
+            self.held.setdefault(key, {})["l" + mark.key] = _marked(mark, message_id, utc)
+            self.changes.guards.add(key)
 
     def marks(self, keys: Iterable[str], utc: float) -> dict[str, Marked]:
-        """Those of the keys that were marked, not too long ago."""
+        """Those of the keys that were marked, not too long ago; a key may also be an entry of the cell it ends with."""
         found: dict[str, Marked] = {}
         for key in keys:
-            times = self.held.get(mark_key(key), {}).get(ONE)
-            if times and times[0] > utc:
-                found[key] = Marked(times[1], int(times[2]) << 32 | int(times[3]))
+            entry, _, cell = key.rpartition("\x1f")
+            alone, within = self.held.get(mark_key(key), {}).get(ONE), self.held.get(cell_key(cell), {}).get("l" + entry)
+            known = [Marked(one[1], int(one[2]) << 32 | int(one[3])) for one in (alone, within) if one and one[0] > utc]
+            if known:
+                found[key] = max(known)
         return found
 
     def _put(self, key: str, entries: Entries) -> None:
@@ -274,6 +286,9 @@ class GuardBook:
             key, single, _ = cell_of(guard)
             if key in held:
                 continue
+            if members_only and isinstance(guard, Cell) and guard.mark is not None:
+                keys.append(key)  # it is to be marked
+                continue
             for one in single:
                 # Of a set that nobody is in nothing needs to be known.
                 if sums.get("n" + one.set_name) if isinstance(one, Member) else not members_only:
@@ -366,10 +381,14 @@ def _undo(entries: Entries, guard: Unique | Window, utc: float) -> bool:
     return True
 
 
+def _marked(mark: Mark, message_id: int, utc: float) -> Times:
+    return [utc + mark.period_s, utc, float(message_id >> 32), float(message_id & 0xFFFFFFFF)]
+
+
 def _fewer(entries: Entries, utc: float) -> Entries:
     """Without those that are over, and with the latest of the unique ones."""
     left = {name: times for name, times in entries.items() if useful(times, utc)}
-    unique = [name for name, times in left.items() if 0 < times[0] < FOREVER]
+    unique = [name for name, times in left.items() if len(times) == 1 and times[0] < FOREVER]
     for name in sorted(unique, key=lambda one: left[one][0])[:-UNIQUES_MAX]:
         del left[name]
     return left

@@ -77,6 +77,9 @@ def for_outcomes(book: Book, outcomes: Sequence[Outcome]) -> Wanted | None:
                     break
             else:
                 unknown.append(outcome)
+        elif isinstance(outcome, Sent):
+            if not outcome.carrier_id or outcome.key.message_id not in records:
+                _for_attempt(book, outcome.key, wanted, about_place=not outcome.carrier_id)
         elif isinstance(outcome, (NoticeDone, NoticeKept)):
             continue
         elif isinstance(outcome, Membership):
@@ -85,9 +88,6 @@ def for_outcomes(book: Book, outcomes: Sequence[Outcome]) -> Wanted | None:
                 wanted.guards.append(cell)
         elif isinstance(outcome, Reach):
             wanted.guards += book.guards.missing((Cell(outcome.key, (outcome.failures,)),))
-        elif isinstance(outcome, Sent):
-            if not outcome.carrier_id or outcome.key.message_id not in records:
-                _for_attempt(book, outcome.key, wanted, about_place=not outcome.carrier_id)
         elif isinstance(outcome, (Refused, NotSent, Unclear)):
             _for_attempt(book, outcome.key, wanted, about_place=isinstance(outcome, Unclear))
         elif not isinstance(outcome, MobileOriginated) and outcome.message_id not in book.records:
