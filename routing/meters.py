@@ -171,15 +171,15 @@ class Meter:
         """What is remembered, in no order."""
         return self._ring
 
-    def sums(self, now: float) -> Sums:
-        """Of the last forty seconds."""
+    def sums(self, now: float, back_s: int = OLD_TO_S) -> Sums:
+        """Of the last `back_s` seconds, forty at most."""
         accepted = refused = throttled = drops = arrived = failed = written = 0
         old_written = old_within = soon_got = young_got = 0
         answer_s = soon_expected = young_expected = 0.0
         here = int(now)
         for second in self._ring:
             age = here - second.number
-            if not 0 <= age <= OLD_TO_S:
+            if not 0 <= age <= back_s:
                 continue
             accepted += second.accepted
             refused += second.refused

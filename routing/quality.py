@@ -18,7 +18,7 @@ country) a class goes to, as far as there are enough messages to tell.
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from routing.meters import EXPECTED_MIN, Meter, Sums, add
+from routing.meters import EXPECTED_MIN, OLD_TO_S, Meter, Sums, add
 
 PRIOR = 20.0
 """Samples that an unknown channel is given, all good."""
@@ -140,7 +140,17 @@ class ChannelQuality:
             self.by_network[class_] = {network: one for network, one in own.items() if abs(one - value) >= DIFFERS}
             medians = [(one.written, self.meters[class_][network].median_s()) for network, one in found[class_].items()]
             self.usual_s[class_] = max(medians)[1] if medians else 0.0
-        return self.breaker.look(self.score, now)
+        return self.breaker.look(self._proof(now), now)
+
+    def _proof(self, now: float) -> Score:
+        """What the breaker goes by. Once it is open, what the channel did well before does not speak for it any more."""
+        opened = self.breaker.open_since
+        if opened is None:
+            return self.score
+        back_s = min(OLD_TO_S, int(now) - int(opened) - 1)
+        messages = add(meter.sums(now, back_s) for meters in self.meters.values() for meter in meters.values())
+        since = score_of(messages, self.answers.sums(now, back_s))
+        return since._replace(value=min(since.value, self.score.value))
 
     def score_of(self, class_: str) -> float:
         """0 to 100."""

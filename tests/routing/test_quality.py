@@ -21,6 +21,7 @@ class Carrier:
         self.quality = ChannelQuality()
         self.now = 1_000.0
         self.rate = rate
+        self._owed = 0.0
         self._chance = random.Random(7)
         self._receipts: list[tuple[float, float]] = []
 
@@ -30,7 +31,9 @@ class Carrier:
         began = self.now
         meter = self.quality.of("notification")
         while self.now < began + seconds:
-            count = round(self.rate / 10)
+            self._owed += self.rate / 10
+            count = int(self._owed + 1e-6)
+            self._owed -= count
             meter.written(count, self.now)
             self.quality.answers.answered(self.now, accepted=count)
             for _ in range(count):
@@ -75,6 +78,16 @@ def test_it_is_trusted_again_within_a_minute_after_it_is_well() -> None:
     seen = carrier.run(70, HEALTHY)
     assert [what for _, what in seen] == ["closed"]
     assert seen[0][0] < 60
+
+
+@pytest.mark.parametrize("tries_per_s", [0.0, 1.0, 3.0])
+def test_what_it_did_well_before_does_not_close_the_breaker_while_it_is_slow(tries_per_s: float) -> None:
+    carrier = Carrier()
+    carrier.run(30, HEALTHY)
+    carrier.run(5, SLOW)
+    carrier.rate = tries_per_s
+    assert carrier.quality.breaker.is_open
+    assert carrier.run(45, SLOW) == []
 
 
 def test_one_that_accepts_everything_and_delivers_nothing_is_found_without_any_past() -> None:
