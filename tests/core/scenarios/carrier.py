@@ -49,7 +49,7 @@ class Carrier(Smsc):
         self.receipt_s: Callable[[SubmitSm], float | None] = self.usual
         self.refuses: Callable[[SubmitSm], int] = lambda pdu: 0
         self.arrivals: list[Arrival] = []
-        self.binds: list[float] = []
+        self.drops: list[float] = []
         self._bucket = TokenBucket(0)
         self._unanswered: dict[int, list[Arrival]] = {}
         self._numbers = count(1)
@@ -67,11 +67,13 @@ class Carrier(Smsc):
 
     def drop_all(self, *, unread: bool) -> None:
         """All links die. `unread`: what has no answer yet was never read; else its receipts will come all the same."""
-        for line in self.lines:
-            if not line.dead:
-                line.drop()
-                for one in self._unanswered.pop(id(line), []):
-                    one.taken = one.taken and (one.answered or not unread)
+        alive = [line for line in self.lines if not line.dead]
+        if alive:
+            self.drops.append(trio.current_time())
+        for line in alive:
+            line.drop()
+            for one in self._unanswered.pop(id(line), []):
+                one.taken = one.taken and (one.answered or not unread)
 
     # -- what comes
 

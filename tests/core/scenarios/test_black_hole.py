@@ -1,4 +1,4 @@
-"""A channel accepts everything and delivers nothing: found by its missing receipts, tried with what can wait, and used again."""
+"""A channel accepts everything and delivers nothing: found by its missing receipts, tried a little, and used again."""
 
 import pytest
 from trio.testing import MockClock

@@ -39,6 +39,8 @@ TICK_S = 0.05
 MOBILE, UNICOM = "86138", "86130"
 """Beginnings of numbers on two networks."""
 VALID_S = 120.0
+MIX = {"verification": 20, "notification": 20, "marketing": 20}
+"""Of each a second."""
 
 
 class Told(msgspec.Struct):
@@ -131,11 +133,23 @@ class World:
 
     # -- what became of it
 
+    def of(self, class_: MessageClass) -> list[Told]:
+        """What was accepted of a class."""
+        return [one for one in self.sent.values() if one.class_ == class_]
+
     def arrivals(self, class_: MessageClass | None = None, since: float = 0, until: float = 1e9) -> list[Arrival]:
         """What came to any carrier in that time, in order."""
         every = [one for carrier in self.carriers.values() for one in carrier.arrivals if since <= one.at < until]
         found = [one for one in every if class_ is None or self.sent[one.destination].class_ == class_]
         return sorted(found, key=lambda one: one.at)
+
+    def waits(self, class_: MessageClass, since: float = 0, until: float = 1e9) -> list[float]:
+        """How long messages that were handed over in that time took until a carrier had them, shortest first."""
+        first: dict[str, float] = {}
+        for one in self.arrivals(class_):
+            first.setdefault(one.destination, one.at)
+        told = [one for one in self.of(class_) if since <= one.at < until]
+        return sorted(first[one.message.destination] - one.at for one in told)
 
     def share(self, name: str, class_: MessageClass | None = None, since: float = 0, until: float = 1e9) -> float:
         """Which part of what came to all carriers came to this one."""
@@ -144,7 +158,8 @@ class World:
 
     def within(self, class_: MessageClass | None = None, since: float = 0, until: float = 1e9) -> float:
         """Which part of what was handed over in that time was delivered within ten seconds."""
-        every = [one for one in self.sent.values() if since <= one.at < until and class_ in (None, one.class_)]
+        told = self.sent.values() if class_ is None else self.of(class_)
+        every = [one for one in told if since <= one.at < until]
         return sum(one.within for one in every) / len(every)
 
     def times_taken(self, class_: MessageClass) -> Counter[int]:
