@@ -36,9 +36,24 @@ class Arrival(msgspec.Struct):
     answered: bool = False
 
 
+class BySecond:
+    """So many within each second of the clock, asked like a TokenBucket."""
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self._second = -1
+        self._count = 0
+
+    def take(self, wanted: int, now: float) -> int:
+        if int(now) != self._second:
+            self._second, self._count = int(now), 0
+        self._count += wanted
+        return wanted if self._count <= self._rate else 0
+
+
 class Carrier(Smsc):
     """Changed at any time: `answer_s` and `receipt_s` (from the answer to the receipt, None: none comes) in seconds, `refuses`
-    gives an error status or 0, `limit` says how many are taken a second.
+    gives an error status or 0, `allowance` says how many are taken; the rest is throttled.
     """
 
     def __init__(self, nursery: trio.Nursery, name: str, seed: int) -> None:
@@ -50,7 +65,7 @@ class Carrier(Smsc):
         self.refuses: Callable[[SubmitSm], int] = lambda pdu: 0
         self.arrivals: list[Arrival] = []
         self.drops: list[float] = []
-        self._bucket = TokenBucket(0)
+        self.allowance: TokenBucket | BySecond = TokenBucket(0)
         self._unanswered: dict[int, list[Arrival]] = {}
         self._numbers = count(1)
         self._coming: list[tuple[float, int, Callable[[], Line | None]]] = []
@@ -60,10 +75,6 @@ class Carrier(Smsc):
     def usual(self, pdu: SubmitSm) -> float:
         """About 0.6 s, seldom more than 2."""
         return self.chance.lognormvariate(-0.5, 0.5)
-
-    def limit(self, rate: float) -> None:
-        """Take `rate` a second, a tenth of it at once; answer ESME_RTHROTTLED to the rest. 0: no limit."""
-        self._bucket = TokenBucket(rate)
 
     def drop_all(self, *, unread: bool) -> None:
         """All links die. `unread`: what has no answer yet was never read; else its receipts will come all the same."""
@@ -79,7 +90,7 @@ class Carrier(Smsc):
 
     def _submit(self, line: Line, pdu: SubmitSm) -> None:
         now = trio.current_time()
-        status = self.refuses(pdu) or (0 if self._bucket.take(1, now) else Status.RTHROTTLED)
+        status = self.refuses(pdu) or (0 if self.allowance.take(1, now) else Status.RTHROTTLED)
         arrival = Arrival(now, self.name, pdu.destination_addr, status, not status)
         self.arrivals.append(arrival)
         self._unanswered.setdefault(id(line), []).append(arrival)

@@ -1,4 +1,4 @@
-"""One channel loses its connections every three seconds: nothing is lost, no campaign's message is sent twice, binds back off."""
+"""One channel loses its connections every three seconds: nothing is lost, no campaign is sent twice, binds back off."""
 
 from itertools import pairwise
 

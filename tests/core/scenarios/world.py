@@ -30,7 +30,6 @@ from gateway.store.base import RequestRecord
 from gateway.store.memory import MemoryStore
 from gateway.store.opening import Opened
 from protocol.commands import Command
-from protocol.status import Status
 from routing.ids import IdMaker
 from routing.records import Message, MessageState, Notice
 from routing.sla import WITHIN_S
@@ -170,11 +169,6 @@ class World:
     def ends(self, class_: MessageClass | None = None) -> Counter[str]:
         """How messages ended."""
         return Counter(state.name for one in self.sent.values() if class_ in (None, one.class_) for _, state in one.ends[-1:])
-
-    def refused_by(self, name: str, status: int = Status.RTHROTTLED, since: float = 0, until: float = 1e9) -> float:
-        """Which part of what came to a carrier got that answer."""
-        found = [one for one in self.carriers[name].arrivals if since <= one.at < until]
-        return sum(one.status == status for one in found) / len(found)
 
 
 @asynccontextmanager
