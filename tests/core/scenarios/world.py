@@ -143,11 +143,11 @@ class World:
         return sorted(found, key=lambda one: one.at)
 
     def waits(self, class_: MessageClass, since: float = 0, until: float = 1e9) -> list[float]:
-        """How long messages that were handed over in that time took until a carrier had them, shortest first."""
+        """How long it took from the door to a carrier, for messages of that time that one has got; shortest first."""
         first: dict[str, float] = {}
         for one in self.arrivals(class_):
             first.setdefault(one.destination, one.at)
-        told = [one for one in self.of(class_) if since <= one.at < until]
+        told = [one for one in self.of(class_) if since <= one.at < until and one.message.destination in first]
         return sorted(first[one.message.destination] - one.at for one in told)
 
     def share(self, name: str, class_: MessageClass | None = None, since: float = 0, until: float = 1e9) -> float:
