@@ -199,6 +199,41 @@ def test_one_network_of_a_channel_may_be_bad_while_the_others_are_well() -> None
     assert differing["virtual"] < 60 < quality.score_of("marketing") < differing["mobile"]
 
 
+def test_a_class_that_left_a_channel_when_it_turned_bad_is_not_judged_by_what_was_before() -> None:
+    """Other classes stay, and show how it is now; of the class only its latest messages do."""
+    quality = ChannelQuality()
+    scores = {}
+    for at in range(1_200):
+        now = 1_000.0 + at / 20
+        bad = at >= 400
+        for class_ in ("verification", "marketing"):
+            if class_ == "verification" and at >= 480:
+                continue  # gone to another channel
+            meter = quality.of(class_, "mobile")
+            meter.written(1, now)
+            quality.answers.answered(now, accepted=1)
+            if not bad or at % 2:
+                meter.delivered(0.05, now)
+        if at % 20 == 19:
+            quality.look(now)
+            scores[round(now - 1_000)] = quality.score_of("verification")
+    assert scores[20] > 95
+    assert max(scores[at] for at in range(26, 60)) < 70
+
+
+def test_new_messages_that_arrive_count_more_than_the_latest_before_them() -> None:
+    carrier = Carrier()
+    carrier.run(30, HEALTHY)
+    carrier.run(4, NEVER)
+    carrier.rate = 0
+    carrier.run(15, NEVER)
+    low = carrier.score.value
+    carrier.rate = 50
+    carrier.run(4, HEALTHY)
+    assert low < 20
+    assert carrier.score.value > 70
+
+
 def test_networks_that_refuse_score_low_though_refusals_are_not_waited_for() -> None:
     quality = ChannelQuality()
     for at in range(300):

@@ -7,7 +7,6 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from itertools import cycle
 from types import SimpleNamespace
 from typing import Any
 
@@ -69,6 +68,7 @@ class World:
         self.refused: Counter[int] = Counter()
         self._ids = IdMaker(0, self.clock.utc)
         self._by_id: dict[int, Told] = {}
+        self._turns: Counter[str] = Counter()
         self.pipeline = Pipeline(made, Storage(Opened(self.store), self.clock), self.clock, self._tell)
         self.carriers = {one.name: Carrier(nursery, one.name, seed) for seed, one in enumerate(made.channels)}
         self.lanes: dict[str, Lane] = self.pipeline.lanes
@@ -100,8 +100,9 @@ class World:
         """Hand over messages of one class, to the networks in turn."""
         now, utc = trio.current_time(), self.clock.utc()
         made = []
-        for network, _ in zip(cycle(networks), range(count), strict=False):
-            destination = f"{network}{len(self._by_id):08d}"
+        for _ in range(count):
+            destination = f"{networks[self._turns[class_] % len(networks)]}{len(self._by_id):08d}"
+            self._turns[class_] += 1
             times = {"arrival": now, "arrival_utc": utc, "expires_utc": utc + VALID_S}
             one = message(self._ids.make(destination), destination=destination, class_=class_, **times)
             self.sent[destination] = self._by_id[one.id] = Told(one, now)
