@@ -92,7 +92,10 @@ class _Planner:
         self._even = table.plain and alike and not any(one.scores for one in states)
         self._nothing_to_tell = self._even and table.names <= health.keys() and all(one.up for one in states)
         """Weights alone decide, among those with room."""
+        self._by_network = any(one.scores for one in states)
+        self._suspects = not all(one.trusted for one in states)
         self._whys: dict[tuple[object, ...], str] = {}
+        self._known: dict[tuple[object, ...], list[Choice]] = {}
 
     def choose(self, message: Message) -> str | None:
         """See `plan`."""
@@ -103,7 +106,12 @@ class _Planner:
         open_now = [one for one in candidates if (state := health.get(one.name)) is not None and state.up and state.room > 0]
         if message.tries and len(open_now) > 1:
             open_now = [one for one in open_now if one.name != message.channel] or open_now
-        kept = open_now if self._even or not open_now else self._preferred(message, candidates, open_now)
+        if self._even or not open_now:
+            kept = open_now
+        elif message.tries or message.part_of is not None:
+            kept = self._preferred(message, candidates, open_now)
+        else:
+            kept = self._preferred_again(message, candidates, open_now)
         if not kept:
             return WAIT
         chosen = _weighted(kept, message.id)
@@ -116,6 +124,17 @@ class _Planner:
             self._pins[message.part_of.key] = chosen
         return chosen
 
+    def _preferred_again(self, message: Message, candidates: Sequence[Choice], open_now: list[Choice]) -> list[Choice]:
+        """The same for the many that are alike: untried messages of one class and network, by the same channels."""
+        if self._suspects and message.class_ != "verification" and _probes(message):
+            return self._preferred(message, candidates, open_now)
+        # A route's candidates are one tuple as long as the table lives.
+        key = (message.class_, message.network if self._by_network else "", id(candidates), *[one.name for one in open_now])
+        kept = self._known.get(key)
+        if kept is None:
+            kept = self._known[key] = self._preferred(message, candidates, open_now)
+        return kept
+
     def _preferred(self, message: Message, candidates: Sequence[Choice], open_now: list[Choice]) -> list[Choice]:
         """Those that the class prefers, with weights that tell how well they deliver; empty when the preferred ones are full.
 
@@ -124,7 +143,7 @@ class _Planner:
         """
         health, class_ = self._health, message.class_
         if class_ != "verification":
-            if message.id * PROBE_SPREAD >> PROBE_SHIFT & 0xFFFF < PROBE_SHARE * 0x10000:
+            if _probes(message):
                 probed = [one for one in open_now if not health[one.name].trusted]
                 if probed:
                     return probed
@@ -177,6 +196,11 @@ class _Planner:
         if not taken:
             parts.append("passed over" if state.room > 0 else "full")
         return f"{one.name}: {', '.join(parts)}"
+
+
+def _probes(message: Message) -> bool:
+    """Whether it is one of those that try channels nobody trusts."""
+    return message.id * PROBE_SPREAD >> PROBE_SHIFT & 0xFFFF < PROBE_SHARE * 0x10000
 
 
 def _reweighed(one: Choice, factor: float) -> Choice:

@@ -81,7 +81,7 @@ class RouteTable:
         ]
         self._timed = [more.hours for _, _, _, more, _ in self._routes if more is not None and more.hours is not None]
         self._minute = -1
-        self._weights: dict[str, int] = {}
+        self._choices = [choices for *_, choices in self._routes]
         every = [choice for *_, choices in self._routes for choice in choices]
         self.names = frozenset(one.name for one in every)
         self.plain = len({(one.cost, one.group) for one in every}) < 2
@@ -100,23 +100,19 @@ class RouteTable:
 
     def weigh(self, weights: Mapping[str, int]) -> None:
         """Weights of channels that count instead of those of the routes; 0 takes the channel out."""
-        self._weights = dict(weights)
+        self._choices = [_weighed(choices, weights) for *_, choices in self._routes]
 
     def candidates(self, message: Message) -> tuple[Choice, ...]:
-        """The channels of the first route that matches; empty when none does."""
-        for classes, accounts, prefixes, more, channels in self._routes:
+        """The channels of the first route that matches, always the same tuple; empty when none does."""
+        for at, (classes, accounts, prefixes, more, _) in enumerate(self._routes):
             if (
                 (not classes or message.class_ in classes)
                 and (not accounts or message.account in accounts)
                 and (not prefixes or message.destination.startswith(prefixes))
                 and (more is None or more.fits(message))
             ):
-                return channels if not self._weights else self._weighed(channels)
+                return self._choices[at]
         return ()
-
-    def _weighed(self, channels: tuple[Choice, ...]) -> tuple[Choice, ...]:
-        found = (one._replace(weight=self._weights.get(one.name, one.weight)) for one in channels)
-        return tuple(one for one in found if one.weight)
 
     def left(self, message: Message, pins: Mapping[str, str]) -> tuple[Choice, ...]:
         """The candidates that did not refuse the message for good; for a part only the channel of the first part."""
@@ -136,6 +132,11 @@ class RouteTable:
     def cost(self, message: Message, channel: str) -> int:
         """What one submit_sm of it costs there, in micro-units."""
         return next((one.cost for one in self.candidates(message) if one.name == channel), 0)
+
+
+def _weighed(choices: tuple[Choice, ...], weights: Mapping[str, int]) -> tuple[Choice, ...]:
+    found = (one._replace(weight=weights.get(one.name, one.weight)) for one in choices)
+    return tuple(one for one in found if one.weight)
 
 
 def _asks_more(route: Route) -> bool:

@@ -27,6 +27,7 @@ ENTRIES_MAX, UNIQUES_MAX = 16, 32
 """Of a cell, before those that are over are taken out; and of its unique keys, of which the oldest are forgotten: who sends
 thousands of texts to one recipient must not make each of them dearer than the one before.
 """
+_TAKING, _ABOUT_MEMBERS, _NOT_KEPT = (Unique, Window, Spend), (Cell, Member), (Spend, Mark)
 ONE = "."
 """The only entry of what is no cell."""
 
@@ -126,7 +127,7 @@ class GuardBook:
         `utc` is when it was admitted. What is not held is owed until it has been brought.
         """
         for guard in guards:
-            if any(isinstance(one, Unique | Window | Spend) and one.returns for one in each((guard,))):
+            if any(isinstance(one, _TAKING) and one.returns for one in each((guard,))):
                 if self.missing((guard,)):
                     self.owed.append((guard, utc))
                 else:
@@ -266,7 +267,7 @@ class GuardBook:
     def still(self, guards: Iterable[Guard]) -> Guard | None:
         """The first membership that has changed since the guards were taken: an opt-out, a block. None: nothing has."""
         for guard in guards:
-            if isinstance(guard, Cell | Member):
+            if isinstance(guard, _ABOUT_MEMBERS):
                 key, single, _ = cell_of(guard)
                 entries = self.held.get(key, {})
                 for one in single:
@@ -281,7 +282,7 @@ class GuardBook:
         held, sums = self.held, self.sums
         keys = []
         for guard in guards:
-            if isinstance(guard, Spend | Mark):
+            if isinstance(guard, _NOT_KEPT):
                 continue
             key, single, _ = cell_of(guard)
             if key in held:
