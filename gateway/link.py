@@ -4,7 +4,7 @@ Neither trio nor asyncio is imported: each end bridges these to its own loop.
 """
 
 from struct import Struct
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -63,16 +63,31 @@ class TallyView(msgspec.Struct, frozen=True):
 
 
 class WindowView(msgspec.Struct, frozen=True):
-    """The ten seconds of one class over one window; shares and seconds, None where nothing can be said yet."""
+    """The ten seconds over one window, on one clock, of what the names say (empty: of all); shares and seconds, None where
+    nothing can be said yet. See `routing/slawindows.py`.
+    """
 
-    class_: str
+    clock: Literal["user", "channel"]
     window: str
+    class_: str
+    channel: str
+    network: str
+    account: str
     due: int
     within: float | None
     arrival: float | None
+    closed: float | None
     p50: float | None
     p95: float | None
     p99: float | None
+
+
+class HistogramView(msgspec.Struct, frozen=True):
+    """Latencies since the start: how many took at most so many seconds, how many there were, and their sum."""
+
+    up_to: list[tuple[float, int]]
+    count: int
+    sum_s: float
 
 
 class AskChannels(msgspec.Struct, tag=True):
@@ -84,7 +99,11 @@ class AskLedger(msgspec.Struct, tag=True):
 
 
 class AskTallies(msgspec.Struct, tag=True):
-    """The ten seconds, by class and channel."""
+    """The ten seconds. `by`, and `only` what has the values named: class, channel, network, account. No windows: all."""
+
+    by: tuple[str, ...] = ("class",)
+    windows: tuple[str, ...] = ()
+    only: dict[str, str] = {}
 
 
 class AskDead(msgspec.Struct, tag=True):
@@ -112,6 +131,10 @@ class Sums(msgspec.Struct, tag=True):
 class Tallies(msgspec.Struct, tag=True):
     tallies: list[TallyView]
     windows: list[WindowView] = []
+    latencies: dict[str, HistogramView] = {}
+    """On the user's clock, by class."""
+    breached: list[tuple[str, str]] = []
+    """Classes, and classes on channels, that are in breach now."""
 
 
 class Dead(msgspec.Struct, tag=True):

@@ -375,34 +375,6 @@ class LedgerOut(Out, frozen=True, kw_only=True):
     dead_letters: int
 
 
-class TallyOut(Out, frozen=True, kw_only=True):
-    """Final messages of a class on a channel, and how many were delivered within ten seconds."""
-
-    class_: str = msgspec.field(name="class")
-    channel: str
-    final: int
-    delivered: int
-    within_10s: int
-
-
-class WindowOut(Out, frozen=True, kw_only=True):
-    """What came due in a window: shares within ten seconds and arrived after five minutes, latencies in seconds."""
-
-    class_: str = msgspec.field(name="class")
-    window: str
-    due: int
-    within: float | None
-    arrival: float | None
-    p50: float | None
-    p95: float | None
-    p99: float | None
-
-
-class SlaOut(Out, frozen=True, kw_only=True):
-    data: list[TallyOut]
-    windows: list[WindowOut]
-
-
 class EventData(Out, frozen=True, kw_only=True):
     """What an event is about: a message that became final, or (message.received) one from a subscriber."""
 

@@ -6,7 +6,7 @@ queue is kept short on purpose, so that a code that comes now never stands behin
 """
 
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import ceil, log2
 from typing import Protocol
 
@@ -77,6 +77,12 @@ class LaneOwner(Protocol):
 
     def code_written(self, message: Message, number: int, channel: str) -> None:
         """The last part of an attempt of a code has gone to the carrier."""
+
+    def written(self, channel: str, alike: Mapping[tuple[str, str, str], int], begun: float) -> None:
+        """So many attempts have, by class, network and account."""
+
+    def not_written(self, channel: str, message: Message, begun: float) -> None:
+        """An attempt of these was refused."""
 
 
 class Lane:
@@ -194,8 +200,9 @@ class Lane:
         shares = self._spread(parts, now)
         self._beginning = len(parts)
         with trio.CancelScope(shield=True):  # what is stored as leaving leaves, or is settled as not sent
-            begun = await self._owner.begin(self._attempts(shares))
-        self._send(shares, iter(begun.may_leave))
+            attempts = self._attempts(shares)
+            begun = await self._owner.begin(attempts)
+        self._send(shares, iter(begun.may_leave), max([attempt.begun for attempt in attempts]))
         self._beginning = 0
         self._owner.lane_changed()
         return True
@@ -245,7 +252,7 @@ class Lane:
                 attempt.cost = self._owner.cost(part.message, name)
         return attempts
 
-    def _send(self, shares: list[tuple[Bind, list[Part]]], may_leave: Iterator[bool]) -> None:
+    def _send(self, shares: list[tuple[Bind, list[Part]]], may_leave: Iterator[bool], begun: float) -> None:
         now, utc = self._clock.now(), self._clock.utc()
         failed: list[Outcome] = []
         for bind, parts in shares:
@@ -253,17 +260,17 @@ class Lane:
             if bind.session is None or bind.can_send < len(leaving):  # the link died while the attempts were being stored
                 failed += [self._not_sent(part) for part in leaving]
             else:
-                failed += self._request(bind.session, leaving, now, utc)
+                failed += self._request(bind.session, leaving, now, utc, begun)
                 bind.flush()
         if failed:
             self._owner.report(Report(failed))
 
-    def _request(self, session: Session, parts: list[Part], now: float, utc: float) -> list[Outcome]:
+    def _request(self, session: Session, parts: list[Part], now: float, utc: float, begun: float) -> list[Outcome]:
         """Give the session the submit_sm of `parts`; what cannot be written at all is refused."""
         failed: list[Outcome] = []
         request, pdu_of = session.request, self._encoder.pdu
         for part in parts:
-            part.written = now
+            part.written, part.begun = now, begun
             part.answered = False
             try:
                 request(pdu_of(part, utc), part, now)
@@ -275,16 +282,18 @@ class Lane:
                 if part.number == part.total:
                     self._owner.code_written(part.message, part.key.number, self.name)
         self.submitted += len(parts) - len(failed)
-        self._note_written(parts, now)
+        self._note_written(parts, now, begun)
         return failed
 
-    def _note_written(self, parts: list[Part], now: float) -> None:
+    def _note_written(self, parts: list[Part], now: float, begun: float) -> None:
         """Of a message in parts the first stands for all. Where no receipts come, nobody waits for them."""
         if not self.channel.receipts:
             return
-        alike = Counter([(part.message.class_, part.message.network) for part in parts if part.number == 1])
-        for (class_, network), count in alike.items():
+        firsts = [part.message for part in parts if part.number == 1]
+        alike: Counter[tuple[str, str, str]] = Counter([(one.class_, one.network, one.account) for one in firsts])
+        for (class_, network, _), count in alike.items():
             self.quality.of(class_, network).written(count, now)
+        self._owner.written(self.name, alike, begun)
 
     def _not_sent(self, part: Part) -> NotSent:
         """A part of a long message stays here, for its sisters may have left; a whole message is planned again."""
@@ -355,6 +364,7 @@ class Lane:
         if part.number == 1:
             meter = self.quality.of(part.message.class_, part.message.network)
             meter.not_written(1, part.written)
+            self._owner.not_written(self.name, part.message, part.begun)
             meter.answered(now, refused=int(not throttled))
 
     def _unclear(self, part: Part, now: float) -> Unclear:

@@ -1,9 +1,8 @@
-"""The gateway as an operator sees it: channels, sums, the ten seconds. For the command line and the API alike."""
+"""The gateway as an operator sees it: channels and sums. For the command line and the API alike."""
 
 from gateway import link
 from gateway.core.lane import Lane
 from gateway.core.pipeline import Pipeline
-from routing.slawindows import WINDOWS_S
 
 
 def channels(pipeline: Pipeline) -> link.Channels:
@@ -15,24 +14,6 @@ def sums(pipeline: Pipeline) -> link.Sums:
     """The ledger, and what waits."""
     store = pipeline.store
     return link.Sums(store.ledger(), pipeline.dispatch.waiting(), store.book.dead_letters)
-
-
-def tallies(pipeline: Pipeline) -> link.Tallies:
-    """Final messages by class and channel."""
-    found = sorted(pipeline.figures.sla.tallies.items())
-    return link.Tallies(
-        [link.TallyView(class_, channel, one.final, one.delivered, one.within) for (class_, channel), one in found],
-        _windows(pipeline),
-    )
-
-
-def _windows(pipeline: Pipeline) -> list[link.WindowView]:
-    now = pipeline.clock.now()
-    return [
-        link.WindowView(class_, name, *clock.share(window_s, now))
-        for class_, clock in pipeline.figures.windows.clocks.items()
-        for name, window_s in WINDOWS_S.items()
-    ]
 
 
 def _channel(pipeline: Pipeline, lane: Lane) -> link.ChannelView:

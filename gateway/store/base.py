@@ -182,6 +182,8 @@ class Final(msgspec.Struct, gc=False):
     since_written: float | None = None
     correction: bool = False
     """It was final before, by our own timeout."""
+    at: float = 0.0
+    """Boot clock, when its receipt came; 0: there was none."""
 
 
 class Settled(msgspec.Struct):

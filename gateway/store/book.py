@@ -370,7 +370,7 @@ class Book(Telling):
         else:
             message.final_utc = receipt.at_utc
             clocks = states.latencies(message, delivered_by, self.boot, receipt.at, receipt.at_utc)
-            final = Final(message, delivered_by.channel, *clocks, correction)
+            final = Final(message, delivered_by.channel, *clocks, correction, receipt.at)
         done.finals.append(final)
         self.rollups.add(final, utc)
         if record.guards and not correction and not is_out(record):
