@@ -34,7 +34,7 @@ StatusWord: TypeAlias = Literal[
     "blocked",
 ]
 FINAL_WORDS = tuple(state.name.lower() for state in MessageState if state.final)
-EVENTS = (*(f"message.{word}" for word in FINAL_WORDS), "message.received")
+EVENTS = (*(f"message.{word}" for word in FINAL_WORDS), "message.received", "sla.breach", "sla.recovery")
 EventName: TypeAlias = Literal[
     "message.delivered",
     "message.undelivered",
@@ -44,6 +44,8 @@ EventName: TypeAlias = Literal[
     "message.unknown",
     "message.blocked",
     "message.received",
+    "sla.breach",
+    "sla.recovery",
 ]
 
 
@@ -376,7 +378,10 @@ class LedgerOut(Out, frozen=True, kw_only=True):
 
 
 class EventData(Out, frozen=True, kw_only=True):
-    """What an event is about: a message that became final, or (message.received) one from a subscriber."""
+    """What an event is about: a message that became final, one from a subscriber (message.received), or an account's messages
+    of a class (sla.breach, sla.recovery): how many were due in `window`, shares `within` ten seconds and of `arrival` within
+    five minutes, and `since` when that was first seen.
+    """
 
     id: str
     status: str = ""
@@ -398,6 +403,11 @@ class EventData(Out, frozen=True, kw_only=True):
     reason: str = ""
     err: int = 0
     correction: bool = False
+    window: str = ""
+    due: int = 0
+    within: float | None = None
+    arrival: float | None = None
+    since: Moment | None = None
 
 
 class Event(Out, frozen=True, kw_only=True):

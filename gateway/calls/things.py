@@ -68,4 +68,4 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def event_name(notice: Notice) -> str:
     """What an event is called."""
-    return "message.received" if notice.is_mo else f"message.{notice.state.name.lower()}"
+    return notice.event or ("message.received" if notice.is_mo else f"message.{notice.state.name.lower()}")

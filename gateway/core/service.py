@@ -36,6 +36,7 @@ from gateway.core.questions import Questions
 from gateway.core.rates import Rates
 from gateway.core.replies import Replies
 from gateway.core.rules import Rules
+from gateway.core.slaevents import SlaEvents
 from gateway.core.storage import Storage
 from gateway.core.submission import Reader
 from gateway.core.upkeep import keep_history
@@ -93,6 +94,7 @@ class Service:
             config, clock, lambda: self.pipeline.screens, guards.is_member, self._workers.send_own, self._audit
         )
         self.pipeline.on_finals = self._workers.tell_finals
+        self.pipeline.on_turns = SlaEvents(clock, self._ids, self._outbox.wants, self.pipeline.report, self._workers.tell).take
         for name, value in self._storage.book.documents.of(WEBHOOK):
             self._questions.take_over(WEBHOOK, name, value)
         self.pipeline.resume(recovered)

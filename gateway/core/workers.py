@@ -32,6 +32,7 @@ from gateway.store.base import Final, RequestRecord
 from gateway.store.states import event_of
 from protocol.status import Status
 from protocol.text import encode_text
+from routing.records import Notice
 
 REPEATS_S = 86_400.0
 """How long a repeated request is recognised by its idempotency key."""
@@ -219,6 +220,11 @@ class Workers:
             ]
             if seen:
                 self._push((worker,), Events(seen))
+
+    def tell(self, notice: Notice) -> None:
+        """An event that is about no message, for those that watch its account, or everybody."""
+        watching = {notice.account, EVERYBODY}
+        self._push([one for one in self._workers.values() if watching & one.watched], Events([notice]))
 
     # -- submits
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from gateway.store.base import (
     Admission,
+    Announce,
     CarrierReceipt,
     Membership,
     MobileOriginated,
@@ -75,7 +76,7 @@ def for_outcomes(book: Book, outcomes: Sequence[Outcome]) -> Wanted | None:
                     break
             else:
                 unknown.append(outcome)
-        elif isinstance(outcome, (NoticeDone, NoticeKept)):
+        elif isinstance(outcome, (NoticeDone, NoticeKept, Announce)):
             continue
         elif isinstance(outcome, Membership):
             member = member_key(outcome.set_name, outcome.key)

@@ -1,6 +1,6 @@
 """What senders are to be told, and what subscribers told us: rules that are about neither messages nor attempts."""
 
-from gateway.store.base import Due, Membership, MobileOriginated, NoticeDone, NoticeKept, Settled
+from gateway.store.base import Announce, Due, Membership, MobileOriginated, NoticeDone, NoticeKept, Settled
 from gateway.store.holdings import Holdings
 from gateway.store.shelf import given_up_utc
 from routing.records import Notice
@@ -9,7 +9,7 @@ from routing.records import Notice
 class Telling(Holdings):
     """Notices are held until they are taken or their time is over; memberships change with the reply that asked for it."""
 
-    def _mobile_originated(self, outcome: MobileOriginated, done: Settled, utc: float) -> None:
+    def _announced(self, outcome: MobileOriginated | Announce, done: Settled, utc: float) -> None:
         outcome.notice.created_utc = utc
         self._add_notice(outcome.notice, done)
 
