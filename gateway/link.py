@@ -27,6 +27,14 @@ class BindView(msgspec.Struct, frozen=True):
     last_error: str
 
 
+class HistogramView(msgspec.Struct, frozen=True):
+    """Latencies since the start: how many took at most so many seconds, how many there were, and their sum."""
+
+    up_to: list[tuple[float, int]]
+    count: int
+    sum_s: float
+
+
 class ChannelView(msgspec.Struct, frozen=True):
     """A channel as an operator sees it. Rates in submit_sm per second (0: no limit), counts since the start."""
 
@@ -50,6 +58,14 @@ class ChannelView(msgspec.Struct, frozen=True):
     trusted: bool = True
     rate: float = 0.0
     """What it is given now, a second; less than `rate_max` while the carrier throttles. 0: no limit."""
+    answers: HistogramView = HistogramView([], 0, 0.0)
+    """How long the carrier took to answer submits."""
+    throttled: int = 0
+    unknown: int = 0
+    failovers: int = 0
+    paced_s: float = 0.0
+    """Answers that said we were too fast; attempts without a known outcome; messages another channel had before; seconds in
+    which the pace kept everything waiting."""
 
 
 class TallyView(msgspec.Struct, frozen=True):
@@ -80,14 +96,6 @@ class WindowView(msgspec.Struct, frozen=True):
     p50: float | None
     p95: float | None
     p99: float | None
-
-
-class HistogramView(msgspec.Struct, frozen=True):
-    """Latencies since the start: how many took at most so many seconds, how many there were, and their sum."""
-
-    up_to: list[tuple[float, int]]
-    count: int
-    sum_s: float
 
 
 class AskChannels(msgspec.Struct, tag=True):
@@ -126,6 +134,8 @@ class Sums(msgspec.Struct, tag=True):
     """Messages that wait for a channel, by class."""
     dead_letters: int = 0
     """Notices nobody took in time."""
+    oldest_s: dict[str, float] = {}
+    """How long the first of those that wait has, by class."""
 
 
 class Tallies(msgspec.Struct, tag=True):

@@ -67,12 +67,12 @@ class Histogram:
         """Delivered within five minutes."""
         return sum(self.counts[:_ARRIVAL])
 
-    def percentile(self, share: float) -> float | None:
-        """What that share of deliveries took at most, in seconds: the middle between two edges. None without any."""
+    def percentiles(self, *of: float) -> list[float | None]:
+        """What such shares of the deliveries took at most, in seconds: the middle between two edges. None without any."""
         below = list(accumulate(self.counts))
         if not below[-1]:
-            return None
-        return round(_MIDDLES_S[bisect_left(below, share * below[-1])], 3)
+            return [None] * len(of)
+        return [round(_MIDDLES_S[bisect_left(below, share * below[-1])], 3) for share in of]
 
 
 def up_to(counts: Sequence[int], edges_s: Sequence[float]) -> list[int]:

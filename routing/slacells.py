@@ -7,8 +7,8 @@ A slot is one integer (see `histogram`), made when it is needed: a delivery is o
 a near slot: seconds of the boot clock by 10.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Collection, Iterator, Mapping
+from typing import NamedTuple, TypeAlias
 
 from routing.histogram import BEGAN, DELIVERED, FIELD_MASK
 
@@ -31,6 +31,10 @@ class Key(NamedTuple):
     network: str
     account: str
     channel: str = ""
+
+
+Sums: TypeAlias = dict[Key, list[int]]
+"""What is in some spans, packed, by what cells have in common."""
 
 
 class Cell:
@@ -168,15 +172,17 @@ class Cells:
         for key in [key for key, cell in self.cells.items() if cell.newest < oldest]:
             del self.cells[key]
 
-    def sums(self, spans: tuple[Span, ...], by: Iterable[str], only: Mapping[str, str]) -> dict[Key, list[int]]:
-        """The spans' sums of the cells that have the values in `only`, by the fields named in `by`; the others are empty."""
-        fields = [name for name in Key._fields if name in by]
-        found: dict[Key, list[int]] = {}
-        for key, cell in self.cells.items():
-            if any(getattr(key, name) != value for name, value in only.items()):
-                continue
-            group = Key("", "", "")._replace(**{name: getattr(key, name) for name in fields})
-            mine = cell.sum(spans)
-            held = found.get(group)
-            found[group] = mine if held is None else [one + other for one, other in zip(held, mine, strict=True)]
-        return found
+    def sums(self, spans: tuple[Span, ...], by: Collection[str], only: Mapping[str, str], step: int) -> Iterator[Sums | None]:
+        """The spans' sums of the cells that have the values in `only`, by the fields named in `by` (the others are empty), as
+        the last that is given; before that None after each `step` cells, for whoever lets others have their turn.
+        """
+        found: Sums = {}
+        kept = [name in by for name in Key._fields]
+        for at, (key, cell) in enumerate(list(self.cells.items()), 1):
+            if all(getattr(key, name) == value for name, value in only.items()):
+                group = Key(*[value if keep else "" for value, keep in zip(key, kept, strict=True)])
+                mine, held = cell.sum(spans), found.get(group)
+                found[group] = mine if held is None else [one + other for one, other in zip(held, mine, strict=True)]
+            if at % step == 0:
+                yield None
+        yield found

@@ -2,6 +2,7 @@
 and of each account's messages of a class.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from routing.slacells import OTHER, Cells, Key
@@ -64,6 +65,7 @@ class Watches:
     def __init__(self) -> None:
         self._watches: dict[Key, Watch] = {}
         self._looked_at = 0.0
+        self._looking: Iterator[list[Turn]] = iter(())
 
     @property
     def breached(self) -> list[Key]:
@@ -71,29 +73,38 @@ class Watches:
         return [key for key, watch in self._watches.items() if watch.breached]
 
     def look(self, user: Cells, channel: Cells, at: float) -> list[Turn]:
-        """Once a minute: what has turned."""
+        """What has turned. There is a look each minute; with very many accounts it takes several calls."""
+        for turns in self._looking:
+            return turns
         if at - self._looked_at < LOOK_S:
             return []
         self._looked_at = at
+        self._looking = self._look(user, channel, at)
+        return next(self._looking)
+
+    def _look(self, user: Cells, channel: Cells, at: float) -> Iterator[list[Turn]]:
         user.forget(at)
         channel.forget(at)
-        found = {
-            **shares(user, WINDOW, at, ("class",)),
-            **shares(channel, WINDOW, at, ("class", "channel")),
-            **shares(user, WINDOW, at, ("class", "account")),
-        }
-        turns = []
-        for key, share in found.items():
-            if key.account == OTHER:
-                continue
-            watch = self._watches.get(key)
-            if watch is None:
-                watch = self._watches[key] = Watch(ACCOUNT_DUE_MIN if key.account else DUE_MIN)
-            if what := watch.look(share, at):
-                turns.append(Turn(what, key, share, watch.since))
-        return turns + self._gone(found, at)
+        seen: set[Key] = set()
+        turns: list[Turn] = []
+        for cells, by in ((user, ("class",)), (channel, ("class", "channel")), (user, ("class", "account"))):
+            for one in shares(cells, WINDOW, at, by):
+                if one is None:
+                    yield turns
+                    turns = []
+                elif one[0].account != OTHER:
+                    seen.add(one[0])
+                    turns += self._judge(*one, at)
+        yield turns + self._gone(seen, at)
 
-    def _gone(self, found: dict[Key, WindowShare], at: float) -> list[Turn]:
+    def _judge(self, key: Key, share: WindowShare, at: float) -> list[Turn]:
+        watch = self._watches.get(key)
+        if watch is None:
+            watch = self._watches[key] = Watch(ACCOUNT_DUE_MIN if key.account else DUE_MIN)
+        what = watch.look(share, at)
+        return [Turn(what, key, share, watch.since)] if what else []
+
+    def _gone(self, seen: set[Key], at: float) -> list[Turn]:
         """What had no messages for a day is watched no longer, and nothing stays in breach for it."""
-        gone = {key: self._watches.pop(key) for key in [key for key in self._watches if key not in found]}
+        gone = {key: self._watches.pop(key) for key in [key for key in self._watches if key not in seen]}
         return [Turn(RECOVERY, key, EMPTY, at) for key, watch in gone.items() if watch.breached]

@@ -7,7 +7,7 @@ Counted by when it began, so one without a receipt is late as soon as its ten se
 are of those whose ten seconds, or five minutes, ended within the window; percentiles of what began in it and was delivered.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from routing.histogram import ARRIVAL_S, Histogram
@@ -17,6 +17,8 @@ from routing.slacells import DAY_S, FAR_S, NEAR, NEAR_S, NO_FAR, Cells, Key, Spa
 WINDOWS_S = {"1m": 60, "5m": 300, "15m": 900, "day": DAY_S}
 DIMENSIONS = ("class", "network", "account", "channel")
 _FIELDS = {"class": "class_"}
+STEP = 50
+"""Cells, or groups of them: a millisecond."""
 
 
 class WindowShare(NamedTuple):
@@ -52,15 +54,9 @@ def _span(window_s: int, at: float, after_s: float) -> Span:
 def share_of(sums: list[int]) -> WindowShare:
     """Of the sums of `spans_of`."""
     seen, old, settled = map(Histogram, sums)
-    return WindowShare(
-        seen.began,
-        _part(old.within, old.began),
-        _part(settled.arrived, settled.began),
-        seen.percentile(0.5),
-        seen.percentile(0.95),
-        seen.percentile(0.99),
-        _part(settled.delivered, settled.began),
-    )
+    p50, p95, p99 = seen.percentiles(0.5, 0.95, 0.99)
+    arrival, closed = _part(settled.arrived, settled.began), _part(settled.delivered, settled.began)
+    return WindowShare(seen.began, _part(old.within, old.began), arrival, p50, p95, p99, closed)
 
 
 def _part(some: int, of_all: int) -> float | None:
@@ -70,9 +66,17 @@ def _part(some: int, of_all: int) -> float | None:
 
 def shares(
     cells: Cells, window: str, at: float, by: Collection[str] = ("class",), only: Mapping[str, str] | None = None
-) -> dict[Key, WindowShare]:
-    """By some of DIMENSIONS, of what has the values in `only` (by dimension)."""
+) -> Iterator[tuple[Key, WindowShare] | None]:
+    """By some of DIMENSIONS, of what has the values in `only` (by dimension). None after each millisecond of work or so: with
+    very many accounts and networks it takes tens of these, and others should have their turn.
+    """
     fields = [_FIELDS.get(name, name) for name in by]
     wanted = {_FIELDS.get(name, name): value for name, value in (only or {}).items()}
-    found = cells.sums(spans_of(WINDOWS_S[window], at), fields, wanted)
-    return {key: share_of(sums) for key, sums in found.items()}
+    for found in cells.sums(spans_of(WINDOWS_S[window], at), fields, wanted, STEP):
+        if found is None:
+            yield None
+            continue
+        for number, (key, sums) in enumerate(found.items(), 1):
+            yield key, share_of(sums)
+            if number % STEP == 0:
+                yield None

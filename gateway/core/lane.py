@@ -15,8 +15,9 @@ import trio
 from config.schema import CLASSES, Channel
 from gateway import log
 from gateway.clock import Clock
-from gateway.core.bind import Bind, make_binds
+from gateway.core.bind import Answers, Bind, make_binds
 from gateway.core.incoming import Incoming
+from gateway.core.lanecounts import LaneCounts
 from gateway.core.mailbox import Signal
 from gateway.core.outgoing import Encoder, Part
 from gateway.core.report import Report
@@ -94,6 +95,7 @@ class Lane:
         self.binds: list[Bind] = make_binds(channel, self, clock)
         self.submitted = 0
         self.refused = 0
+        self.counts = LaneCounts()
         self._owner = owner
         self._clock = clock
         self._incoming = incoming
@@ -191,13 +193,14 @@ class Lane:
             return await self._wait_for_binds(now)
         granted = self.pace.bucket.take(min(free, self._capacity), now)
         if granted == 0:
-            await trio.sleep(self.pace.bucket.wait_s(now))
+            await self.counts.pace(self.pace.bucket.wait_s(now))
             return True
         parts = self._take_parts(granted)
         self.pace.bucket.give_back(granted - len(parts))
         if not parts:
             return False
         shares = self._spread(parts, now)
+        self.counts.taken(parts, self.name)
         self._beginning = len(parts)
         with trio.CancelScope(shield=True):  # what is stored as leaving leaves, or is settled as not sent
             attempts = self._attempts(shares)
@@ -212,7 +215,7 @@ class Lane:
         waits = [bind.bucket.wait_s(now) for bind in self.binds if bind.can_send]
         if not waits:
             return False
-        await trio.sleep(min(waits))
+        await self.counts.pace(min(waits))
         return True
 
     def _take_parts(self, count: int) -> list[Part]:
@@ -309,11 +312,13 @@ class Lane:
         delivered: list[DeliverSm | DataSm] = []
         accepted = 0
         waited = 0.0
+        took_s: list[float] = []
         for event in events:
             if isinstance(event, Answered):
                 part: Part = event.token
                 part.answered = True
                 answer = event.answer
+                took_s.append(now - event.sent_at)
                 if isinstance(answer, SubmitSmResp) and not answer.status:
                     accepted += 1
                     waited += now - event.sent_at
@@ -332,11 +337,12 @@ class Lane:
             self.pace.accepted(accepted, now)
             self.quality.answers.answered(now, accepted=accepted, answer_s=waited)
         if outcomes:
+            self.counts.answered(took_s)
             self._progress_at, self._stalled = now, False
         if delivered:
             outcomes += self._incoming.read(delivered, now)
         if outcomes or delivered:
-            self._owner.report(Report(outcomes, _Answers(bind), delivered))
+            self._owner.report(Report(outcomes, Answers(bind), delivered))
         if bind.can_send:
             self._signal.set()
 
@@ -360,6 +366,7 @@ class Lane:
         return Refused(part.key, now, status, status_name(status), decision.again, decision.never_here, decision.free)
 
     def _note_refused(self, part: Part, now: float, *, throttled: bool) -> None:
+        self.counts.throttled += throttled
         self.quality.answers.answered(now, refused=int(not throttled), throttled=int(throttled))
         if part.number == 1:
             meter = self.quality.of(part.message.class_, part.message.network)
@@ -368,6 +375,7 @@ class Lane:
             meter.answered(now, refused=int(not throttled))
 
     def _unclear(self, part: Part, now: float) -> Unclear:
+        self.counts.unclear(part)
         message = part.message
         after = RESEND_AFTER_S.get(message.class_)
         if after is None or message.possible_duplicate:
@@ -479,18 +487,3 @@ class Lane:
         self._leaving = True
         for bind in self.binds:
             bind.leave()
-
-
-class _Answers:
-    """Acknowledges requests of a carrier on the session they came on, if it still is that session."""
-
-    def __init__(self, bind: Bind) -> None:
-        self._bind = bind
-        self._session = bind.session
-
-    def acknowledge(self, requests: Sequence[Pdu], status: int) -> None:
-        session = self._session
-        if session is None or self._bind.session is not session:
-            return
-        session.respond_all(requests, status)
-        self._bind.flush()

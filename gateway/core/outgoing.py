@@ -32,6 +32,7 @@ class Part(msgspec.Struct, gc=False):
     begun: float = 0.0
     """When its attempt was stored: from then on the channel's clock runs."""
     answered: bool = False
+    unclear: bool = False
 
 
 class Encoder:

@@ -1,7 +1,11 @@
 """The gateway as an operator sees it: channels and sums. For the command line and the API alike."""
 
+from itertools import accumulate
+
+from config.schema import CLASSES
 from gateway import link
 from gateway.core.lane import Lane
+from gateway.core.lanecounts import ANSWER_EDGES_S, LaneCounts
 from gateway.core.pipeline import Pipeline
 
 
@@ -13,7 +17,9 @@ def channels(pipeline: Pipeline) -> link.Channels:
 def sums(pipeline: Pipeline) -> link.Sums:
     """The ledger, and what waits."""
     store = pipeline.store
-    return link.Sums(store.ledger(), pipeline.dispatch.waiting(), store.book.dead_letters)
+    handed = pipeline.dispatch.waiting()
+    waiting: dict[str, int] = {name: handed[name] + store.waiting(name) for name in CLASSES}
+    return link.Sums(store.ledger(), waiting, store.book.dead_letters, pipeline.dispatch.oldest_s())
 
 
 def _channel(pipeline: Pipeline, lane: Lane) -> link.ChannelView:
@@ -39,7 +45,17 @@ def _channel(pipeline: Pipeline, lane: Lane) -> link.ChannelView:
         {name: round(value, 3) for name, value in lane.quality.score._asdict().items() if name != "value"},
         not lane.quality.breaker.is_open,
         round(lane.pace.rate, 1),
+        answers=_answers(lane.counts),
+        throttled=lane.counts.throttled,
+        unknown=lane.counts.unknown,
+        failovers=lane.counts.failovers,
+        paced_s=lane.counts.paced_s,
     )
+
+
+def _answers(counts: LaneCounts) -> link.HistogramView:
+    up_to = list(zip(ANSWER_EDGES_S, accumulate(counts.answers), strict=False))
+    return link.HistogramView(up_to, sum(counts.answers), counts.answers_s)
 
 
 def _state(lane: Lane) -> str:

@@ -1,5 +1,6 @@
 """What is counted of messages: deliveries are found where their messages began, on both clocks, told however late."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -11,12 +12,18 @@ from trio.testing import MockClock
 from gateway.core.figures import Figures
 from gateway.store.base import Final
 from routing.records import Message
-from routing.slawindows import WindowShare, shares
+from routing.slacells import Key
+from routing.slawindows import EMPTY, WindowShare, shares
+
+
+def rows(figures: Figures, clock: str, by: Iterable[str] = (), **only: str) -> dict[Key, WindowShare]:
+    """Of the last five minutes."""
+    found = shares(getattr(figures, clock), "5m", trio.current_time(), tuple(by), only)
+    return dict(one for one in found if one is not None)
 
 
 def share(figures: Figures, clock: str = "user", **only: str) -> WindowShare:
-    found = shares(getattr(figures, clock), "5m", trio.current_time(), (), only)
-    return next(iter(found.values()), WindowShare(0, None, None))
+    return next(iter(rows(figures, clock, **only).values()), EMPTY)
 
 
 def come(**fields: Any) -> Message:

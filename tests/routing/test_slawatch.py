@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from routing import slawindows
 from routing.histogram import place_of
 from routing.slacells import NEAR_S, Cells, Key
 from routing.slawatch import Turn, Watch, Watches
@@ -86,3 +87,12 @@ def test_what_has_had_no_messages_for_a_day_is_in_breach_no_longer() -> None:
     assert (turn.what, turn.key, turn.share.due) == ("recovery", CODE, 0)
     assert traffic.watches.breached == []
     assert traffic.user.cells == {}
+
+
+def test_a_look_at_very_many_takes_several_calls_and_tells_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slawindows, "STEP", 7)
+    traffic = Traffic()
+    keys = [Key("verification", "", str(number)) for number in range(40)]
+    told = traffic.run(1_000, 3_000, keys, lambda key: True)
+    assert sorted(one.key for one in told) == sorted([CODE, *keys])
+    assert {one.since for one in told} <= {float(at) for at in range(1_000, 1_400)}

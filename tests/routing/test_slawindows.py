@@ -1,12 +1,21 @@
 """The ten seconds over the last minutes: censored at once, ten seconds an exact edge, by any of the dimensions."""
 
+from itertools import pairwise
+from typing import Any
+
 import pytest
 
+from routing import slawindows
 from routing.histogram import place_of
 from routing.slacells import NEAR_S, Cells, Key
-from routing.slawindows import WindowShare, shares
+from routing.slawindows import WindowShare
 
 KEY = Key("verification", "cmcc", "shop")
+
+
+def shares(cells: Cells, window: str, at: float, *more: Any) -> dict[Key, WindowShare]:
+    """All at once."""
+    return dict(one for one in slawindows.shares(cells, window, at, *more) if one is not None)
 
 
 class Counted(Cells):
@@ -96,3 +105,14 @@ def test_shares_are_by_any_of_the_dimensions_and_of_some_only() -> None:
     only = shares(clock, "1m", 1_030.0, ("network",), {"class": "verification"})
     assert {key.network: one.within for key, one in only.items()} == {"cmcc": 1.0, "cucc": 0.0}
     assert shares(clock, "1m", 1_030.0, (), {"account": "nobody"}) == {}
+
+
+def test_others_have_their_turn_while_very_much_is_added(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slawindows, "STEP", 10)
+    clock = Counted()
+    for account in range(100):
+        clock.due(1, 1_000.0, KEY._replace(account=str(account)))
+    given = list(slawindows.shares(clock, "1m", 1_030.0, ("account",)))
+    turns = [at for at, one in enumerate(given) if one is None]
+    assert len(turns) == 20
+    assert max(later - earlier for earlier, later in pairwise(turns)) <= 11
