@@ -15,6 +15,7 @@ Interval = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Domain = Annotated[str, Meta(pattern=r"^[A-Za-z0-9.-]+$")]
 STOP = ("TD", "T", "N", "R", "退订", "拒收", "STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "BAJA", "ALTO")
+"""MAP errors (3GPP TS 29.002) of a number that is there: absent, busy, handset full, waiting list full, system failure."""
 
 
 class Keywords(Section, frozen=True, kw_only=True):
@@ -106,26 +107,53 @@ class Cap(Section, frozen=True, kw_only=True):
     mark: str = ""
 
 
+class Conversion(Section, frozen=True, kw_only=True):
+    """Codes nobody uses are made up as well: of `codes_min` or more to numbers with one beginning, a share of at least
+    `share_min` must have been used, which `POST /v1/feedback` tells with one of `events`; 0: off.
+
+    Codes count over `period_s`, `wait_s` after they were asked for. Nothing is done where an account tells of no uses at all,
+    unless `without_feedback`.
+    """
+
+    share_min: Annotated[float, Meta(ge=0, le=1)] = 0
+    codes_min: Count = 50
+    period_s: Annotated[float, Meta(ge=60, le=86_400)] = 3_600
+    wait_s: Annotated[float, Meta(ge=0, le=86_400)] = 300
+    action: Literal["alert", "throttle", "block"] = "alert"
+    throttle_limit: Annotated[int, Meta(ge=1, le=10_000)] = 10
+    """Codes to such numbers in `period_s`."""
+    events: list[str] = field(default_factory=lambda: ["converted"])
+    without_feedback: bool = False
+
+
 class Velocity(Section, frozen=True, kw_only=True):
-    """Codes in masses to neighbouring numbers are fraud (AIT). Limits for a number without its last four digits, and for
-    the account; 0: none.
+    """Codes in masses to neighbouring numbers are fraud (AIT). Limits for a number without its last four digits, for the
+    account, and for different numbers that follow each other with gaps of a few; 0: none.
     """
 
     prefix_limit: Annotated[int, Meta(ge=0)] = 0
     account_limit: Annotated[int, Meta(ge=0)] = 0
+    run_limit: Annotated[int, Meta(ge=0, le=100)] = 0
     period_s: Annotated[float, Meta(gt=0, le=86_400)] = 600
     classes: list[MessageClass] = field(default_factory=lambda: ["verification"])
     safe: list[Annotated[str, Meta(pattern=r"^[0-9]+$")]] = []
+    conversion: Conversion = Conversion()
 
 
 class Budget(Section, frozen=True, kw_only=True):
-    """What an account may spend. `prepaid`: only what `tensec account topup` gave it. Prices in micro-units a segment."""
+    """What an account may spend. `prepaid`: only what `tensec account topup` gave it. Prices in micro-units a segment; `prices`
+    are those of operators, or of countries by calling code, that differ.
+
+    `trial_messages`: so many messages in all, whatever they cost; 0: no limit.
+    """
 
     prepaid: bool = False
     price: Annotated[int, Meta(ge=0)] = 0
+    prices: dict[Annotated[str, Meta(min_length=1, max_length=64)], Annotated[int, Meta(ge=0)]] = {}
     currency: Annotated[str, Meta(pattern=r"^([A-Z]{3})?$")] = ""
     daily_max: Annotated[int, Meta(ge=0)] = 0
     monthly_max: Annotated[int, Meta(ge=0)] = 0
+    trial_messages: Annotated[int, Meta(ge=0)] = 0
     timezone: str = "UTC"
 
 
@@ -147,6 +175,16 @@ class Consent(Section, frozen=True, kw_only=True):
     classes: list[MessageClass] = field(default_factory=lambda: ["marketing"])
 
 
+class Suppression(Section, frozen=True, kw_only=True):
+    """Numbers that `failures` messages in `period_days` ended undelivered for good to, none delivered between, get no more;
+    0: off. A channel's `temporary_errors` say nothing about the number.
+    """
+
+    failures: Annotated[int, Meta(ge=0, le=100)] = 0
+    period_days: Annotated[float, Meta(gt=0, le=366)] = 30
+    classes: list[MessageClass] = []
+
+
 class Policy(Section, frozen=True, kw_only=True):
     """One set of rules."""
 
@@ -166,3 +204,4 @@ class Policy(Section, frozen=True, kw_only=True):
     budget: Budget = Budget()
     opt_out: OptOut = OptOut()
     consent: Consent = Consent()
+    suppression: Suppression = Suppression()

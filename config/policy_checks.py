@@ -26,7 +26,8 @@ def policy_errors(policies: Sequence[Policy], accounts: Sequence[Account]) -> It
 
 
 def _errors(policy: Policy) -> Iterator[tuple[str, str]]:
-    return chain(_of_times(policy), _of_caps(policy), _of_texts(policy), _of_money(policy), _of_numbers(policy))
+    parts = (_of_times, _of_caps, _of_texts, _of_money, _of_numbers, _of_codes)
+    return chain.from_iterable(part(policy) for part in parts)
 
 
 def _of_times(policy: Policy) -> Iterator[tuple[str, str]]:
@@ -85,6 +86,12 @@ def _of_numbers(policy: Policy) -> Iterator[tuple[str, str]]:
     for at, code in enumerate(policy.countries):
         if phonenumbers.region_code_for_country_code(int(code)) == "ZZ":
             yield f"countries[{at}] = {code!r}", "no country has this calling code"
+
+
+def _of_codes(policy: Policy) -> Iterator[tuple[str, str]]:
+    rule = policy.velocity.conversion
+    if rule.wait_s > rule.period_s:
+        yield f"velocity.conversion.wait_s = {rule.wait_s:g}", "more than period_s"
 
 
 def _of_texts(policy: Policy) -> Iterator[tuple[str, str]]:

@@ -191,6 +191,10 @@ class Account(Section, frozen=True, kw_only=True):
     policy: str = ""
 
 
+TEMPORARY = ("027", "031", "032", "033", "034")
+"""Of receipts' errors (GSM MAP): absent subscriber and the like."""
+
+
 class Channel(Section, frozen=True, kw_only=True):
     """A carrier we bind to. `binds` counts sessions, or pairs of them with `bind = "transmitter+receiver"`."""
 
@@ -222,6 +226,9 @@ class Channel(Section, frozen=True, kw_only=True):
     long_messages: Literal["udh8", "udh16", "sar", "payload"] = "udh8"
     mo_account: str = ""
     bind_messages_per_second: Rate = 0
+    temporary_errors: list[Annotated[str, Meta(min_length=1, max_length=20)]] = msgspec.field(
+        default_factory=lambda: list(TEMPORARY)
+    )
     cost: Annotated[int, Meta(ge=0)] = 0
     status_classes: dict[Annotated[str, Meta(pattern=r"^0x[0-9A-Fa-f]{1,8}$")], StatusMeaning] = {}
 

@@ -58,6 +58,8 @@ class ChannelView(msgspec.Struct, frozen=True):
     trusted: bool = True
     rate: float = 0.0
     """What it is given now, a second; less than `rate_max` while the carrier throttles. 0: no limit."""
+    weight: int | None = None
+    """Set by hand, instead of those of the routes."""
     answers: HistogramView = HistogramView([], 0, 0.0)
     """How long the carrier took to answer submits."""
     throttled: int = 0

@@ -54,6 +54,10 @@ class Operators:
         else:
             self._own.pop(number, None)
 
+    def moved(self, number: str) -> bool:
+        """Whether it is known to be elsewhere than its prefix says."""
+        return number in self._own or number in self.listed
+
     def of(self, number: str) -> Operator:
         """The operator of an E.164 number without plus; one without a name where the table does not know it."""
         if self.listed or self._own:

@@ -47,6 +47,13 @@ class Pace:
         """Whether it is below its ceiling."""
         return self.bucket.rate != self.ceiling
 
+    def limit(self, ceiling: float) -> None:
+        """Another ceiling from now on. What throttling has found stays, unless it is more than that."""
+        slowed = self.slowed
+        self.ceiling = ceiling
+        if not slowed or (ceiling and not 0 < self.rate <= ceiling):
+            self._set(ceiling)
+
     def accepted(self, count: int, now: float) -> None:
         """The carrier took so many."""
         self._accepted.append((now, count))

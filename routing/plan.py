@@ -29,6 +29,8 @@ SOON_S = 0.25
 """Channels that deliver sooner than that are as fast as each other."""
 WAIT = ""
 """The route has channels left, but none is up with room just now."""
+BY_WEIGHT = "by the weights of its route"
+"""What is said where a message's `why` is empty."""
 NOWHERE: Mapping[str, float] = {}
 
 

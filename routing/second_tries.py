@@ -1,4 +1,5 @@
-"""Codes that have no receipt yet although their channel is usually faster: once more, by another channel.
+"""Codes that have no receipt yet although their channel is usually faster, or one that says "not now": once more, by another
+channel.
 
 A person is waiting for the code, and a second one costs a message. How many is bounded by a share of all codes, so that a
 carrier that loses its receipts cannot double the bill.
@@ -27,9 +28,16 @@ class SecondTries:
 
     def written(self, message: Message, number: int, channel: str, now: float) -> None:
         """Attempt `number` of a code has gone to `channel`."""
+        self.sent += 1
         if self.after_s:
-            self.sent += 1
             self._waiting.append((now, message, number, channel))
+
+    def take(self) -> bool:
+        """Whether one more is within the share; then it is counted."""
+        if not self.after_s or self.tried_again >= FREE + self.share_max * self.sent:
+            return False
+        self.tried_again += 1
+        return True
 
     def due(
         self, now: float, share_by: Callable[[str, float], float], elsewhere: Callable[[Message, str], bool]
@@ -46,6 +54,5 @@ class SecondTries:
                 and share_by(channel, self.after_s) >= USUALLY
                 and elsewhere(message, channel)
             )
-            if missed and self.tried_again < FREE + self.share_max * self.sent:
-                self.tried_again += 1
+            if missed and self.take():
                 yield message.id, number

@@ -11,7 +11,8 @@ from collections import Counter
 from bench.micro.rounds import Job, plain, run_jobs
 from config.schema import CLASSES
 from gateway.core.figures import Figures
-from gateway.store.base import Final
+from gateway.store.base import CarrierReceipt, Final
+from protocol.receipt import MessageState as CarrierState
 from routing.records import Message, MessageState
 
 SIZES = (1, 10, 100, 1000)
@@ -56,7 +57,12 @@ def messages(count: int) -> list[Message]:
 
 def finals(batch: list[Message]) -> list[Final]:
     """All delivered now."""
-    return [Final(one, ("a", "b")[one.id % 2], took_s(one.id), took_s(one.id) - 0.01, at=NOW) for one in batch]
+    receipts = [CarrierReceipt(channel, (), CarrierState.DELIVERED, NOW, UTC) for channel in ("a", "b")]
+    return [
+        Final(one, receipt.channel, took_s(one.id), took_s(one.id) - 0.01, receipt=receipt)
+        for one in batch
+        for receipt in (receipts[one.id % 2],)
+    ]
 
 
 def written(figures: Figures, batch: list[Message], channel: str = "a", ago_s: float = 5.0) -> None:

@@ -6,9 +6,10 @@ from datetime import datetime
 from gateway.api.corelink import expect
 from gateway.api.operation import Asked, Said
 from gateway.api.problems import ProblemError, invalid, not_found
-from gateway.api.render import attempt_out, message_out, state_of, status_word, sure_moment
-from gateway.api.schemas import BatchOut, MessagePage, MessageQuery, RescheduleIn, TrailOut
+from gateway.api.render import attempt_out, message_out, moment, state_of, status_word, sure_moment
+from gateway.api.schemas import BatchOut, MessagePage, MessageQuery, RescheduleIn, StepOut, TrailOut
 from gateway.api.times import check_times
+from gateway.api.trail import steps
 from gateway.calls.messages import AskBatch, Batch, Cancel, Changed, Find, Records, Reschedule, Search
 from gateway.store.history import History, SearchTooLongError
 from gateway.store.record import Record
@@ -57,7 +58,9 @@ async def get_message(asked: Asked) -> Said:
 async def get_trail(asked: Asked) -> Said:
     """One message with every attempt."""
     record = await _record(asked)
-    return Said(200, TrailOut(message=message_out(record), attempts=[attempt_out(one) for one in record.attempts]))
+    told = [StepOut(at=moment(one.at_utc), step=one.what, why=one.why) for one in steps(record)]
+    attempts = [attempt_out(one) for one in record.attempts]
+    return Said(200, TrailOut(message=message_out(record), steps=told, attempts=attempts))
 
 
 async def list_messages(asked: Asked) -> Said:

@@ -1,8 +1,12 @@
 """For operators: channels, the ledger, the ten seconds. The whole gateway's, so they need the scope `ops`."""
 
+from typing import Literal
+
 import msgspec
+from msgspec import UNSET
 
 from gateway.api.corelink import expect
+from gateway.api.operating_schemas import ChannelChange
 from gateway.api.operation import Asked, Said
 from gateway.api.problems import not_found
 from gateway.api.schemas import ChannelList, ChannelOut, LedgerOut
@@ -35,6 +39,7 @@ def _channel(one: ChannelView) -> ChannelOut:
         score_parts=one.parts,
         trusted=one.trusted,
         rate=one.rate,
+        weight=one.weight,
         last_error=one.last_error,
         binds=[
             {"number": bind.number, "kind": bind.kind, "state": bind.state, "last_error": bind.last_error} for bind in one.binds
@@ -58,8 +63,34 @@ async def resume_channel(asked: Asked) -> Said:
 
 
 async def _steer(asked: Asked, action: str) -> Said:
-    name = asked.path["name"]
-    done = expect(await asked.services.core.ask(calls.Steer(name, action)), calls.Done)
+    return await _set(asked, calls.Steer(asked.path["name"], action, f"key {asked.key.id}"))
+
+
+async def change_channel(asked: Asked) -> Said:
+    """Its weight and rate count instead of the configuration's."""
+    body: ChannelChange = asked.body
+    fields: list[Literal["weight", "rate"]] = []
+    weight, rate = body.weight, body.messages_per_second
+    if weight is not UNSET:
+        fields.append("weight")
+    if rate is not UNSET:
+        fields.append("rate")
+    return await _set(
+        asked,
+        calls.Tune(
+            asked.path["name"],
+            tuple(fields),
+            None if weight is UNSET else weight,
+            None if rate is UNSET else rate,
+            f"key {asked.key.id}",
+            body.why,
+        ),
+    )
+
+
+async def _set(asked: Asked, wish: calls.Steer | calls.Tune) -> Said:
+    name = wish.channel
+    done = expect(await asked.services.core.ask(wish), calls.Done)
     if done.error:
         not_found("channel")
     found = expect(await asked.services.core.ask(calls.AskChannels()), calls.ChannelList)

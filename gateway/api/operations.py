@@ -1,6 +1,7 @@
 """Every endpoint, in one table. Routes, scopes, checks and OpenAPI all come from here."""
 
-from gateway.api import events, keys, messages, operating, rules, sla_schemas, submits, templates, webhooks
+from gateway.api import events, keys, messages, numbers, operating, rules, sla_schemas, submits, templates, webhooks
+from gateway.api import operating_schemas as o
 from gateway.api import rule_schemas as r
 from gateway.api import schemas as s
 from gateway.api.operation import Operation
@@ -362,6 +363,58 @@ OPERATIONS: tuple[Operation, ...] = (
             ("drain", "Send nothing new there, then unbind", operating.drain_channel),
             ("resume", "Use it again", operating.resume_channel),
         )
+    ),
+    Operation(
+        method="PATCH",
+        path="/v1/channels/{name}",
+        scope="ops",
+        tag=GATEWAY,
+        summary="Another weight or rate",
+        handler=operating.change_channel,
+        body=o.ChannelChange,
+        answers={200: s.ChannelOut},
+        problems=(404,),
+    ),
+    Operation(
+        method="POST",
+        path="/v1/numbers",
+        scope="ops",
+        tag=GATEWAY,
+        summary="Numbers that are with another operator than their prefix says",
+        handler=numbers.move_numbers,
+        body=o.NumberMoves,
+        answers={200: o.NumbersMoved},
+    ),
+    Operation(
+        method="GET",
+        path="/v1/numbers/{number}",
+        scope="ops",
+        tag=GATEWAY,
+        summary="Whose network a number is on",
+        handler=numbers.get_number,
+        answers={200: o.NumberOut},
+        problems=(404,),
+    ),
+    Operation(
+        method="PUT",
+        path="/v1/numbers/{number}",
+        scope="ops",
+        tag=GATEWAY,
+        summary="Say with which operator a number is",
+        handler=numbers.move_number,
+        body=o.NumberMove,
+        answers={200: o.NumberOut},
+        problems=(404,),
+    ),
+    Operation(
+        method="DELETE",
+        path="/v1/numbers/{number}",
+        scope="ops",
+        tag=GATEWAY,
+        summary="Forget what was said of a number",
+        handler=numbers.move_back,
+        answers={204: None},
+        problems=(404,),
     ),
     Operation(
         method="GET",

@@ -88,6 +88,10 @@ class Ops:
         for class_, reason, count in health.refused:
             refused.add_metric([class_, reason], count)
         families.append(refused)
+        low = GaugeMetricFamily("tensec_prefixes_low", "Prefixes whose codes are not used", labels=["account"])
+        for account, count in health.low:
+            low.add_metric([account], count)
+        families.append(low)
         families.append(
             GaugeMetricFamily("tensec_webhook_backlog", "Events a webhook has not taken", value=health.webhook_backlog)
         )

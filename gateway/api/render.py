@@ -106,6 +106,7 @@ def attempt_out(attempt: Attempt) -> AttemptOut:
         stat=attempt.receipt,
         err=attempt.err,
         evidence=attempt.evidence,
+        why=attempt.why,
         answer_ms=round((attempt.answered - attempt.begun) * 1000) if attempt.answered else None,
     )
 

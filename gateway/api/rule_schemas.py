@@ -11,7 +11,9 @@ VariableName: TypeAlias = Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$"
 
 
 class OptOutIn(Body, frozen=True, kw_only=True):
-    """Recipients that join a list: `optout` gets no campaigns, `blocked` nothing at all, `consent` agreed to campaigns."""
+    """Recipients that join a list: `optout` gets no campaigns, `blocked` nothing at all, `consent` agreed to campaigns, and at
+    `suppressed` nothing arrives.
+    """
 
     numbers: Annotated[list[Number], Meta(min_length=1, max_length=10_000)]
     list_: ListName = msgspec.field(name="list", default="optout")
@@ -58,7 +60,9 @@ class PreviewChannel(Out, frozen=True, kw_only=True):
 
 
 class PreviewOut(Out, frozen=True, kw_only=True):
-    """What would become of a message: nothing was sent, nothing counted. `listed`: what a phone shows in its list."""
+    """What would become of a message: nothing was sent, nothing counted. `listed`: what a phone shows in its list; `channel`:
+    the one that would be chosen now, and `why`.
+    """
 
     allowed: bool
     steps: list[PreviewStep]
@@ -68,6 +72,8 @@ class PreviewOut(Out, frozen=True, kw_only=True):
     segments: int
     encoding: str
     channels: list[PreviewChannel]
+    channel: str = ""
+    why: str = ""
     cost: int = 0
     currency: str = ""
     next_send_at: Moment | None = None

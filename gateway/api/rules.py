@@ -18,8 +18,10 @@ from gateway.api.rule_schemas import (
 from gateway.api.submits import one_draft
 from gateway.api.texts import encoding_of, text_of
 from gateway.calls.messages import ChangeMembers, Done, Explain, Explained, Find, ListMembers, MemberPage, Note, Records
+from gateway.store.record import Record
 from protocol.address import TON_INTERNATIONAL, international
 from protocol.errors import ContentError
+from routing.records import Message
 
 LISTED = 20
 """Characters of a message that phones show in their list."""
@@ -72,6 +74,8 @@ async def preview_message(asked: Asked) -> Said:
             segments=message.content.parts,
             encoding=encoding_of(message.content.data_coding),
             channels=[PreviewChannel(name=name, weight=weight, state=state) for name, weight, state in found.channels],
+            channel=found.channel,
+            why=found.why,
             cost=message.price,
             currency=message.currency,
             next_send_at=moment(found.next_send_utc),
@@ -82,10 +86,10 @@ async def preview_message(asked: Asked) -> Said:
 async def give_feedback(asked: Asked) -> Said:
     """A recipient did something with a message."""
     body: FeedbackIn = asked.body
-    campaign = await _campaign_of(asked, body.message_id)
+    message = await _message_of(asked, body.message_id)
     fields = {"event": body.event, "value": str(body.value), "currency": body.currency}
     fields["at"] = body.at.isoformat() if body.at is not None else ""
-    await asked.services.core.ask(Note("feedback", asked.account, int(body.message_id), campaign, fields))
+    await asked.services.core.ask(Note("feedback", asked.account, message.id, message.campaign_id, fields, message))
     return Said(204)
 
 
@@ -94,18 +98,18 @@ async def complain(asked: Asked) -> Said:
     body: ComplaintIn = asked.body
     campaign = body.campaign_id
     if body.message_id is not None:
-        campaign = campaign or await _campaign_of(asked, body.message_id)
+        campaign = campaign or (await _message_of(asked, body.message_id)).campaign_id
     fields = {"received_at": body.received_at.isoformat(), "source": body.source, "text": body.text}
     fields["answered_at"] = body.answered_at.isoformat() if body.answered_at is not None else ""
     await asked.services.core.ask(Note("complaint", asked.account, int(body.message_id or 0), campaign, fields))
     return Said(204)
 
 
-async def _campaign_of(asked: Asked, text: str) -> str:
-    """Of a message that must be the account's."""
-    found = []
+async def _message_of(asked: Asked, text: str) -> Message:
+    """One that must be the account's."""
+    found: list[Record] = []
     if int(text) < 1 << 63:
         found = expect(await asked.services.core.ask(Find(asked.account, int(text))), Records).records
     if not found:
         invalid("/message_id", "unknown_message", "the account has no such message")
-    return str(found[0].message.campaign_id)
+    return found[0].message

@@ -19,7 +19,7 @@ Tags: TypeAlias = Annotated[list[Annotated[str, Meta(min_length=1, max_length=64
 MessageId: TypeAlias = Annotated[str, Meta(pattern="^[0-9]{1,19}$")]
 Purpose: TypeAlias = Literal["standard", "promotion", "urgent", "care"]
 Encoding: TypeAlias = Literal["auto", "gsm7", "ucs2"]
-ListName: TypeAlias = Literal["optout", "blocked", "consent"]
+ListName: TypeAlias = Literal["optout", "blocked", "consent", "suppressed"]
 StatusWord: TypeAlias = Literal[
     "scheduled",
     "queued",
@@ -170,6 +170,7 @@ class AttemptOut(Out, frozen=True, kw_only=True):
     stat: str = ""
     err: str = ""
     evidence: str = ""
+    why: str = ""
     answer_ms: int | None = None
 
 
@@ -209,10 +210,19 @@ class MessageOut(Out, frozen=True, kw_only=True):
     possible_duplicate: bool = False
 
 
+class StepOut(Out, frozen=True, kw_only=True):
+    """One step of a message's way. `at` is null where the moment is not known."""
+
+    at: Moment | None
+    step: str
+    why: str = ""
+
+
 class TrailOut(Out, frozen=True, kw_only=True):
-    """Everything that happened to a message."""
+    """Everything that happened to a message: step by step, and its attempts as data."""
 
     message: MessageOut
+    steps: list[StepOut]
     attempts: list[AttemptOut]
 
 
@@ -337,7 +347,7 @@ class TestOut(Out, frozen=True, kw_only=True):
 
 
 class ChannelOut(Out, frozen=True, kw_only=True):
-    """A carrier channel. Counts since the start; shares of final messages."""
+    """A carrier channel. Counts since the start; shares of final messages. `weight`: set by hand, in all routes."""
 
     name: str
     address: str
@@ -356,6 +366,7 @@ class ChannelOut(Out, frozen=True, kw_only=True):
     score_parts: dict[str, float]
     trusted: bool
     rate: float
+    weight: int | None = None
     last_error: str = ""
     binds: list[dict[str, str | int]] = []
 

@@ -8,7 +8,7 @@ from msgspec import Meta
 from config.schema import MessageClass
 from gateway.link import Channels, Sums, Tallies
 from gateway.store.record import Record
-from routing.records import MessageState
+from routing.records import Message, MessageState
 
 MOMENT_MAX = 250_000_000_000.0
 """Some years before what a date can say, so that every moment that is stored can be shown."""
@@ -118,6 +118,8 @@ class Steer(msgspec.Struct, array_like=True, tag=8):
 
     channel: str
     action: str
+    by: str = ""
+    why: str = ""
 
 
 class AskLedger(msgspec.Struct, array_like=True, tag=9):
@@ -219,21 +221,57 @@ class Explain(msgspec.Struct, array_like=True, tag=20):
 
 
 class Fund(msgspec.Struct, array_like=True, tag=21):
-    """Put money (micro-units) into an account's balance; 0 asks what is in it."""
+    """Put money (micro-units) into an account's balance, or messages into its trial; 0 asks what is in it."""
 
     account: str
     amount: int
     by: str
+    purse: Literal["balance", "trial"] = "balance"
 
 
 class Note(msgspec.Struct, array_like=True, tag=22):
-    """Something that was told about a message or a campaign: a complaint, a conversion. Kept in the audit."""
+    """Something that was told about a message or a campaign: a complaint, a conversion. Kept in the audit.
+
+    `message`: what it is about, where that was looked up.
+    """
 
     what: str
     account: str
     message_id: int = 0
     campaign_id: str = ""
     fields: dict[str, str] = {}
+    message: Message | None = None
+
+
+class AskPurses(msgspec.Struct, array_like=True, tag=23):
+    """What an account has left."""
+
+    account: str
+
+
+class Tune(msgspec.Struct, array_like=True, tag=40):
+    """Set a channel's weight in all routes, and its rate; None: what the configuration says. Only what is in `fields`."""
+
+    channel: str
+    fields: tuple[Literal["weight", "rate"], ...]
+    weight: int | None = None
+    rate: float | None = None
+    by: str = ""
+    why: str = ""
+
+
+class Port(msgspec.Struct, array_like=True, tag=41):
+    """Numbers that are with another operator than their prefix says: (number, operator); an empty operator takes it back."""
+
+    numbers: list[tuple[str, str]]
+    by: str = ""
+    why: str = ""
+
+
+class AskNetwork(msgspec.Struct, array_like=True, tag=42):
+    """Whose network a number is on."""
+
+    number: str
 
 
 Ask: TypeAlias = (
@@ -259,6 +297,10 @@ Ask: TypeAlias = (
     | Explain
     | Fund
     | Note
+    | Tune
+    | Port
+    | AskNetwork
+    | AskPurses
 )
 
 
@@ -338,6 +380,8 @@ class Health(msgspec.Struct, array_like=True, tag=7):
     webhook_backlog: int = 0
     refused: list[tuple[str, str, int]] = []
     """Messages that rules refused: class, reason, how many."""
+    low: list[tuple[str, int]] = []
+    """Prefixes whose codes are not used: account, how many now."""
 
 
 class Deliveries(msgspec.Struct, array_like=True, tag=8):
@@ -404,6 +448,34 @@ class Explained(msgspec.Struct, array_like=True, tag=15):
     channels: list[tuple[str, int, str]]
     """(name, weight, state), in the order of the route."""
     next_send_utc: float = 0.0
+    channel: str = ""
+    """The one that would be chosen now; empty: it would have to wait, or has no route. `why` tells."""
+    why: str = ""
+
+
+class Network(msgspec.Struct, array_like=True, tag=40):
+    """Whose network a number is on; `moved`: not that of its prefix."""
+
+    number: str
+    operator: str
+    country: str
+    virtual: bool
+    moved: bool
+
+
+class Purse(msgspec.Struct, array_like=True):
+    """Of `limit` (0: what was put in is all there is) so much is left: micro-units of the currency, of a trial messages."""
+
+    name: str
+    left: int
+    limit: int = 0
+
+
+class Purses(msgspec.Struct, array_like=True, tag=16):
+    """What an account pays from; empty: nothing is counted."""
+
+    purses: list[Purse]
+    currency: str = ""
 
 
 Answer: TypeAlias = (
@@ -421,5 +493,7 @@ Answer: TypeAlias = (
     | TallyList
     | MemberPage
     | Explained
+    | Purses
     | Unable
+    | Network
 )

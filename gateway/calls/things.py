@@ -1,4 +1,4 @@
-"""What the API keeps in the store: keys, webhooks, and channels held back by hand. Their JSON is the stored form."""
+"""What the API keeps in the store: keys, webhooks, templates, and what operators set by hand. Their JSON is the stored form."""
 
 from typing import Literal, TypeAlias
 
@@ -6,7 +6,7 @@ import msgspec
 
 from routing.records import Notice
 
-KEY, WEBHOOK, HELD, TEMPLATE = "key", "webhook", "held", "template"
+KEY, WEBHOOK, HELD, TEMPLATE, TUNED, PORTED = "key", "webhook", "held", "template", "tuned", "ported"
 """Kinds of documents."""
 
 Scope: TypeAlias = Literal["send", "read", "ops", "admin"]
@@ -64,6 +64,13 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True):
     text: str
     required: tuple[str, ...] = ()
     created_utc: float = 0.0
+
+
+class Tuning(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an operator has set of a channel: it counts instead of the configuration's. `rate` in submit_sm a second."""
+
+    weight: int | None = None
+    rate: float | None = None
 
 
 def event_name(notice: Notice) -> str:

@@ -1,14 +1,22 @@
 """`tensec account`: what accounts need."""
 
 import getpass
+import secrets
 import sys
+from pathlib import Path
+from typing import Annotated
 
-from cyclopts import App
+import msgspec
+from cyclopts import App, Parameter
 
-from gateway.cli.common import DEFAULT_CONFIG, ConfigPath, call, check_account, fail, money, read_config
+from gateway.calls.messages import AskPurses, Done, Fund, Purses
+from gateway.cli.common import DEFAULT_CONFIG, ConfigPath, Json, call, check_account, fail, money, read_config
+from gateway.cli.sections import append_section
 
 app = App(name="account", help="Clients that may bind.")
 PASSWORD_MAX = 8
+LETTERS = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+"""Without those that are taken for each other."""
 
 
 @app.command(name="hash")
@@ -25,22 +33,75 @@ def hash_() -> None:
 
 
 @app.command
-def topup(account: str, amount: float, *, config: ConfigPath = DEFAULT_CONFIG) -> None:
-    """Put money into a prepaid account's balance (negative takes away), in units of its currency."""
-    print(money(_fund(config, account, round(amount * 1e6))))
+def add(
+    name: str,
+    *,
+    policy: Annotated[str, Parameter(help="The policy it goes by.")] = "",
+    write: Annotated[Path | None, Parameter(help="Put it at the end of this configuration file.")] = None,
+) -> None:
+    """Make a section for a new account, with a password that is shown once; then `tensec reload`.
+
+    Without --write the section goes to standard output, the password beside it to standard error.
+    """
+    from argon2 import PasswordHasher
+
+    if not 0 < len(name) <= 15:
+        fail(f"{name!r}: a system_id has 1 to 15 characters", 2)
+    password = "".join(secrets.choice(LETTERS) for _ in range(PASSWORD_MAX))
+    fields = {"system_id": name, "password_hash": PasswordHasher().hash(password)} | ({"policy": policy} if policy else {})
+    section = "[[accounts]]\n" + "".join(f"{key} = {msgspec.json.encode(value).decode()}\n" for key, value in fields.items())
+    if write is None:
+        print(section, end="")
+        print(
+            f"password {password} (it is not shown again)\nadd this to the configuration, then: tensec reload", file=sys.stderr
+        )
+    else:
+        append_section(write, section)
+        print(f"password {password} (it is not shown again)\n{name} is in {write}, now: tensec reload --config {write}")
 
 
 @app.command
-def show(account: str, *, config: ConfigPath = DEFAULT_CONFIG) -> None:
-    """What is in an account's balance."""
-    print(money(_fund(config, account, 0)))
+def topup(
+    account: str,
+    amount: float = 0,
+    *,
+    messages: Annotated[int, Parameter(help="Put so many messages into its trial instead.")] = 0,
+    config: ConfigPath = DEFAULT_CONFIG,
+) -> None:
+    """Put money into a prepaid account's balance (negative takes away), in units of its currency."""
+    if bool(amount) == bool(messages):
+        fail("an amount, or --messages", 2)
+    if messages:
+        print(_fund(config, Fund(account, messages, _by(), "trial")))
+    else:
+        print(money(_fund(config, Fund(account, round(amount * 1e6), _by()))))
 
 
-def _fund(config: ConfigPath, account: str, amount: int) -> int:
-    from gateway.calls.messages import Done, Fund
-
+@app.command
+def show(account: str, *, config: ConfigPath = DEFAULT_CONFIG, json: Json = False) -> None:
+    """What an account has left: its balance, its trial, the budgets of this day and month."""
     settings = read_config(config)
     check_account(settings, account)
-    answer = call(settings, Fund(account, amount, f"command line, {getpass.getuser()}"))
+    answer = call(settings, AskPurses(account))
+    assert isinstance(answer, Purses)
+    if json:
+        print(msgspec.json.encode({one.name: {"left": one.left, "limit": one.limit} for one in answer.purses}).decode())
+        return
+    for one in answer.purses:
+        unit, shown = ("messages", str) if one.name == "trial" else (answer.currency, money)
+        limit = f" of {shown(one.limit)}" if one.limit else ""
+        print(f"{one.name:<8} {shown(one.left)}{limit} {unit}".rstrip())
+    if not answer.purses:
+        print(f"nothing is counted for {account}")
+
+
+def _by() -> str:
+    return f"command line, {getpass.getuser()}"
+
+
+def _fund(config: ConfigPath, wish: Fund) -> int:
+    settings = read_config(config)
+    check_account(settings, wish.account)
+    answer = call(settings, wish)
     assert isinstance(answer, Done)
     return answer.count

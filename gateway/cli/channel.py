@@ -1,12 +1,13 @@
 """`tensec channel`: carrier channels of a running gateway."""
 
+import getpass
 from pathlib import Path
 
 import msgspec
 from cyclopts import App
 
 from gateway import link
-from gateway.calls.messages import Done, Steer
+from gateway.calls.messages import Done, Steer, Tune
 from gateway.cli.common import DEFAULT_CONFIG, ConfigPath, Json, ask, call, read_config
 
 app = App(name="channel", help="Carrier channels.")
@@ -31,29 +32,51 @@ def ls(*, config: ConfigPath = DEFAULT_CONFIG, json: Json = False) -> None:
         print(f"{one.name}  {one.state}  {one.address}  binds {binds}  window {window}  rate {rate}  queued {one.queued}")
         parts = "  ".join(f"{name} {value:g}" for name, value in one.parts.items())
         print(f"    score {one.score:g}{'' if one.trusted else ' NOT TRUSTED'}  {parts}")
+        if one.weight is not None:
+            print(f"    weight {one.weight} in all routes, set by hand")
         print(f"    submitted {one.submitted}  refused {one.refused}  delivered {one.delivered}  within 10 s {share}")
         if one.last_error:
             print(f"    last error: {one.last_error}")
 
 
 @app.command
-def pause(name: str, *, config: ConfigPath = DEFAULT_CONFIG) -> None:
+def pause(name: str, *, why: str = "", config: ConfigPath = DEFAULT_CONFIG) -> None:
     """Send nothing new through a channel; what waits goes another way. Stays so over a restart."""
-    _steer(config, name, "pause")
+    _steer(config, name, "pause", why)
 
 
 @app.command
-def drain(name: str, *, config: ConfigPath = DEFAULT_CONFIG) -> None:
+def drain(name: str, *, why: str = "", config: ConfigPath = DEFAULT_CONFIG) -> None:
     """The same, and unbind when everything is answered."""
-    _steer(config, name, "drain")
+    _steer(config, name, "drain", why)
 
 
 @app.command
-def resume(name: str, *, config: ConfigPath = DEFAULT_CONFIG) -> None:
+def resume(name: str, *, why: str = "", config: ConfigPath = DEFAULT_CONFIG) -> None:
     """Use a channel again."""
-    _steer(config, name, "resume")
+    _steer(config, name, "resume", why)
 
 
-def _steer(config: Path, name: str, action: str) -> None:
-    answer = call(read_config(config), Steer(name, action))
+@app.command
+def weight(name: str, weight: int | None = None, *, why: str = "", config: ConfigPath = DEFAULT_CONFIG) -> None:
+    """Another weight of a channel in all routes; without a number, the configuration's again. Stays so over a restart."""
+    _set(config, Tune(name, ("weight",), weight=weight, by=_who(), why=why))
+
+
+@app.command
+def rate(name: str, per_second: float | None = None, *, why: str = "", config: ConfigPath = DEFAULT_CONFIG) -> None:
+    """Another rate of a channel in submit_sm per second (0: no limit); without a number, that of the configuration again."""
+    _set(config, Tune(name, ("rate",), rate=per_second, by=_who(), why=why))
+
+
+def _steer(config: Path, name: str, action: str, why: str) -> None:
+    _set(config, Steer(name, action, _who(), why))
+
+
+def _set(config: Path, wish: Steer | Tune) -> None:
+    answer = call(read_config(config), wish)
     assert isinstance(answer, Done)
+
+
+def _who() -> str:
+    return f"command line, {getpass.getuser()}"

@@ -44,7 +44,8 @@ def explain(
     if json:
         steps = [{"rule": rule, "verdict": verdict, "refused": refused} for rule, verdict, refused in answer.steps]
         shown = {"allowed": allowed, "steps": steps, "to": message.destination, "text": said, "segments": message.content.parts}
-        print(msgspec.json.encode(shown | {"cost": message.price, "channels": answer.channels}).decode())
+        way = {"channels": answer.channels, "channel": answer.channel, "why": answer.why}
+        print(msgspec.json.encode(shown | {"cost": message.price} | way).decode())
     else:
         for rule, verdict, refused in answer.steps:
             print(f"{'REFUSED' if refused else 'ok':<8} {rule:<28} {verdict}")
@@ -53,6 +54,7 @@ def explain(
             print(f"cost     {money(message.price)} {message.currency}".rstrip())
         channels = ", ".join(f"{name} (weight {weight}, {state})" for name, weight, state in answer.channels)
         print(f"route    {channels or 'no route'}")
+        print(f"channel  {answer.channel or '-'}: {answer.why}")
         if answer.next_send_utc:
             print(f"goes     {datetime.fromtimestamp(answer.next_send_utc, UTC):%Y-%m-%d %H:%M:%S}Z")
     sys.exit(0 if allowed else 1)

@@ -14,6 +14,7 @@ from gateway.cli import (
     explain,
     key,
     message,
+    number,
     optout,
     send,
     serve,
@@ -38,6 +39,7 @@ app.command(optout.app)
 app.command(explain.explain)
 app.command(webhook.app)
 app.command(channel.app)
+app.command(number.app)
 app.command(doctor.app)
 app.command(status.ledger)
 app.command(store.backup)

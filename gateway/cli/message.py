@@ -1,12 +1,14 @@
 """`tensec message`: what became of messages."""
 
 import sys
+from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
 from cyclopts import App, Parameter, validators
 
 from gateway.api.render import attempt_out, message_out
+from gateway.api.trail import steps
 from gateway.calls.messages import Cancel, Changed, Find, Records
 from gateway.cli.common import DEFAULT_CONFIG, ConfigPath, Json, call, fail, read_config
 from gateway.store.record import Record
@@ -48,16 +50,10 @@ def show(record: Record, *, json: bool) -> None:
     if json:
         print(msgspec.json.encode({"message": message, "attempts": attempts}).decode())
         return
-    what = f"{message.class_}, {message.segments} parts"
-    print(f"{message.created_at:%H:%M:%S.%f}  accepted   {message.id} to {message.to} ({what})")
-    for one in attempts:
-        answered = f"answered after {one.answer_ms} ms" if one.answer_ms is not None else "not answered"
-        said = f", {one.stat} {one.err}".rstrip() if one.stat else ""
-        which = f"attempt {one.number}  part {one.part}/{one.parts} by {one.channel}"
-        print(f"{one.at:%H:%M:%S.%f}  {which}: {one.state}, {answered}{said}")
-    if message.done_at is not None:
-        took = f" after {message.latency_ms} ms" if message.latency_ms is not None else ""
-        print(f"{message.done_at:%H:%M:%S.%f}  {message.status}{took} {message.reason}".rstrip())
-    else:
-        print(f"{'':15}  {message.status}")
+    print(f"{message.id} to {message.to}")
+    for one in steps(record):
+        at = f"{datetime.fromtimestamp(one.at_utc, UTC):%H:%M:%S.%f}" if one.at_utc else f"{'':15}"
+        print(f"{at}  {one.what}{f' ({one.why})' if one.why else ''}")
+    if message.latency_ms is not None:
+        print(f"{'':15}  {message.latency_ms} ms after it was due")
     sys.stdout.flush()

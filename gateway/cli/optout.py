@@ -1,4 +1,6 @@
-"""`tensec optout`: recipients that get no campaigns of an account, (--list blocked) nothing at all, or (consent) agreed."""
+"""`tensec optout`: recipients that get no campaigns of an account, (--list blocked) nothing at all, (consent) agreed, or
+(suppressed) are numbers that nothing arrives at.
+"""
 
 import csv
 import getpass
@@ -15,8 +17,8 @@ from gateway.cli.common import DEFAULT_CONFIG, ConfigPath, Json, call, fail, rea
 
 app = App(name="optout", help="Recipients that get no campaigns, or nothing at all.")
 PAGE = 1_000
-HELP = "optout: no campaigns; blocked: nothing; consent: who agreed, where consent is required."
-Kind = Annotated[Literal["optout", "blocked", "consent"], Parameter(name="--list", help=HELP)]
+HELP = "optout: no campaigns; blocked: nothing; consent: who agreed, where it is required; suppressed: where nothing arrives."
+Kind = Annotated[Literal["optout", "blocked", "consent", "suppressed"], Parameter(name="--list", help=HELP)]
 
 
 @app.command

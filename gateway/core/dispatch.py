@@ -46,11 +46,24 @@ class Dispatch:
         self._again = Signal()
         self._late: list[Message] = []
         self._pins: OrderedDict[str, str] = OrderedDict()
+        self._weights: dict[str, int] = {}
 
     def configure(self, routes: RouteTable) -> None:
         """Take over routes."""
         self.routes = routes
+        routes.weigh(self._weights)
         self.plan_anew()
+
+    def weigh(self, channel: str, weight: int | None) -> None:
+        """A channel's weight in all routes, set by hand; None: what the routes say."""
+        self._weights.pop(channel, None)
+        if weight is not None:
+            self._weights[channel] = weight
+        self.routes.weigh(self._weights)
+
+    def weight(self, channel: str) -> int | None:
+        """What was set by hand."""
+        return self._weights.get(channel)
 
     def plan_anew(self) -> None:
         """What stands aside is looked at again: its route, or which channels of it can be used, is another now."""
@@ -157,6 +170,12 @@ class Dispatch:
         """Messages whose send window closed before they left."""
         late, self._late = self._late, []
         return late
+
+    def would_choose(self, message: Message) -> str | None:
+        """The channel that a message would be planned onto now, see `plan`; nothing is kept of the choice but its `why`."""
+        health = {name: lane.health(message.class_) for name, lane in self._lanes.items()}
+        self.routes.look(self._clock.utc())
+        return plan([message], self.routes, health, {})[0]
 
     # -- for monitoring
 

@@ -76,7 +76,7 @@ class Figures:
             class_, network = message.class_, message.operator or message.country
             since_due, since_written = final.since_due, final.since_written
             add(class_, final.channel, since_due, since_written, correction=final.correction)
-            at = final.at or now
+            at = now if final.receipt is None else final.receipt.at
             if since_due is not None:
                 place = bisect_left(EDGES_S, since_due)
                 places.append((class_, place))

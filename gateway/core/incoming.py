@@ -17,6 +17,7 @@ from protocol.validate import user_data
 from routing.ids import IdMaker
 from routing.records import Content, Notice
 
+_DELIVERED = receipt.MessageState.DELIVERED
 _USER_MESSAGE_REFERENCE = int(Tag.USER_MESSAGE_REFERENCE)
 
 
@@ -28,6 +29,11 @@ class Hearing(Protocol):
 
     def hear(self, account: str, subscriber: str, destination: str, text: str, ton: int = 0) -> Sequence[Outcome]:
         """What the reply changes. `ton`: the subscriber's type of number."""
+
+
+def bare_error(err: str) -> str:
+    """Carriers write 27, 027 and 0027."""
+    return err.strip().lstrip("0").upper()
 
 
 class Incoming:
@@ -44,6 +50,7 @@ class Incoming:
         self._to_webhook = to_webhook
         self._replies = replies
         self._channel = channel
+        self._temporary = frozenset(map(bare_error, channel.temporary_errors))
         self._clock = clock
         self._ids = ids
         self._log = log.logger(channel=channel.name)
@@ -71,6 +78,7 @@ class Incoming:
                     pdu.destination_addr,  # a receipt's addresses are the message's, swapped
                     pdu.source_addr,
                     get_int(pdu.tlvs, _USER_MESSAGE_REFERENCE),
+                    found.state is not _DELIVERED and bare_error(found.err or "") in self._temporary,
                 )
             )
         return outcomes

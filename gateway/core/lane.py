@@ -467,6 +467,11 @@ class Lane:
         if late:
             self._owner.report(Report(late))
 
+    def limit(self, rate: float | None) -> None:
+        """A rate set by hand, in submit_sm per second (0: no limit); None: the configuration's."""
+        self.pace.limit(self.channel.messages_per_second if rate is None else rate)
+        self._signal.set()
+
     def hold(self, how: str) -> None:
         """Send nothing new ("pause"), and unbind when all is answered ("drain"); "" ends it. What waits goes elsewhere."""
         self.held = how

@@ -21,16 +21,17 @@ from typing import Protocol
 
 import trio
 
-from config.loader import read_words
 from config.ported import read_ported
 from config.schema import CLASSES, Config
 from gateway import log
 from gateway.clock import Clock
 from gateway.core.dispatch import Dispatch
+from gateway.core.endings import Endings
 from gateway.core.figures import Figures
 from gateway.core.lane import Lane
 from gateway.core.mailbox import Mailbox
 from gateway.core.report import Report
+from gateway.core.screens import screens_of
 from gateway.core.storage import NotStoredError, Storage
 from gateway.core.submission import Submission
 from gateway.store.base import Abandoned, Admission, Begun, Change, Due, Final, Finish, Outcome, RequestRecord, Settled
@@ -42,7 +43,7 @@ from protocol.status import Status
 from routing.guards import Guard
 from routing.operators import Operators, shipped
 from routing.policy.caps import refusal_of
-from routing.policy.screen import Screen, policy_of, screen
+from routing.policy.screen import screen
 from routing.policy.verdict import Refusal
 from routing.records import Attempt, Message, MessageState, Notice
 from routing.routes import RouteTable
@@ -78,14 +79,15 @@ class Pipeline:
         self.lanes: dict[str, Lane] = {}
         self.submissions: Mailbox[tuple[Front, Submission]] = Mailbox()
         self.reports: Mailbox[Report] = Mailbox()
-        self.accepting = True
-        self.sending = True
+        self.accepting = self.sending = True
         self.on_finals: Callable[[Sequence[Final]], None] = lambda _: None
         """Told what became final; for whoever watches."""
         self.on_turns: Callable[[Sequence[Turn]], None] = lambda _: None
         """Told of breaches of the ten seconds, and of recoveries."""
+        self.endings = Endings(clock, self.report)
         self._deliver = deliver
         self.operators = Operators(shipped())
+        store.book.second_try = self._second_try
         self.figures = Figures(self.lanes, clock)
         self.dispatch = Dispatch(self.lanes, RouteTable(()), clock, self._may_send, lambda ended: self.report(Report(ended)))
         self._to_release: list[int] = []
@@ -97,13 +99,8 @@ class Pipeline:
     def configure(self, config: Config) -> None:
         """Take over rules, routes and limits; lanes are the service's to change."""
         self._config = config
-        policies = {policy.name: policy for policy in config.policies}
-        words = {name: read_words(policy.keywords.words_file) for name, policy in policies.items()}
-        validity_s: dict[str, float] = {name: getattr(config.classes, name).validity_s for name in CLASSES}
-        self.screens = {
-            one.system_id: Screen(one, policy := policy_of(one, policies), words[policy.name] if policy else (), validity_s)
-            for one in config.accounts
-        }
+        self.screens = screens_of(config, self.endings.watches)
+        self.endings.configure(self.screens)
         self._ruled = frozenset(name for name, rules in self.screens.items() if rules.policy is not None)
         codes = config.classes.verification
         self._second = SecondTries(codes.resend_after_s, codes.resend_share_max)
@@ -205,7 +202,7 @@ class Pipeline:
         """A message with what must hold for it."""
         rules = self.screens[message.account]
         guards = rules.guards(message, utc)
-        if message.price:
+        if rules.opens_purses:
             for purse, amount in rules.purses(message, utc).items():
                 self.store.open_purse(purse, amount)
         return Admission(message, guards)
@@ -273,6 +270,14 @@ class Pipeline:
         """They do not for one that was refused."""
         self.figures.not_written(channel, message, begun)
 
+    def _second_try(self, message: Message, attempt: Attempt) -> bool:
+        """Whether a code that a carrier could not deliver just now goes once more, by another channel."""
+        again = self.alternatives(message, attempt.channel) and self._second.take()
+        lane = self.lanes.get(attempt.channel)
+        if again and lane is not None:  # else its end tells
+            lane.quality.of(message.class_, message.network).failed(self.clock.now())
+        return again
+
     def _share_by(self, channel: str, seconds: float) -> float:
         lane = self.lanes.get(channel)
         return 0.0 if lane is None else lane.quality.share_by("verification", seconds)
@@ -317,6 +322,7 @@ class Pipeline:
         if settled.finals:
             self.figures.ended(settled.finals)
             self.on_finals(settled.finals)
+        self.endings.note(settled)
         if settled.parked:
             self._log.info("receipts for ids nobody knows yet", parked=settled.parked)
 
@@ -334,8 +340,7 @@ class Pipeline:
                 self._come_due(due)
             if late := self.dispatch.take_late():
                 await self._wait_for_window(late)
-            missed = list(self._second.due(self.clock.now(), self._share_by, self.alternatives))
-            if missed:
+            if missed := list(self._second.due(self.clock.now(), self._share_by, self.alternatives)):
                 self.report(Report([Abandoned(message_id, number) for message_id, number in missed]))
             if turns := self.figures.look():
                 for what, key, share, _ in turns:
@@ -343,12 +348,12 @@ class Pipeline:
                         values = {"due": share.due, "within": share.within, "arrival": share.arrival}
                         self.alert(f"ten seconds: {what}", class_=key.class_, channel=key.channel, **values)
                 self.on_turns(turns)
+            self.endings.look(self.alert)
             await self._page_in()
 
     def _come_due(self, due: Due) -> None:
         if due.incomplete:
-            missing = [Finish(one.id, MessageState.REJECTED, "other parts never came") for one in due.incomplete]
-            self.report(Report(list(missing)))
+            self.report(Report([Finish(one.id, MessageState.REJECTED, "other parts never came") for one in due.incomplete]))
         if due.dead:
             accounts = sorted({notice.account for notice in due.dead})
             self._log.warning("notices nobody took are dead letters now", notices=len(due.dead), accounts=accounts)

@@ -11,12 +11,14 @@ import trio
 
 from gateway.calls import messages as calls
 from gateway.calls.making import stored
-from gateway.calls.things import HELD, KEY, TEMPLATE, WEBHOOK, ApiKey, Template, Webhook
+from gateway.calls.things import KEY, TEMPLATE, WEBHOOK, ApiKey, Template, Webhook
 from gateway.clock import Clock
 from gateway.core import slaviews, views
+from gateway.core.audit import Audit
 from gateway.core.outbox import Outbox
 from gateway.core.pipeline import Pipeline
 from gateway.core.rules import Rules
+from gateway.core.steering import Steering
 from gateway.store.base import Change
 from gateway.store.documents import document_key
 from gateway.store.record import Record
@@ -28,8 +30,7 @@ from routing.records import Message, Notice
 CHUNK = 2_000
 """Records looked at before the others have their turn."""
 DEAD_MAX = 20_000
-ACTIONS = {"pause": "pause", "drain": "drain", "resume": ""}
-STORING = (calls.Cancel, calls.Reschedule, calls.PutDocument, calls.Replay)
+STORING = (calls.Cancel, calls.Reschedule, calls.PutDocument, calls.Replay, calls.Steer, calls.Tune, calls.Port)
 THINGS: dict[str, type[ApiKey] | type[Webhook] | type[Template]] = {KEY: ApiKey, WEBHOOK: Webhook, TEMPLATE: Template}
 _TAKEN = msgspec.msgpack.Decoder(calls.Taken)
 _WEBHOOK = msgspec.json.Decoder(Webhook)
@@ -46,9 +47,10 @@ class Questions:
     """See the module. `batch_key` says where a batch is remembered."""
 
     def __init__(
-        self, pipeline: Pipeline, outbox: Outbox, rules: Rules, clock: Clock, batch_key: Callable[[str, str], str]
+        self, pipeline: Pipeline, outbox: Outbox, rules: Rules, audit: Audit, clock: Clock, batch_key: Callable[[str, str], str]
     ) -> None:
         self.rules = rules
+        self.steering = Steering(pipeline, self.put_document, audit)
         self._pipeline = pipeline
         self._store = pipeline.store
         self._outbox = outbox
@@ -89,7 +91,8 @@ class Questions:
                 up = sum(lane.up for lane in lanes)
                 refused = [(class_, reason, count) for (class_, reason), count in pipeline.figures.refused.items()]
                 trouble, backlog = self._store.trouble, self._outbox.backlog
-                return calls.Health(pipeline.accepting, trouble, up, len(lanes), backlog, refused)
+                low = pipeline.endings.watches.low()
+                return calls.Health(pipeline.accepting, trouble, up, len(lanes), backlog, refused, low)
             case calls.AskLedger():
                 await self._store.settled()
                 return calls.LedgerSums(views.sums(pipeline))
@@ -97,9 +100,8 @@ class Questions:
                 return calls.ChannelList(views.channels(pipeline))
             case calls.AskTallies():
                 return calls.TallyList(await slaviews.tallies(pipeline, ask))
-            case calls.Steer():
-                return await self._steer(ask)
-        return await self.rules.answer(ask) or calls.Done(f"{type(ask).__name__} is not a question")
+        found = await self.steering.answer(ask) or await self.rules.answer(ask)
+        return found or calls.Done(f"{type(ask).__name__} is not a question")
 
     # -- messages
 
@@ -217,17 +219,8 @@ class Questions:
         """What the core itself goes by."""
         if kind == WEBHOOK:
             self._outbox.put_webhook(name, _WEBHOOK.decode(value) if value else None)
-        elif kind == HELD and name in self._pipeline.lanes:
-            self._pipeline.lanes[name].hold(msgspec.json.decode(value) if value else "")
-
-    async def _steer(self, ask: calls.Steer) -> calls.Done:
-        if ask.channel not in self._pipeline.lanes:
-            return calls.Done(f"there is no channel {ask.channel}")
-        if ask.action not in ACTIONS:
-            return calls.Done(f"{ask.action} is none of {', '.join(ACTIONS)}")
-        held = ACTIONS[ask.action]
-        await self.put_document(HELD, ask.channel, msgspec.json.encode(held) if held else b"")
-        return calls.Done()
+        else:
+            self.steering.take_over(kind, name, value)
 
 
 def _same(kept: bytes, other: bytes, kind: type[ApiKey] | type[Webhook] | type[Template]) -> bool:

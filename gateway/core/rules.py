@@ -1,27 +1,36 @@
 """What is asked of policy, and the lists it goes by: opt-outs, blocks, balances, and what would become of a message."""
 
+from collections.abc import Sequence
+
+from gateway import log
 from gateway.calls import messages as calls
 from gateway.clock import Clock
 from gateway.core.audit import Audit
 from gateway.core.drafts import Drafts
 from gateway.core.pipeline import Pipeline
+from gateway.store.base import Membership
 from gateway.store.record import Record
 from routing.guards import Spend
+from routing.plan import BY_WEIGHT, WAIT
 from routing.policy.caps import (
     BLOCKED,
     CONSENT,
     EVERYBODY,
     OPTED_OUT,
+    SEPARATOR,
+    SUPPRESSED,
     balance_purse,
     blocked_set,
     consent_set,
     optout_set,
     refusal_of,
+    suppressed_set,
+    trial_purse,
 )
 from routing.policy.numbers import listed_number
-from routing.records import MessageState
+from routing.records import Message, MessageState
 
-SETS = {OPTED_OUT: optout_set, BLOCKED: blocked_set, CONSENT: consent_set}
+SETS = {OPTED_OUT: optout_set, BLOCKED: blocked_set, CONSENT: consent_set, SUPPRESSED: suppressed_set}
 COMPLAINTS_SHARE = 0.002
 COMPLAINTS_MIN = 5
 """So few say nothing about a share."""
@@ -37,6 +46,7 @@ class Rules:
         self._clock = clock
         self._audit = audit
         self._drafts = drafts
+        self._log = log.logger()
         self._complaints: dict[tuple[str, str], int] = {}
 
     async def answer(self, ask: calls.Ask) -> calls.Answer | None:
@@ -50,6 +60,8 @@ class Rules:
                 return await self._explain(ask)
             case calls.Fund():
                 return await self._fund(ask)
+            case calls.AskPurses():
+                return self._purses(ask)
             case calls.Note():
                 return self._note(ask)
         return None
@@ -75,6 +87,18 @@ class Rules:
         """Accounts have both; what everybody is kept from stands on a list of its own, which is the operator's."""
         return kind in SETS and (account in self._pipeline.screens or (account, kind) == (EVERYBODY, BLOCKED))
 
+    def note_memberships(self, memberships: Sequence[Membership]) -> None:
+        """Numbers that receipts put on a list, or took off."""
+        by_set: dict[tuple[str, bool], list[str]] = {}
+        for one in memberships:
+            by_set.setdefault((one.set_name, one.member), []).append(one.key)
+        for (name, member), numbers in by_set.items():
+            kind, _, account = name.partition(SEPARATOR)
+            why = "messages to them failed for good" if member else "a message was delivered"
+            what = f"{kind} {'added' if member else 'removed'}"
+            self._audit.note(what, by="receipts", account=account, numbers=numbers, why=why)
+            self._log.info(what, account=account, numbers=len(numbers))
+
     async def _list_members(self, ask: calls.ListMembers) -> calls.Answer:
         if not self._has_list(ask.account, ask.kind):
             return calls.Done(f"no list {ask.kind} of {ask.account}")
@@ -84,10 +108,40 @@ class Rules:
     # -- money
 
     async def _fund(self, ask: calls.Fund) -> calls.Answer:
+        if ask.purse == "trial":
+            return await self._fund_trial(ask)
         held = await self._store.fund(balance_purse(ask.account), ask.amount)
         if ask.amount:
             self._audit.note("funded", by=ask.by, account=ask.account, amount=ask.amount, balance=held)
         return calls.Done(count=held)
+
+    async def _fund_trial(self, ask: calls.Fund) -> calls.Answer:
+        purse = trial_purse(ask.account)
+        at_first = self._all_purses(ask.account).get(purse)
+        if at_first is None:
+            return calls.Done(f"{ask.account} is on no trial: its policy has no budget.trial_messages")
+        self._store.open_purse(purse, at_first)
+        held = await self._store.fund(purse, ask.amount)
+        if ask.amount:
+            self._audit.note("trial funded", by=ask.by, account=ask.account, messages=ask.amount, left=held)
+        return calls.Done(count=held)
+
+    def _purses(self, ask: calls.AskPurses) -> calls.Answer:
+        rules = self._pipeline.screens.get(ask.account)
+        if rules is None:
+            return calls.Done(f"there is no account {ask.account}")
+        guards = self._store.book.guards
+        found = {purse: calls.Purse(_kind(purse), limit, limit) for purse, limit in self._all_purses(ask.account).items()}
+        if guards.has_purse(balance := balance_purse(ask.account)):
+            found.setdefault(balance, calls.Purse(_kind(balance), 0))
+        for purse, one in found.items():
+            if guards.has_purse(purse):
+                one.left = guards.fund(purse, 0)
+        return calls.Purses(list(found.values()), rules.policy.budget.currency if rules.policy is not None else "")
+
+    def _all_purses(self, account: str) -> dict[str, int]:
+        rules = self._pipeline.screens.get(account)
+        return {} if rules is None else rules.all_purses(account, self._clock.utc())
 
     # -- what would become of a message
 
@@ -100,6 +154,7 @@ class Rules:
         submit = calls.Submit(ask.account, [ask.draft], self._clock.now(), utc)
         (message,) = self._drafts.messages(submit, account, "", tell=False)
         steps = [(one.rule, one.told, one.refusal is not None) for one in rules.explain(message, utc)]
+        pipeline.operators.stamp([message])
         if not any(refused for _, _, refused in steps):
             guards = rules.guards(message, utc)
             unopened = rules.purses(message, utc)
@@ -113,7 +168,16 @@ class Rules:
             for name, weight, *_ in pipeline.dispatch.routes.candidates(message)
         ]
         next_utc = message.not_before_utc if message.state is MessageState.SCHEDULED else utc
-        return calls.Explained(steps, Record(message), channels, next_utc)
+        return calls.Explained(steps, Record(message), channels, next_utc, *self._way(message))
+
+    def _way(self, message: Message) -> tuple[str, str]:
+        """The channel it would take now, and why."""
+        chosen = self._pipeline.dispatch.would_choose(message)
+        if chosen is None:
+            return "", "no route"
+        if chosen == WAIT:
+            return "", "no channel of its route is up with room now"
+        return chosen, message.why or BY_WEIGHT
 
     # -- what is told about messages
 
@@ -123,6 +187,8 @@ class Rules:
         )
         if ask.what == "complaint":
             self._count_complaint(ask)
+        if ask.what == "feedback" and ask.message is not None:
+            self._pipeline.endings.watches.used(ask.message, ask.fields.get("event", ""), self._clock.utc())
         return calls.Done()
 
     def _count_complaint(self, ask: calls.Note) -> None:
@@ -135,3 +201,8 @@ class Rules:
         if count >= COMPLAINTS_MIN and count > COMPLAINTS_SHARE * delivered:
             campaign = ask.campaign_id
             self._pipeline.alert("complaints", account=ask.account, campaign=campaign, complaints=count, delivered=delivered)
+
+
+def _kind(purse: str) -> str:
+    """The rule a purse is of."""
+    return purse.partition(SEPARATOR)[0]

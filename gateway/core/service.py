@@ -20,7 +20,7 @@ from config.loader import ConfigError, load
 from config.schema import Channel, Config
 from gateway import link, log
 from gateway.calls import frames
-from gateway.calls.things import HELD, WEBHOOK, Webhook
+from gateway.calls.things import WEBHOOK, Webhook
 from gateway.clock import Clock
 from gateway.core.audit import Audit
 from gateway.core.control import Control
@@ -86,7 +86,7 @@ class Service:
         self._audit = Audit(Path(config.data_dir), clock)
         drafts = Drafts(config, self._ids, clock.boot)
         rules = Rules(self.pipeline, clock, drafts, self._audit)
-        self._questions = Questions(self.pipeline, self._outbox, rules, clock, batch_key)
+        self._questions = Questions(self.pipeline, self._outbox, rules, self._audit, clock, batch_key)
         self._workers = Workers(config, self.pipeline, self._outbox, self._questions, rates, drafts, clock)
         self._questions.readers = self._workers
         guards = self._storage.book.guards
@@ -95,6 +95,7 @@ class Service:
         )
         self.pipeline.on_finals = self._workers.tell_finals
         self.pipeline.on_turns = SlaEvents(clock, self._ids, self._outbox.wants, self.pipeline.report, self._workers.tell).take
+        self.pipeline.endings.on_memberships = rules.note_memberships
         for name, value in self._storage.book.documents.of(WEBHOOK):
             self._questions.take_over(WEBHOOK, name, value)
         self.pipeline.resume(recovered)
@@ -264,8 +265,7 @@ class Service:
             lane = Lane(channel, self.pipeline, self._clock, random.getrandbits(16), incoming)
             self.pipeline.lanes[channel.name] = lane
             self._lanes_nursery.start_soon(lane.run)
-        for name, value in self._storage.book.documents.of(HELD):
-            self._questions.take_over(HELD, name, value)
+        self._questions.steering.take_over_all(self._storage.book.list_documents)
 
     def _change_lanes(self, channels: list[Channel]) -> None:
         """Channels that are gone or changed leave when their windows are empty; what they had waiting goes elsewhere."""

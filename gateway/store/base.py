@@ -18,7 +18,7 @@ import msgspec
 
 from config.schema import MessageClass
 from protocol.receipt import MessageState as CarrierState
-from routing.guards import Guard
+from routing.guards import Guard, Window
 from routing.records import Attempt, AttemptKey, Message, MessageState, Notice
 
 
@@ -115,6 +115,8 @@ class CarrierReceipt(msgspec.Struct, gc=False):
     source: str = ""
     destination: str = ""
     user_reference: int | None = None
+    temporary: bool = False
+    """Its error is one that another try, elsewhere, may not meet."""
 
 
 class MobileOriginated(msgspec.Struct, gc=False):
@@ -152,6 +154,19 @@ class Membership(msgspec.Struct, gc=False):
     member: bool
 
 
+class Reach(msgspec.Struct, gc=False):
+    """Whether a number can be reached, as the end of a message says: `failed` for good, or delivered.
+
+    Failures count in the window `failures`; at its limit `key` joins `set_name`. A delivery empties the window, and takes `key`
+    off the set again.
+    """
+
+    set_name: str
+    key: str
+    failures: Window
+    failed: bool
+
+
 class NoticeKept(msgspec.Struct, gc=False):
     """A webhook did not take the notice: how far it is, and when to try again, outlives a restart."""
 
@@ -171,6 +186,7 @@ Outcome: TypeAlias = (
     | NoticeDone
     | NoticeKept
     | Membership
+    | Reach
 )
 
 
@@ -189,17 +205,20 @@ class Final(msgspec.Struct, gc=False):
     since_written: float | None = None
     correction: bool = False
     """It was final before, by our own timeout."""
-    at: float = 0.0
-    """Boot clock, when its receipt came; 0: there was none."""
+    receipt: CarrierReceipt | None = None
+    """What ended it, where a carrier's word did."""
 
 
 class Settled(msgspec.Struct):
-    """What a step changed: messages to queue again, notices to send, messages that became final, receipts nobody fits yet."""
+    """What a step changed: messages to queue again, notices to send, messages that became final, receipts nobody fits yet,
+    numbers that joined or left a set by how messages to them ended.
+    """
 
     requeue: list[Message] = []
     notices: list[Notice] = []
     finals: list[Final] = []
     parked: int = 0
+    memberships: list[Membership] = []
 
 
 class Begun(msgspec.Struct):

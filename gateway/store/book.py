@@ -28,6 +28,7 @@ from gateway.store.base import (
     NoticeKept,
     NotSent,
     Outcome,
+    Reach,
     Refused,
     Sent,
     Settled,
@@ -40,6 +41,9 @@ from gateway.store.record import CORRELATION_S, Record, attempt_of, is_out, need
 from gateway.store.telling import Telling
 from routing.guards import Guard
 from routing.records import Attempt, AttemptKey, AttemptState, Message, MessageState
+
+FREE_KEPT = 2
+"""Refusals a message's trail shows of carriers that were too busy."""
 
 
 class Book(Telling):
@@ -59,6 +63,8 @@ class Book(Telling):
     ) -> None:
         super().__init__(alone=alone, parked_max=parked_max, receipt_grace_s=receipt_grace_s)
         self.boot = boot
+        self.second_try: Callable[[Message, Attempt], bool] = lambda _message, _attempt: False
+        """Whether a code whose receipt tells of a temporary failure may go once more, by another channel."""
         self.finals_max = finals_max
         self._settlers: dict[type, Callable[[Any, Settled, float], None]] = {
             Sent: self._sent,
@@ -73,6 +79,7 @@ class Book(Telling):
             NoticeDone: self._notice_done,
             NoticeKept: self._notice_kept,
             Membership: self._membership,
+            Reach: self._reach,
         }
 
     # -- accepting
@@ -196,6 +203,7 @@ class Book(Telling):
         if attempt.state in states.UNANSWERED:
             self._identified(attempt, record)
             attempt.state = states.SENT
+            record.message.cost += attempt.cost
         self._touch(record)
         if outcome.carrier_id:
             self.indexes.by_carrier[attempt.channel, outcome.carrier_id] = record, attempt
@@ -216,7 +224,7 @@ class Book(Telling):
         attempt.state = AttemptState.REFUSED
         attempt.answered, attempt.command_status = outcome.at, outcome.status
         self._touch(record)
-        if outcome.free:
+        if outcome.free and sum(one.state is AttemptState.REFUSED for one in record.attempts) > FREE_KEPT:
             record.attempts.remove(attempt)  # it was only too early; a storm of these must not pile up
         if message.state is not states.IN_FLIGHT or outcome.key.number != message.tries:
             return
@@ -323,10 +331,23 @@ class Book(Telling):
                 self._end(record, MessageState.DELIVERED, "", done, utc, delivered_by=by, receipt=receipt)
             return
         elsewhere = states.open_elsewhere(record.attempts, attempt.key.number)
-        if not elsewhere and message.state is not states.QUEUED:
+        if elsewhere or message.state is states.QUEUED:
+            return
+        if receipt.temporary and self._goes_again(record, attempt, utc):
+            message.tried = (*message.tried, attempt.channel)
+            self._move(record, states.QUEUED)
+            done.requeue.append(message)
+        else:
             message.err = states.error_code(receipt.err)
             reason = f"{attempt.receipt} {receipt.err}".strip()
-            self._end(record, states.failed_as(receipt.state), reason, done, utc)
+            self._end(record, states.failed_as(receipt.state), reason, done, utc, receipt=receipt)
+
+    def _goes_again(self, record: Record, attempt: Attempt, utc: float) -> bool:
+        """A code that has failed once, for a while only, and still has time."""
+        message = record.message
+        failed = sum(one.state is AttemptState.FAILED and one.key.number != attempt.key.number for one in record.attempts)
+        fits = message.class_ == "verification" and not failed and utc < message.expires_utc and message.part_of is None
+        return fits and self.second_try(message, attempt)
 
     def _identified(self, attempt: Attempt, record: Record) -> None:
         """Its outcome or its id is known: no receipt needs to be guessed about it."""
@@ -368,11 +389,11 @@ class Book(Telling):
         message.reason = reason
         if delivered_by is None or receipt is None:
             message.final_utc = utc
-            final = Final(message, message.channel, correction=correction)
+            final = Final(message, message.channel, correction=correction, receipt=receipt)
         else:
             message.final_utc = receipt.at_utc
             clocks = states.latencies(message, delivered_by, self.boot, receipt.at, receipt.at_utc)
-            final = Final(message, delivered_by.channel, *clocks, correction, receipt.at)
+            final = Final(message, delivered_by.channel, *clocks, correction, receipt)
         done.finals.append(final)
         self.rollups.add(final, utc)
         if record.guards and not correction and not is_out(record):

@@ -145,6 +145,19 @@ class GuardBook:
             self.changes.sums.add("n" + set_name)
         return size
 
+    def fail(self, window: Window, utc: float) -> bool:
+        """Note a failure in `window`; gives whether there are as many now as its limit, and then forgets them."""
+        key = window_key(window)
+        times = [one for one in self.held.get(key, _NONE) if one > utc - window.period_s]
+        full = len(times) + 1 >= window.limit
+        self._put(key, [] if full else [*times, utc])
+        return full
+
+    def forgive(self, window: Window) -> None:
+        """Nothing has failed."""
+        if self.held.get(window_key(window)):
+            self._put(window_key(window), [])
+
     def is_member(self, set_name: str, key: str) -> bool:
         """Whether it is known to be one."""
         return bool(self.held.get(member_key(set_name, key)))

@@ -12,6 +12,7 @@ from gateway.store.base import (
     NoticeKept,
     NotSent,
     Outcome,
+    Reach,
     Refused,
     Sent,
     Unclear,
@@ -82,6 +83,8 @@ def for_outcomes(book: Book, outcomes: Sequence[Outcome]) -> Wanted | None:
             member = member_key(outcome.set_name, outcome.key)
             if member not in book.guards.held:
                 wanted.guards.append(member)
+        elif isinstance(outcome, Reach):
+            wanted.guards += book.guards.missing((outcome.failures, Member(outcome.set_name, outcome.key)))
         elif isinstance(outcome, Sent):
             if not outcome.carrier_id or outcome.key.message_id not in records:
                 _for_attempt(book, outcome.key, wanted, about_place=not outcome.carrier_id)

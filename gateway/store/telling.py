@@ -1,13 +1,15 @@
 """What senders are to be told, and what subscribers told us: rules that are about neither messages nor attempts."""
 
-from gateway.store.base import Announce, Due, Membership, MobileOriginated, NoticeDone, NoticeKept, Settled
+from gateway.store.base import Announce, Due, Membership, MobileOriginated, NoticeDone, NoticeKept, Reach, Settled
 from gateway.store.holdings import Holdings
 from gateway.store.shelf import given_up_utc
 from routing.records import Notice
 
 
 class Telling(Holdings):
-    """Notices are held until they are taken or their time is over; memberships change with the reply that asked for it."""
+    """Notices are held until they are taken or their time is over; memberships change with the reply that asked for it, or with
+    the end that proves it.
+    """
 
     def _announced(self, outcome: MobileOriginated | Announce, done: Settled, utc: float) -> None:
         outcome.notice.created_utc = utc
@@ -16,6 +18,18 @@ class Telling(Holdings):
     def _membership(self, outcome: Membership, _done: Settled, _utc: float) -> None:
         keys = [outcome.key]
         self.guards.members(outcome.set_name, keys if outcome.member else (), () if outcome.member else keys)
+
+    def _reach(self, outcome: Reach, done: Settled, utc: float) -> None:
+        guards, name, key = self.guards, outcome.set_name, outcome.key
+        listed = guards.is_member(name, key)
+        if outcome.failed:
+            changes = not listed and guards.fail(outcome.failures, utc)
+        else:
+            guards.forgive(outcome.failures)
+            changes = listed
+        if changes:
+            self._membership(membership := Membership(name, key, outcome.failed), done, utc)
+            done.memberships.append(membership)
 
     def _add_notice(self, notice: Notice, done: Settled) -> None:
         self.hold(notice)

@@ -1,4 +1,4 @@
-"""What must hold when a message is stored, as guards: duplicates, frequency, velocity, opt-outs, money.
+"""What must hold when a message is stored, as guards: duplicates, frequency, velocity, lists, money.
 
 A guard's key begins with the kind of its rule, so that a refusal can be told from the guard alone. Times of a message that
 waits are those of the moment it comes due.
@@ -10,14 +10,18 @@ from zoneinfo import ZoneInfo
 
 from config.policy import Cap, Policy
 from config.presets import caps as cap_presets
+from config.schema import CLASSES
 from routing.guards import Guard, Member, Spend, Unique, Window
 from routing.policy.numbers import country_code_of, zone_of
+from routing.policy.suppression import SuppressionRule
 from routing.policy.verdict import Reason, Refusal
 from routing.records import Message
 
 SEPARATOR = "\x1f"
-OPTED_OUT, BLOCKED, CONSENT = "optout", "blocked", "consent"
-"""Member sets of an account: those who want no campaigns, those who get nothing at all, those who said yes."""
+OPTED_OUT, BLOCKED, CONSENT, SUPPRESSED = "optout", "blocked", "consent", "suppressed"
+"""Member sets of an account: those who want no campaigns, those who get nothing at all, those who said yes, and numbers that
+nothing arrives at.
+"""
 EVERYBODY = "*"
 """The account whose sets count for all."""
 LAST_DIGITS = 4
@@ -32,9 +36,11 @@ REASONS: dict[str, Reason] = {
     OPTED_OUT: "opted_out",
     BLOCKED: "blacklisted",
     CONSENT: "consent",
+    SUPPRESSED: "suppressed",
     "balance": "quota",
     "daily": "quota",
     "monthly": "quota",
+    "trial": "quota",
 }
 WORDS = {
     "dedupe": "the same text went to this recipient already",
@@ -43,9 +49,11 @@ WORDS = {
     OPTED_OUT: "the recipient wants no more of these",
     BLOCKED: "the recipient is on the account's list",
     CONSENT: "the recipient is not on the account's list of those who agreed",
+    SUPPRESSED: "too many messages to this number failed for good",
     "balance": "the balance does not pay for it",
     "daily": "the day's budget is spent",
     "monthly": "the month's budget is spent",
+    "trial": "trial messages are used up",
 }
 
 
@@ -64,9 +72,24 @@ def consent_set(account: str) -> str:
     return f"{CONSENT}{SEPARATOR}{account}"
 
 
+def suppressed_set(account: str) -> str:
+    """Numbers that messages of an account failed at for good, again and again."""
+    return f"{SUPPRESSED}{SEPARATOR}{account}"
+
+
+def failures_window(rule: SuppressionRule, account: str, number: str) -> Window:
+    """Where those failures are counted."""
+    return Window(f"failures{SEPARATOR}{account}{SEPARATOR}{number}", rule.failures, rule.period_s)
+
+
 def balance_purse(account: str) -> str:
     """What a prepaid account has."""
     return f"balance{SEPARATOR}{account}"
+
+
+def trial_purse(account: str) -> str:
+    """Messages an account on trial has left."""
+    return f"trial{SEPARATOR}{account}"
 
 
 def refusal_of(guard: Guard) -> Refusal:
@@ -140,22 +163,29 @@ class GuardMaker:
         self._safe = tuple(policy.velocity.safe)
         self._stopped = frozenset(policy.opt_out.classes) if policy.opt_out.enabled else frozenset()
         self._agreed = frozenset(policy.consent.classes) if policy.consent.required else frozenset()
+        self._suppressed = frozenset(filter(SuppressionRule(policy.suppression).applies, CLASSES))
+        self._trial = policy.budget.trial_messages > 0
         self._zone = ZoneInfo(policy.budget.timezone)
 
     def guards(self, message: Message, utc: float) -> tuple[Guard, ...]:
         """What must hold for this message, in the order in which refusals are told.
 
-        Of parts that the sender cut the first counts for all; each is paid for, and none goes to who is on a list.
+        Of parts that the sender cut the first counts for all, a trial's messages too; each is paid for, and none goes to who is
+        on a list.
         """
         due_utc = due_after(message, utc)
         account, number = message.account, message.destination
         found: list[Guard] = [Member(blocked_set(account), number), Member(blocked_set(EVERYBODY), number)]
+        if message.class_ in self._suppressed:
+            found.append(Member(suppressed_set(account), number))
         if message.class_ in self._stopped:
             found.append(Member(optout_set(account), number))
         if message.class_ in self._agreed:
             found.append(Member(consent_set(account), number, must_be=True))
         if message.part_of is None or message.part_of.seq == 1:
             found += self._counting(message, utc, due_utc)
+            if self._trial:
+                found.append(Spend(trial_purse(account), 1))
         found += self._money(message, due_utc or utc)
         return tuple(found)
 
@@ -189,26 +219,41 @@ class GuardMaker:
 
     def _money(self, message: Message, at: float) -> list[Guard]:
         budget = self._policy.budget
-        message.price = budget.price * message.content.parts
+        price = budget.prices.get(message.operator) if budget.prices else budget.price
+        if price is None:
+            price = budget.prices.get(message.country, budget.price)
+        message.price = price * message.content.parts
         if not message.price:
             return []
         message.currency = budget.currency
         found: list[Guard] = []
         if budget.prepaid:
             found.append(Spend(balance_purse(message.account), message.price))
-        found += [Spend(purse, message.price) for purse in self._purses(message.account, at)]
+        trial = trial_purse(message.account)
+        found += [Spend(purse, message.price) for purse in self._purses(message.account, at) if purse != trial]
         return found
 
+    @property
+    def opens(self) -> bool:
+        """Whether there are purses that are opened with something in them."""
+        budget = self._policy.budget
+        return bool(budget.daily_max or budget.monthly_max or budget.trial_messages)
+
     def purses(self, message: Message, utc: float) -> dict[str, int]:
-        """Budgets of the day and the month it is paid from, with what is in them at first."""
+        """Trial and budgets of the day and the month it is paid from, with what is in them at first."""
         return self._purses(message.account, due_after(message, utc) or utc)
+
+    def all_purses(self, account: str, utc: float) -> dict[str, int]:
+        """Everything an account pays from at `utc`, with what is in it at first."""
+        balance = {balance_purse(account): 0} if self._policy.budget.prepaid else {}
+        return {**balance, **self._purses(account, utc)}
 
     def _purses(self, account: str, at: float) -> dict[str, int]:
         budget = self._policy.budget
+        found = {trial_purse(account): budget.trial_messages} if budget.trial_messages else {}
         if not (budget.daily_max or budget.monthly_max):
-            return {}
+            return found
         here = datetime.fromtimestamp(at, UTC).astimezone(self._zone)
-        found = {}
         if budget.daily_max:
             found[f"daily{SEPARATOR}{account}{SEPARATOR}{here:%Y-%m-%d}"] = budget.daily_max
         if budget.monthly_max:

@@ -1,7 +1,7 @@
 """All rules of an account, in order: what they decide about a message before it is stored.
 
     number -> sender -> country, blacklist -> links, keywords -> signature -> opt-out hint -> length -> send window
-                                                        then, with the write: guards (`caps`)
+                                    then what is remembered of codes (`watch`), and with the write: guards (`caps`)
 
 A rule refuses, lets pass, or changes the message (its number, its text, when it may go). `check` stops at the first refusal;
 `explain` tells every rule's verdict, by the same list, so the two cannot differ. Parts that a sender cut itself are judged by
@@ -30,7 +30,9 @@ from routing.policy.lists import Lists
 from routing.policy.numbers import normal_number, one_spelling
 from routing.policy.replies import Replies
 from routing.policy.signature import SignatureRule
+from routing.policy.suppression import SuppressionRule
 from routing.policy.verdict import Refusal
+from routing.policy.watch import Watch
 from routing.policy.windows import Opening, WindowRule
 from routing.policy.words import Words, plain
 from routing.records import Message, MessageState
@@ -118,7 +120,8 @@ class Step(NamedTuple):
 
 class Screen:
     """The rules of one account, compiled. `words`: those of keywords.words_file; `validity_s`: by class, where a sender asks
-    for none. Raises BadPatternError, KeyError, and what ZoneInfo raises for a zone there is not.
+    for none; `watch`: what is remembered of the account's codes. Raises BadPatternError, KeyError, and what ZoneInfo raises for
+    a zone there is not.
     """
 
     def __init__(
@@ -127,6 +130,7 @@ class Screen:
         policy: Policy | None = None,
         words: Iterable[str] = (),
         validity_s: Mapping[str, float] | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self.country_code = account.country_code
         self.home_code = account.country_code
@@ -134,6 +138,7 @@ class Screen:
         if policy is not None and not self.home_code and len(policy.countries) == 1:
             self.home_code = policy.countries[0]
         self._validity_s = validity_s or {}
+        self._watch = watch
         self._any_source = not account.source_addresses
         self._sources = Patterns(account.source_addresses)
         self.policy = policy
@@ -141,7 +146,9 @@ class Screen:
         self._of_text: list[tuple[str, Rule]] = []
         self._windows: list[WindowRule] = []
         self._guards: GuardMaker | None = None
+        self.opens_purses = False
         self.replies = Replies(policy.opt_out) if policy is not None else None
+        self.suppression = SuppressionRule(policy.suppression) if policy is not None and policy.suppression.failures else None
         if policy is not None:
             self._compile(policy, words)
         self._all = self._rules + self._of_text
@@ -157,6 +164,7 @@ class Screen:
         limits = policy.segments_max
         self._segments = {name: getattr(limits, name) for name in CLASSES}
         self._guards = GuardMaker(policy)
+        self.opens_purses = self._guards.opens
         self._rules = [("possible number", self._possible)]
         if policy.countries or policy.blacklist:
             self._rules.append(("countries and blacklist", self._listed))
@@ -184,7 +192,8 @@ class Screen:
         refusal = self._sender(message) or self._number(message)
         if refusal is not None or self.policy is None:
             return refusal
-        return self._check(message, utc)
+        refusal = self._check(message, utc)
+        return self._watch.check(message, utc) if refusal is None and self._watch is not None else refusal
 
     def _check(self, message: Message, utc: float) -> Refusal | None:
         """The policy, for a message from a sender it may have to a number in its normal form."""
@@ -214,6 +223,10 @@ class Screen:
         """Budgets that must exist before the guards are checked."""
         return {} if self._guards is None else self._guards.purses(message, utc)
 
+    def all_purses(self, account: str, utc: float) -> dict[str, int]:
+        """What the account pays from, with what is in it at first."""
+        return {} if self._guards is None else self._guards.all_purses(account, utc)
+
     def explain(self, message: Message, utc: float) -> list[Step]:
         """Every rule in order with its verdict; the message changes as `check` would change it."""
         steps = [_step("sender", self._sender(message)), _step("number", self._number(message))]
@@ -230,6 +243,8 @@ class Screen:
             refusal = self._timed(look)
             held = message.state is MessageState.SCHEDULED
             steps.append(_step("windows", refusal, "it waits until the window opens" if held else ""))
+        if self._watch is not None:
+            steps += [_step(*told) for told in self._watch.ask(message, utc)]
         return steps
 
     def later(self, message: Message, utc: float) -> dict[str, object] | None:

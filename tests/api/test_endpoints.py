@@ -485,6 +485,46 @@ def test_a_channel_nobody_knows_is_not_found(api: Api, run: Any) -> None:
     run(main())
 
 
+def test_weights_and_rates_are_changed_alone_and_given_back_with_null(api: Api, run: Any) -> None:
+    async def main() -> None:
+        client = Client(api, "ops")
+        path, gone = "/v1/channels/x", calls.Done("there is no channel x")
+        assert (await client("PATCH", path, {"weight": 5, "why": "night"}, gone)).status == 404
+        assert api.core.asked[-1] == calls.Tune("x", ("weight",), 5, None, f"key {client.key.id}", "night")
+        await client("PATCH", path, {"messages_per_second": None}, gone)
+        assert api.core.asked[-1] == calls.Tune("x", ("rate",), None, None, f"key {client.key.id}", "")
+        for data, pointer in (
+            ({"weight": 0}, "/weight"),
+            ({"messages_per_second": -1}, "/messages_per_second"),
+            ({"w": 1}, "/w"),
+        ):
+            got = await client("PATCH", path, data)
+            assert (got.status, got.json["errors"][0]["pointer"]) == (422, pointer)
+        assert (await Client(api, "send")("PATCH", path, {"weight": 5})).status == 403
+
+    run(main())
+
+
+def test_numbers_that_have_moved(api: Api, run: Any) -> None:
+    async def main() -> None:
+        client = Client(api, "ops")
+        network = calls.Network("8613800138000", "cn-unicom", "86", False, True)
+        shown = {"number": "+8613800138000", "operator": "cn-unicom", "country": "86", "virtual": False, "moved": True}
+        got = await client("PUT", "/v1/numbers/8613800138000", {"operator": "cn-unicom"}, calls.Done(count=1), network)
+        assert (got.status, got.json) == (200, shown)
+        assert api.core.asked[-2] == calls.Port([("+8613800138000", "cn-unicom")], f"key {client.key.id}", "")
+        got = await client("GET", "/v1/numbers/%2B8613800138000", None, network)
+        assert (got.status, got.json) == (200, shown)
+        assert (await client("GET", "/v1/numbers/0", None, calls.Done("+0 is no number"))).status == 404
+        assert (await client("DELETE", "/v1/numbers/8613800138000", None, calls.Done(count=1))).status == 204
+        assert api.core.asked[-1].numbers == [("+8613800138000", "")]
+        data = {"data": [{"number": "8613800138000", "operator": "cn-unicom"}, {"number": "?", "operator": "x"}]}
+        got = await client("POST", "/v1/numbers", data, calls.Done("1 are no numbers", 1))
+        assert (got.status, got.json) == (200, {"changed": 1, "detail": "1 are no numbers"})
+
+    run(main())
+
+
 # -- the stream
 
 

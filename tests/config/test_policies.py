@@ -36,6 +36,7 @@ HEAD = '[[policies]]\nname = "p"\n'
             "holidays_extra = '2027-02-30': there is no such day",
         ),
         ('windows = [{ preset = "retail", timezone = "CET/" }]', "windows[0].timezone = 'CET/'"),
+        ("[policies.velocity.conversion]\nperiod_s = 60\nwait_s = 61", "velocity.conversion.wait_s = 61: more than period_s"),
         ('[policies.budget]\ntimezone = "recipient"', "budget.timezone = 'recipient'"),
         ("[policies.budget]\nprepaid = true", "budget.price = 0: without a price"),
         ("[policies.budget]\ndaily_max = 5", "budget.price = 0: without a price"),

@@ -85,7 +85,7 @@ class Core:
         self.audit = Lines()
         drafts = Drafts(made, ids, clock.boot)
         rules = Rules(self.pipeline, clock, drafts, self.audit)
-        self.questions = Questions(self.pipeline, self.outbox, rules, clock, batch_key)
+        self.questions = Questions(self.pipeline, self.outbox, rules, self.audit, clock, batch_key)
         self.workers = Workers(made, self.pipeline, self.outbox, self.questions, self.rates, drafts, clock)
         self.questions.readers = self.workers
         self.pipeline.on_finals = self.workers.tell_finals

@@ -10,7 +10,8 @@ from makers import message
 from trio.testing import MockClock
 
 from gateway.core.figures import Figures
-from gateway.store.base import Final
+from gateway.store.base import CarrierReceipt, Final
+from protocol.receipt import MessageState as CarrierState
 from routing.records import Message
 from routing.slacells import Key
 from routing.slawindows import EMPTY, WindowShare, shares
@@ -30,6 +31,13 @@ def come(**fields: Any) -> Message:
     return message(arrival=trio.current_time(), arrival_utc=VirtualClock().utc(), operator="cmcc", **fields)
 
 
+def delivered(one: Message, channel: str, since_due: float, since_written: float | None = None, in_s: float = 0.0) -> Final:
+    """A receipt that comes now, or so many seconds later."""
+    at = trio.current_time() + in_s
+    receipt = CarrierReceipt(channel, (), CarrierState.DELIVERED, at, START_UTC + at)
+    return Final(one, channel, since_due, since_written, receipt=receipt)
+
+
 async def test_a_message_counts_from_when_it_came_though_it_was_stored_and_told_later(autojump_clock: MockClock) -> None:
     figures = Figures({}, VirtualClock())
     await trio.sleep(9.9)
@@ -37,9 +45,9 @@ async def test_a_message_counts_from_when_it_came_though_it_was_stored_and_told_
     await trio.sleep(0.2)
     figures.due([one])
     await trio.sleep(9.9)
-    at = trio.current_time()
+    end = delivered(one, "a", trio.current_time() - one.arrival)
     await trio.sleep(0.2)  # until the receipt is stored another slot has begun
-    figures.ended([Final(one, "a", at - one.arrival, at=at)])
+    figures.ended([end])
     await trio.sleep(10)
     assert (share(figures).due, share(figures).within) == (1, 0.0), "10.1 seconds"
     assert share(figures).p50 == pytest.approx(10.1, rel=0.15)
@@ -52,7 +60,7 @@ async def test_a_scheduled_message_counts_from_when_it_was_due(autojump_clock: M
     await trio.sleep(60.05)
     figures.due([one])
     await trio.sleep(2.0)
-    figures.ended([Final(one, "a", VirtualClock().utc() - one.due_utc, at=trio.current_time())])
+    figures.ended([delivered(one, "a", VirtualClock().utc() - one.due_utc)])
     await trio.sleep(20)
     assert (share(figures).due, share(figures).within) == (1, 1.0)
 
@@ -66,7 +74,7 @@ async def test_an_attempt_counts_on_its_channel_and_one_that_was_refused_does_no
     figures.not_written("a", other, 5.0)
     figures.written("b", {(one.class_, one.network, "bank"): 1}, 5.0)
     await trio.sleep(6)
-    figures.ended([Final(other, "b", 11.0, 6.0, at=trio.current_time())])
+    figures.ended([delivered(other, "b", 11.0, 6.0)])
     await trio.sleep(15)
     found = {name: share(figures, "channel", channel=name) for name in "ab"}
     assert [(found[name].due, found[name].within) for name in "ab"] == [(1, 0.0), (1, 1.0)]

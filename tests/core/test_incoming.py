@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from clock import START_UTC
 from makers import TO, channel
 
@@ -47,6 +48,20 @@ def test_a_receipt_comes_with_its_ids_by_the_channels_rule_and_its_addresses_swa
     assert (outcome.source, outcome.destination) == ("Shop", TO)
     assert (outcome.at, outcome.at_utc) == (5.0, START_UTC)
     assert outcome.user_reference is None
+
+
+@pytest.mark.parametrize(
+    ("err", "stat", "temporary"),
+    [
+        *[(err, "UNDELIV", True) for err in ("027", "27", "0027", "mk:7")],
+        *[(err, "UNDELIV", False) for err in ("000", "127", "")],
+        ("027", "DELIVRD", False),
+    ],
+)
+def test_errors_of_the_moment_are_known_however_they_are_spelled(err: str, stat: str, temporary: bool) -> None:
+    text = TEXT.replace(b"err:000", f"err:{err}".encode()).replace(b"DELIVRD", stat.encode())
+    (outcome,) = read(receipt(text), temporary_errors=["027", "MK:7"])
+    assert outcome.temporary is temporary
 
 
 def test_both_ids_of_a_receipt_are_candidates_and_our_reference_comes_along() -> None:

@@ -608,3 +608,74 @@ async def test_a_carrier_without_receipts_is_not_judged_by_them(
         quality = at.lane.quality
         assert sum(second.accepted for second in quality.answers.seconds) == 40
         assert (quality.score.speed == 1.0) is not receipts
+
+
+async def test_each_bind_has_a_rate_of_its_own(monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock) -> None:
+    async with stage(monkeypatch, binds=2, window=100, bind_messages_per_second=5) as at:
+        at.send(*messages(1, 100))
+        await trio.sleep(4.5)
+        by_line = [len(line.submits) for line in at.smsc.lines]
+        assert sum(by_line) == at.smsc.count
+        assert all(18 <= count <= 26 for count in by_line), by_line
+        await trio.sleep(10)
+        assert at.smsc.count == 100, "nothing wakes a lane but time"
+
+
+async def test_a_vendor_s_status_means_what_the_channel_says(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    async with stage(monkeypatch, status_classes={"0x0000044d": "throttle", "0x0b": "channel_refuses"}) as at:
+        at.smsc.reply = lambda pdu: 0x44D if at.smsc.count == 1 else int(Status.RINVDSTADR)
+        at.send(message(1))
+        await trio.sleep(0.5)
+        at.send(message(2))
+        await trio.sleep(3)
+        busy, refused = at.owner.of(Refused)
+        assert (busy.again, busy.free) == (True, True)
+        assert (refused.again, refused.never_here) == (True, True), "else a wrong number, for good"
+
+
+async def test_lost_links_and_slow_answers_count_against_a_channel(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    async with stage(monkeypatch, reconnect_min_s=1) as at:
+        at.smsc.line.drop()
+        await trio.sleep(3)
+        assert at.lane.quality.score.steady == pytest.approx(0.9)
+        at.smsc.reply = silent
+        at.send(*messages(1, 5))
+        await trio.sleep(4)
+        for held in list(at.smsc.line.held):
+            await at.smsc.line.respond(held.sequence, f"id-{held.sequence}")
+        await trio.sleep(1.5)
+        waited = sum(second.answer_s for second in at.lane.quality.answers.seconds)
+        assert waited == pytest.approx(20, abs=1)
+        at.lane.leave()
+        at.lane.unbind()
+        await trio.sleep(1)
+        assert sum(second.drops for second in at.lane.quality.answers.seconds) == 1, "we left"
+
+
+async def test_attempts_know_why_and_what_they_cost(monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock) -> None:
+    async with stage(monkeypatch) as at:
+        monkeypatch.setattr(FakeOwner, "priced", True)
+        monkeypatch.setattr(FakeOwner, "cost", lambda self, message, channel: 30_000 + message.id)
+        at.send(message(1, why="b is down"))
+        await trio.sleep(1)
+        (attempt,) = at.owner.store.attempts(1)
+        assert (attempt.why, attempt.cost) == ("b is down", 30_001)
+
+
+async def test_planning_hears_when_a_code_is_to_be_expected(monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock) -> None:
+    async with stage(monkeypatch) as at:
+        assert at.lane.health("verification").expected_s == 0.0
+        at.lane.quality.usual_s["verification"] = 3.0
+        assert at.lane.health("verification").expected_s == 4.0, "in coarse steps"
+        assert at.lane.health("marketing").expected_s == 0.0
+        at.lane.quality.usual_s["verification"] = 0.2
+        assert at.lane.health("verification").expected_s == 0.0
+        at.lane._per_s = 10.0
+        at.lane.held = "pause"
+        for one in messages(1, 20, class_="verification"):
+            at.lane.enqueue(one)
+        assert at.lane.health("verification").expected_s == 4.0, "2 s of codes before it"

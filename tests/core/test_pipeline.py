@@ -9,7 +9,7 @@ from clock import START_UTC, VirtualClock
 from makers import TO, account, config, message, route
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from config.schema import Config, Core
+from config.schema import Classes, CodeClass, Config, Core
 from gateway.core.pipeline import Pipeline
 from gateway.core.report import Report
 from gateway.core.storage import Storage
@@ -461,3 +461,63 @@ async def test_busy_counts_what_can_leave_and_not_what_waits_for_a_dead_channel(
     assert ring.pipeline.busy == 1
     ring.lanes["b"].take()
     assert ring.pipeline.busy == 0
+
+
+TWICE = Classes(verification=CodeClass(validity_s=300, resend_after_s=1_000))
+"""Codes may be tried a second time."""
+
+
+def not_now(channel: str, carrier_id: str, **fields: Any) -> CarrierReceipt:
+    """A receipt that says so."""
+    state = CarrierState.UNDELIVERABLE
+    return CarrierReceipt(
+        channel, (carrier_id,), state, 3.0, START_UTC + 3, "UNDELIV", "012", "Shop", TO, temporary=True, **fields
+    )
+
+
+async def failed_once(ring: Ring, one: Message) -> str:
+    """It was sent, and its receipt tells of a temporary error; gives the channel."""
+    await ring.submit(one)
+    (first,) = [name for name, lane in ring.lanes.items() if lane.take()]
+    await ring.report(Sent(await ring.begin(one, first), 0.0, "x", "x"))
+    await ring.report(not_now(first, "x"))
+    return first
+
+
+async def test_a_code_that_fails_for_now_goes_once_more_by_another_channel(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    ring = await started(nursery, config(classes=TWICE))
+    one = message(1, class_="verification")
+    first = await failed_once(ring, one)
+    (second,) = [name for name, lane in ring.lanes.items() if lane.take() == [1]]
+    assert second != first
+    assert ring.told == []
+    quality = ring.lanes[first].quality
+    assert sum(each.failed for each in quality.of("verification", one.network).seconds) == 1, "the channel has failed"
+    await ring.report(Sent(await ring.begin(one, second), 4.0, "y", "y"))
+    await ring.report(not_now(second, "y"))
+    assert [(notice.id, notice.state) for notice in ring.told] == [(1, MessageState.UNDELIVERED)], "twice is enough"
+
+
+@pytest.mark.parametrize(
+    ("routes", "class_", "classes"),
+    [
+        ([route("a", "b")], "notification", TWICE),
+        ([route("a")], "verification", TWICE),
+        ([route("a", "b")], "verification", Classes()),
+    ],
+    ids=["no code", "no other way", "switched off"],
+)
+async def test_what_has_no_hurry_or_no_other_way_has_failed(
+    autojump_clock: MockClock, nursery: trio.Nursery, routes: list[Any], class_: str, classes: Classes
+) -> None:
+    ring = await started(nursery, config(*routes, classes=classes))
+    channel = await failed_once(ring, message(1, class_=class_))
+    assert [notice.state for notice in ring.told] == [MessageState.UNDELIVERED]
+    quality = ring.lanes[channel].quality
+    assert (
+        sum(each.failed for each in quality.of(class_, "86").seconds)
+        + sum(each.failed for each in quality.of(class_, "cn-mobile").seconds)
+        == 1
+    ), "counted once"

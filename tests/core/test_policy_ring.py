@@ -16,11 +16,11 @@ from config.policy import Budget, Cap, Keywords, OptOutHint, Policy, SegmentsMax
 from config.schema import Config
 from gateway.core.pipeline import NOT_AGAIN
 from gateway.core.submission import Submission
-from gateway.store.base import Membership, Unclear
+from gateway.store.base import Change, Membership, Unclear
 from protocol.commands import Command
 from protocol.status import Status
 from protocol.text import decode_text
-from routing.policy.caps import balance_purse, optout_set
+from routing.policy.caps import balance_purse, optout_set, trial_purse
 from routing.records import Attempt, AttemptKey, Content, Message, MessageState, PartOf
 
 CLOSES_S, OPENS_S, ENDS_S = 60.0, 120.0, 300.0
@@ -139,6 +139,48 @@ async def test_money_is_taken_once_and_given_back_for_what_never_left(autojump_c
     await trio.sleep(301)
     assert ring.states(1, 2) == [MessageState.EXPIRED] * 2
     assert (ring.store.fund(balance_purse("shop"), 0), ring.store.fund(daily, 0)) == (25, 1_000)
+
+
+async def test_a_trial_is_so_many_messages_in_all_and_those_that_never_left_are_given_back(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    ring = await started(nursery, ruled(budget=Budget(trial_messages=3)), a=FakeLane("a", up=False))
+    batch = [message(1), message(2, parts=5), *parts("一", "二", first=11), message(3)]
+    assert await ring.submit(*batch) == [Status.ROK] * 4 + [Status.RSUBMITFAIL], "a cut message is one, whatever its length"
+    assert ring.pipeline.figures.refused == {("notification", "quota"): 1}
+    await trio.sleep(200)
+    assert await ring.submit(message(4)) == [Status.RSUBMITFAIL], "time gives nothing back"
+    await trio.sleep(101)
+    assert ring.states(1, 2, 11) == [MessageState.EXPIRED] * 3
+    again = [message(at, expires_utc=START_UTC + 9_000) for at in range(5, 9)]
+    assert await ring.submit(*again) == [Status.ROK] * 3 + [Status.RSUBMITFAIL]
+    ring.store.fund(trial_purse("shop"), 1)
+    assert await ring.submit(message(21), message(22)) == [Status.ROK, Status.RSUBMITFAIL]
+    ring.pipeline.configure(ruled())
+    assert await ring.submit(message(31)) == [Status.ROK]
+
+
+@given(st.lists(st.lists(st.booleans(), min_size=1, max_size=5), max_size=6), st.integers(1, 6))
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_order_of_batches_gets_more_than_the_trial_through(batches: list[list[bool]], limit: int) -> None:
+    """Some are cancelled before they leave, and count no more."""
+
+    async def run() -> None:
+        async with trio.open_nursery() as nursery:
+            ring = await started(nursery, ruled(budget=Budget(trial_messages=limit)), a=FakeLane("a", up=False))
+            number, open_ = 0, 0
+            for batch in batches:
+                made = [message(number + at) for at in range(1, len(batch) + 1)]
+                number += len(batch)
+                passed = [status == Status.ROK for status in await ring.submit(*made)]
+                assert passed == [open_ + at <= limit for at in range(1, len(batch) + 1)]
+                ended = [one.id for one, ok, cancel in zip(made, passed, batch, strict=True) if ok and cancel]
+                _, settled = ring.store.change([Change(one) for one in ended], START_UTC)
+                ring.pipeline.spread(settled)
+                open_ += sum(passed) - len(ended)
+            nursery.cancel_scope.cancel()
+
+    trio.run(run, clock=MockClock(autojump_threshold=0))
 
 
 # -- send windows

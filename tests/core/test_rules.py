@@ -8,8 +8,22 @@ from typing import Any
 import pytest
 from clock import START_UTC
 from makers import TO, account, config
+from test_questions import HeldLane
 
-from config.policy import Budget, Cap, Consent, Dedupe, Keywords, Policy, SegmentsMax, Signature, Velocity, Window
+from config.policy import (
+    Budget,
+    Cap,
+    Consent,
+    Conversion,
+    Dedupe,
+    Keywords,
+    Policy,
+    SegmentsMax,
+    Signature,
+    Suppression,
+    Velocity,
+    Window,
+)
 from config.schema import Config
 from gateway.calls import messages as calls
 from gateway.core.audit import FILE, Audit
@@ -17,12 +31,13 @@ from gateway.core.drafts import Drafts
 from gateway.core.pipeline import Pipeline
 from gateway.core.rules import CAMPAIGNS_MAX, Rules
 from gateway.core.storage import Storage
-from gateway.store.base import Admission
+from gateway.store.base import Admission, Membership
 from gateway.store.memory import MemoryStore
 from gateway.store.opening import Opened
 from routing.ids import IdMaker
-from routing.policy.caps import balance_purse
+from routing.policy.caps import balance_purse, suppressed_set
 from routing.records import Message, MessageState
+from routing.routes import RouteTable
 
 
 class Still:
@@ -133,7 +148,22 @@ async def test_an_explanation_has_text_cost_channels_and_the_moment(tmp_path: Pa
     assert (message.price, message.currency, message.state) == (10, "EUR", MessageState.SCHEDULED)
     assert answer.next_send_utc == START_UTC + 16 * 3_600
     assert answer.channels == [("a", 1, "down"), ("b", 1, "down")]
+    assert (answer.channel, answer.why) == ("", "no channel of its route is up with room now")
     assert isinstance(await desk.rules.answer(calls.Explain("nobody", draft)), calls.Done)
+
+
+async def test_an_explanation_names_the_channel_that_would_be_chosen_and_why(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    lane = HeldLane()
+    desk.pipeline.lanes["a"] = lane  # type: ignore[assignment]
+    answer = await desk.rules.answer(calls.Explain("shop", desk.draft("hi")))
+    assert isinstance(answer, calls.Explained)
+    assert (answer.channel, answer.why) == ("a", "a: score 100; b is down")
+    assert lane.got == []
+    desk.pipeline.dispatch.configure(RouteTable([]))
+    answer = await desk.rules.answer(calls.Explain("shop", desk.draft("hi")))
+    assert isinstance(answer, calls.Explained)
+    assert (answer.channel, answer.why) == ("", "no route")
 
 
 @pytest.mark.parametrize(
@@ -228,6 +258,40 @@ async def test_a_balance_is_filled_and_shown(tmp_path: Path) -> None:
     assert [(one["what"], one["amount"], one["balance"]) for one in desk.audit()] == [("funded", 50, 50), ("funded", -10, 40)]
 
 
+async def test_a_trial_is_opened_filled_and_shown(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, budget=Budget(trial_messages=2))
+    refused = "quota: trial (trial messages are used up)"
+    assert await desk.rules.answer(calls.Fund("shop", 1, "me", "trial")) == calls.Done(count=3)
+    assert [await desk.explained(), desk.sent("hi"), desk.sent("hi"), desk.sent("hi")] == [{}, "", "", ""]
+    assert (await desk.explained(), desk.sent("hi")) == ({"quota (trial)": refused}, refused)
+    assert await desk.rules.answer(calls.Fund("shop", 5, "me", "trial")) == calls.Done(count=5)
+    assert await desk.rules.answer(calls.Fund("shop", 0, "me", "trial")) == calls.Done(count=5)
+    told = [(one["what"], one["messages"], one["left"]) for one in desk.audit()]
+    assert told == [("trial funded", 1, 3), ("trial funded", 5, 5)]
+    answer = await Desk(tmp_path).rules.answer(calls.Fund("shop", 5, "me", "trial"))
+    assert answer == calls.Done("shop is on no trial: its policy has no budget.trial_messages")
+
+
+async def test_an_account_is_told_what_it_has_left(tmp_path: Path) -> None:
+    budget = Budget(price=10, prepaid=True, daily_max=30, monthly_max=1_000, trial_messages=5, currency="EUR")
+    desk = Desk(tmp_path, budget=budget)
+
+    async def left() -> list[tuple[str, int, int]]:
+        answer = await desk.rules.answer(calls.AskPurses("shop"))
+        assert isinstance(answer, calls.Purses)
+        assert answer.currency == "EUR"
+        return [(one.name, one.left, one.limit) for one in answer.purses]
+
+    assert await left() == [("balance", 0, 0), ("trial", 5, 5), ("daily", 30, 30), ("monthly", 1_000, 1_000)]
+    desk.store.fund(balance_purse("shop"), 100)
+    assert desk.sent("hi") == ""
+    assert await left() == [("balance", 90, 0), ("trial", 4, 5), ("daily", 20, 30), ("monthly", 990, 1_000)]
+    desk.pipeline.configure(Config(accounts=[account("shop"), account("other")]))
+    assert await desk.rules.answer(calls.AskPurses("shop")) == calls.Purses([calls.Purse("balance", 90)])
+    assert await desk.rules.answer(calls.AskPurses("other")) == calls.Purses([])
+    assert await desk.rules.answer(calls.AskPurses("nobody")) == calls.Done("there is no account nobody")
+
+
 async def test_every_change_of_a_list_is_in_the_audit(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     await change(desk, add=[TO, "x"])
@@ -242,6 +306,44 @@ async def test_every_change_of_a_list_is_in_the_audit(tmp_path: Path) -> None:
         "why": "asked",
     }
     assert (second["what"], second["numbers"]) == ("blocked removed", [TO])
+
+
+async def test_what_receipts_change_of_a_list_is_in_the_audit_too(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, suppression=Suppression(failures=2))
+    name = suppressed_set("shop")
+    changes = [(TO, True), ("34612345678", True), (TO, False)]
+    desk.rules.note_memberships([Membership(name, number, member) for number, member in changes])
+    told = [(one["what"], one["by"], one["account"], one["numbers"]) for one in desk.audit()]
+    assert told == [
+        ("suppressed added", "receipts", "shop", [TO, "34612345678"]),
+        ("suppressed removed", "receipts", "shop", [TO]),
+    ]
+
+
+async def test_an_operator_changes_the_list_of_numbers_nothing_arrives_at(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, suppression=Suppression(failures=2))
+    assert await change(desk, "suppressed", add=[TO]) == (1, "")
+    assert await listed(desk, "suppressed") == [TO]
+    assert desk.sent("hi").startswith("suppressed: suppressed")
+    assert list(await desk.explained()) == ["suppressed (suppressed)"]
+    assert await change(desk, "suppressed", remove=[TO]) == (1, "")
+    assert desk.sent("hi") == ""
+
+
+async def test_feedback_is_noted_and_counts_as_use_of_its_code(tmp_path: Path) -> None:
+    rule = Conversion(share_min=0.2, codes_min=1, action="block", without_feedback=True)
+    desk = Desk(tmp_path, velocity=Velocity(conversion=rule))
+    submit = calls.Submit("shop", [desk.draft(class_="verification")], 0.0, START_UTC)
+    (message,) = desk.drafts.messages(submit, account("shop", country_code="86"), "", tell=False)
+    message.accepted_utc = START_UTC - 1_000
+    desk.pipeline.endings.watches.by_account["shop"].sent(message, START_UTC)
+    assert list(await desk.explained(class_="verification")) == ["velocity.conversion"]
+    assert desk.sent(class_="verification").startswith("velocity: velocity.conversion (of 1 codes to 861380013 0 were used)")
+    await desk.rules.answer(calls.Note("feedback", "shop", message.id, "", {"event": "opened"}, message))
+    assert list(await desk.explained(class_="verification")) == ["velocity.conversion"]
+    await desk.rules.answer(calls.Note("feedback", "shop", message.id, "", {"event": "converted"}, message))
+    assert await desk.explained(class_="verification") == {}
+    assert [one["event"] for one in desk.audit()] == ["opened", "converted"]
 
 
 async def test_complaints_are_noted_and_too_many_raise_an_alert(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

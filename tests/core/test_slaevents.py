@@ -7,7 +7,7 @@ import pytest
 import trio
 from clock import START_UTC, VirtualClock
 from door import Client, Core, core
-from test_figures import come
+from test_figures import come, delivered
 from trio.testing import MockClock
 
 from gateway.calls import messages as calls
@@ -15,7 +15,6 @@ from gateway.calls.making import make_webhook, stored
 from gateway.calls.outbound import Events, Work
 from gateway.calls.things import WEBHOOK, event_name
 from gateway.core.slaevents import SlaEvents
-from gateway.store.base import Final
 from routing.ids import IdMaker
 from routing.records import Notice
 
@@ -39,7 +38,7 @@ class Gateway:
                 sent = [come(class_="verification", account=account) for _ in range(60)]
                 figures.due(sent)
                 if account not in late:
-                    figures.ended([Final(one, "a", 2.0, at=trio.current_time() + 2) for one in sent])
+                    figures.ended([delivered(one, "a", 2.0, in_s=2) for one in sent])
             await trio.sleep(10)
 
     def stored(self, box: str = SHOP_BOX) -> list[Notice]:

@@ -6,14 +6,13 @@ import pytest
 import trio
 from clock import VirtualClock
 from makers import config
-from test_figures import come
+from test_figures import come, delivered
 from trio.testing import MockClock
 
 from gateway import link
 from gateway.core import slaviews
 from gateway.core.pipeline import Pipeline
 from gateway.core.storage import Storage
-from gateway.store.base import Final
 from gateway.store.memory import MemoryStore
 from gateway.store.opening import Opened
 
@@ -27,7 +26,7 @@ async def counted(autojump_clock: MockClock) -> Pipeline:
         sent = [come(class_="verification", account=account) for _ in range(10)]
         figures.due(sent)
         figures.written(channel, {("verification", "cmcc", account): 10}, trio.current_time())
-        figures.ended([Final(one, channel, 2.0, 1.5, at=trio.current_time() + 2) for one in sent[:arriving]])
+        figures.ended([delivered(one, channel, 2.0, 1.5, in_s=2) for one in sent[:arriving]])
     await trio.sleep(30)
     return pipeline
 

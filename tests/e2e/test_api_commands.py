@@ -47,8 +47,9 @@ def test_the_first_key_is_made_by_command(place):
 def test_send_by_command_waits_for_the_receipt(place):
     shown = said(place.gateway.cli("send", TO, "hello", "--wait"))
     assert "accepted" in shown
-    assert "attempt 1  part 1/1 by" in shown
-    assert "delivered after" in shown
+    assert "planned onto" in shown
+    assert "receipt DELIVRD" in shown
+    assert shown.splitlines()[-1].endswith("ms after it was due")
     number = said(place.gateway.cli("send", TO, "hello", "--account", "other"))
     found = json.loads(said(place.gateway.cli("message", "get", number, "--json")))
     assert found["message"]["id"] == number
@@ -135,6 +136,48 @@ def test_held_channels_stay_held_over_a_restart(start, tmp_path_factory):
     assert ways(20) == {"a"}
     assert api.post("/v1/channels/b/resume").status == 200
     assert api.post("/v1/channels/c/resume").status == 404
+    assert place.gateway.terminate() == 0
+
+
+def test_weights_rates_and_moved_numbers_by_command_stay_over_a_restart(start, tmp_path_factory):
+    a, b = (smsc(start, tmp_path_factory) for _ in "ab")
+    only_unicom = {**route("b"), "operators": ["cn-unicom"]}
+    place = serve(start, channels=[channel("a", a.port), channel("b", b.port)], routes=[only_unicom, route("a")])
+
+    def view(name):
+        return next(one for one in place.api("shop").get("/v1/channels").body["data"] if one["name"] == name)
+
+    def way(number):
+        return place.api("shop").wait_status(place.api("shop").send(number)["id"], "delivered")["channel"]
+
+    for name in "ab":
+        place.gateway.wait_channel(name)
+    cli = place.gateway.cli
+    said(cli("channel", "weight", "a", "7", "--why", "cheaper tonight"))
+    said(cli("channel", "rate", "a", "120"))
+    assert (view("a")["weight"], view("a")["rate_max"]) == (7, 120)
+    assert "weight 7 in all routes" in said(cli("channel", "ls"))
+    refused = cli("channel", "weight", "a", "0")
+    assert (refused.returncode, "pause" in refused.stderr) == (1, True)
+    moved = "+8613800138000"
+    assert way(moved) == "a"
+    said(cli("number", "move", moved, "cn-unicom"))
+    assert "cn-unicom  country 86  moved" in said(cli("number", "show", moved))
+    assert way(moved) == "b"
+    assert cli("number", "move", "nonsense", "cn-unicom").returncode == 1
+    assert place.gateway.terminate() == 0
+    place = place.again(start)
+    for name in "ab":
+        place.gateway.wait_channel(name)
+    cli = place.gateway.cli
+    assert (view("a")["weight"], view("a")["rate_max"]) == (7, 120)
+    assert way(moved) == "b"
+    assert place.api("shop").ask("PATCH", "/v1/channels/a", {"weight": None, "messages_per_second": None}).status == 200
+    assert ("weight" in view("a"), view("a")["rate_max"]) == (False, 0)
+    said(cli("number", "back", moved))
+    assert way(moved) == "a"
+    lines = [json.loads(line) for line in (place.gateway.data_dir / "audit.jsonl").read_text().splitlines()]
+    assert [line["what"] for line in lines] == ["channel tuned"] * 2 + ["numbers moved", "channel tuned", "numbers moved"]
     assert place.gateway.terminate() == 0
 
 

@@ -175,11 +175,11 @@ def test_explaining_and_balances_on_the_command_line(gateway):
     refused = gateway.cli(*explain, "casino", "--json")
     assert (refused.returncode, json.loads(refused.stdout)["allowed"]) == (1, False)
     assert gateway.cli("explain", "--account", "nobody", "--to", TO, "--text", "x").returncode == 2
-    assert gateway.cli("account", "show", "interop").stdout == "25\n", "nothing was spent"
+    assert gateway.cli("account", "show", "interop").stdout == "balance  25 EUR\n", "nothing was spent"
     with bound(gateway.port) as client, bound(gateway.port, system_id="poor") as poor:
         assert client.submit(TO, short_message=b"a" * 161).status == Status.ROK
         left = gateway.cli("account", "show", "interop").stdout
-        assert left == "24.5\n"
+        assert left == "balance  24.5 EUR\n"
         answer = poor.submit(TO, source_addr="1")
         assert (answer.status, told(answer)) == (Status.RSUBMITFAIL, "quota: balance (the balance does not pay for it)\0")
     assert gateway.cli("account", "topup", "poor", "1234567.891").stdout == "1234567.891\n"

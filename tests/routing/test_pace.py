@@ -83,3 +83,35 @@ def test_a_carrier_that_has_taken_nothing_yet_gets_a_pause() -> None:
     pace = Pace(100)
     assert pace.throttled(5.0) == PAUSE_S
     assert pace.rate == 100
+
+
+def test_another_ceiling_counts_at_once_and_what_throttling_has_found_stays() -> None:
+    pace = Pace(100.0)
+    pace.limit(40.0)
+    assert (pace.rate, pace.ceiling, pace.slowed) == (40.0, 40.0, False)
+    pace.limit(0.0)
+    assert pace.rate == 0.0
+    pace = Pace(100.0)
+    pace.accepted(40, 0.5)
+    pace.throttled(1.0)
+    found = pace.rate
+    assert 0 < found < 100
+    pace.limit(200.0)
+    assert (pace.rate, pace.ceiling) == (found, 200.0), "the carrier takes no more because we would give more"
+    pace.limit(found / 2)
+    assert pace.rate == found / 2
+
+
+def test_congestion_slows_down_before_the_carrier_refuses() -> None:
+    pace = Pace(100.0)
+    pace.accepted(50, 0.5)
+    pace.congested(79, 1.0)
+    assert pace.rate == 100.0
+    pace.congested(95, 1.0)
+    slowed = pace.rate
+    assert slowed < 100.0
+    for second in range(2, 9):
+        pace.congested(85, float(second))
+        assert not pace.tick(second + 0.9), "it does not rise while the carrier is nearly congested"
+    assert pace.tick(20.0)
+    assert pace.rate > slowed

@@ -18,6 +18,7 @@ pytest.register_assert_rewrite(
     "contract_receipts",
     "contract_rules",
     "contract_senders",
+    "contract_suppression",
     "contract_machine",
     "story",
 )

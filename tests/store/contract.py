@@ -15,6 +15,7 @@ from contract_receipts import *  # noqa: F403
 from contract_rules import *  # noqa: F403
 from contract_senders import *  # noqa: F403
 from contract_sending import *  # noqa: F403
+from contract_suppression import *  # noqa: F403
 
 from gateway.store.base import Store
 

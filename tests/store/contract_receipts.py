@@ -303,3 +303,31 @@ def test_a_final_that_is_not_our_timeout_is_never_corrected(store: Store) -> Non
     story.settle(story.receipt("x1", state=FAILED))
     story.settle(story.receipt("x2"), story.receipt("x1"))
     assert story.state(message) is MessageState.UNDELIVERED
+
+
+def test_a_code_that_fails_for_now_is_queued_again_when_it_may_and_never_comes_back_to_that_channel(store: Store) -> None:
+    story = Story(store)
+    asked: list[str] = []
+    book = getattr(store, "book", store)
+    book.second_try = lambda _, attempt: asked.append(attempt.channel) or len(asked) < 3
+    code = story.accepted(class_="verification")
+    story.sent(code, "x")
+    settled = story.settle(story.receipt("x", state=FAILED, temporary=True))
+    assert [one.id for one in settled.requeue] == [code.id]
+    assert story.state(code) is MessageState.QUEUED
+    assert story.state(code, "tried") == ("a",)
+    story.sent(code, "y", channel="b")
+    story.settle(story.receipt("y", channel="b", state=FAILED, temporary=True))
+    assert story.state(code) is MessageState.UNDELIVERED
+    assert asked == ["a"], "once more, not twice"
+    others = [story.accepted(class_="verification"), story.accepted(class_="notification")]
+    for at, one in enumerate(others):
+        story.sent(one, f"z{at}")
+    story.settle(story.receipt("z0", state=FAILED), story.receipt("z1", state=FAILED, temporary=True))
+    assert [story.state(one) for one in others] == [MessageState.UNDELIVERED] * 2
+    assert asked == ["a"]
+    refused = story.accepted(class_="verification")
+    story.sent(refused, "w")
+    asked += ["-", "-"]
+    story.settle(story.receipt("w", state=FAILED, temporary=True))
+    assert story.state(refused) is MessageState.UNDELIVERED, "the share is used up"

@@ -3,7 +3,7 @@
 import pytest
 from story import VALIDITY_S, Story, ids
 
-from gateway.store.base import Abandoned, Change, Finish, NotSent, Store, Unclear
+from gateway.store.base import Abandoned, Change, Finish, NotSent, Refused, Sent, Store, Unclear
 from routing.records import AttemptState, MessageState
 
 QUEUED, IN_FLIGHT = MessageState.QUEUED, MessageState.IN_FLIGHT
@@ -251,3 +251,15 @@ def test_the_same_attempt_never_begins_twice(store: Store) -> None:
     message = story.accepted()
     assert story.begin(story.attempt(message), story.attempt(message)).may_leave == [True, False]
     assert len(store.attempts(message.id)) == 1
+
+
+def test_what_carriers_took_costs_and_what_they_refused_does_not(store: Store) -> None:
+    story = Story(store)
+    message = story.accepted()
+    refused = story.attempt(message, cost=5)
+    story.begin(refused)
+    story.settle(Refused(refused.key, story.now, 0x45, "no", again=True, never_here=True))
+    taken = story.attempt(message, channel="b", cost=7)
+    story.begin(taken)
+    story.settle(Sent(taken.key, story.now, "x", "x"), Sent(taken.key, story.now, "x", "x"))
+    assert story.state(message, "cost") == 7

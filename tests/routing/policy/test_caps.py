@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from ruled import TO, UTC, message, screen_of
 
-from config.policy import Budget, Cap, Consent, Dedupe, OptOut, Policy, Velocity
+from config.policy import Budget, Cap, Consent, Dedupe, OptOut, Policy, Suppression, Velocity
 from protocol.status import Status
 from routing.guards import Guard, Member, Spend, Unique, Window
-from routing.policy.caps import blocked_set, consent_set, optout_set, refusal_of
+from routing.policy.caps import blocked_set, consent_set, optout_set, refusal_of, suppressed_set, trial_purse
 from routing.records import Content, Message, MessageState, PartOf
 
 SPAIN = "34612345678"
@@ -42,6 +42,32 @@ def test_lists_are_asked_first_and_opt_outs_only_by_the_classes_they_stop() -> N
     assert list(guards(Policy(), message(class_="verification"))) == lists
     assert list(guards(Policy(opt_out=OptOut(enabled=False)))) == lists
     assert len(guards(Policy(opt_out=OptOut(classes=["notification"])), message())) == 3
+
+
+def test_numbers_nothing_arrives_at_are_a_list_of_the_classes_that_count() -> None:
+    dead = Member(suppressed_set("shop"), TO)
+    policy = Policy(suppression=Suppression(failures=3, classes=["marketing"]))
+    assert guards(policy)[2] == dead
+    assert dead not in guards(policy, message(class_="verification"))
+    assert dead not in guards(Policy())
+    assert dead in guards(Policy(suppression=Suppression(failures=3)), message(class_="verification"))
+    refusal = refusal_of(dead)
+    assert (refusal.reason, refusal.rule, refusal.field) == ("suppressed", "suppressed", "to")
+
+
+def test_a_trial_takes_one_for_each_message_whatever_it_costs() -> None:
+    policy = Policy(budget=Budget(trial_messages=200))
+    one = Spend(trial_purse("shop"), 1)
+    assert [guard for guard in guards(policy, message(parts=3)) if isinstance(guard, Spend)] == [one]
+    assert one not in guards(policy, message(part_of=PartOf("k", 2, 2)))
+    assert screen_of(policy).purses(message(), UTC) == {trial_purse("shop"): 200}
+    priced = Policy(budget=Budget(trial_messages=200, price=5, daily_max=50))
+    spent = [(guard.purse[:5], guard.amount) for guard in guards(priced, message()) if isinstance(guard, Spend)]
+    assert spent == [("trial", 1), ("daily", 5)]
+    several = [policy, priced, Policy(), Policy(budget=Budget(price=5))]
+    assert [screen_of(rules).opens_purses for rules in several] == [True, True, False, False]
+    refusal = refusal_of(one)
+    assert (refusal.reason, refusal.rule, refusal.detail) == ("quota", "trial", "trial messages are used up")
 
 
 def test_where_consent_is_required_only_who_agreed_is_sent_to() -> None:
@@ -222,6 +248,17 @@ def test_a_message_is_paid_from_the_budget_of_its_day() -> None:
     due = at("2026-12-24 09:00")
     assert spent(policy, later(due), at("2026-11-24 09:00")) == [("daily shop 2026-12-24", 1)]
     assert list(screen_of(policy).purses(later(due), at("2026-11-24 09:00"))) == ["daily\x1fshop\x1f2026-12-24"]
+
+
+@pytest.mark.parametrize(
+    ("operator", "country", "price"),
+    [("cn-mobile", "86", 30), ("cn-unicom", "86", 0), ("cn-telecom", "86", 20), ("", "34", 90), ("", "44", 50)],
+)
+def test_operators_and_countries_may_have_prices_of_their_own(operator: str, country: str, price: int) -> None:
+    policy = Policy(budget=Budget(price=50, prices={"cn-mobile": 30, "cn-unicom": 0, "86": 20, "34": 90}))
+    one = message(operator=operator, country=country, content=Content(b"x", parts=2))
+    guards(policy, one)
+    assert one.price == 2 * price
 
 
 def test_without_a_price_nothing_is_taken() -> None:
