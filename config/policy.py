@@ -14,8 +14,9 @@ Mode = Literal["off", "required", "add"]
 Interval = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-4]):[0-5][0-9]$")]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Domain = Annotated[str, Meta(pattern=r"^[A-Za-z0-9.-]+$")]
-STOP = ("TD", "T", "N", "R", "退订", "拒收", "STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "BAJA", "ALTO")
-"""MAP errors (3GPP TS 29.002) of a number that is there: absent, busy, handset full, waiting list full, system failure."""
+_CHINESE = ("TD", "T", "N", "R", "退订", "拒收")
+_ENGLISH = ("STOP", "STOPALL", "STOP ALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT", "OPT OUT")
+STOP = (*_CHINESE, *_ENGLISH, "BAJA", "ALTO")
 
 
 class Keywords(Section, frozen=True, kw_only=True):

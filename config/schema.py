@@ -139,6 +139,7 @@ class Core(Section, frozen=True, kw_only=True):
     scheduled_size_max: Count = 1_000_000
     drain_timeout_s: Seconds = 30
     parts_timeout_s: Seconds = 60
+    replies_days: Annotated[int, Meta(ge=0, le=366)] = 30
 
 
 class Redis(Section, frozen=True, kw_only=True):

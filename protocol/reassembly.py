@@ -26,12 +26,14 @@ class Group(Generic[PartT]):
 class Reassembler(Generic[PartT]):
     """Collects parts by key: (source, destination, reference, width, total) is what tells messages apart.
 
-    A group lives `timeout_s`; at most `groups_max` are kept, the oldest is given up first.
+    A group lives `timeout_s`; at most `groups_max` with `parts_max` parts are kept, the oldest is given up first.
     """
 
-    def __init__(self, timeout_s: float = 60.0, groups_max: int = 10_000) -> None:
+    def __init__(self, timeout_s: float = 60.0, groups_max: int = 10_000, parts_max: int = 1_000_000) -> None:
         self.timeout_s = timeout_s
         self.groups_max = groups_max
+        self.parts_max = parts_max
+        self._parts = 0
         self._groups: OrderedDict[Hashable, Group[PartT]] = OrderedDict()
 
     def __len__(self) -> int:
@@ -42,10 +44,18 @@ class Reassembler(Generic[PartT]):
         group = self._groups.get(key)
         if group is None:
             group = self._groups[key] = Group(key, total, now)
+        self._parts += number not in group.parts
         group.parts[number] = part
-        if len(group.parts) < group.total:
-            return None
-        del self._groups[key]
+        return self.take(key) if len(group.parts) >= group.total else None
+
+    def get(self, key: Hashable) -> Group[PartT] | None:
+        """A group that is not whole yet."""
+        return self._groups.get(key)
+
+    def take(self, key: Hashable) -> Group[PartT]:
+        """The same, removed. Raises KeyError."""
+        group = self._groups.pop(key)
+        self._parts -= len(group.parts)
         return group
 
     def give_up(self, now: float) -> list[Group[PartT]]:
@@ -53,7 +63,8 @@ class Reassembler(Generic[PartT]):
         found = []
         while self._groups:
             group = next(iter(self._groups.values()))
-            if now - group.since < self.timeout_s and len(self._groups) <= self.groups_max:
+            many = len(self._groups) > self.groups_max or self._parts > self.parts_max
+            if now - group.since < self.timeout_s and not many:
                 break
-            found.append(self._groups.pop(group.key))
+            found.append(self.take(group.key))
         return found

@@ -1,5 +1,6 @@
 """The user data header (3GPP TS 23.040 section 9.2.3.24): concatenation, ports and language shifts; the rest is skipped."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -7,6 +8,8 @@ import msgspec
 from protocol.errors import ContentError
 
 CONCAT_8, PORTS_8, PORTS_16, CONCAT_16, SINGLE_SHIFT, LOCKING_SHIFT = 0x00, 0x04, 0x05, 0x08, 0x24, 0x25
+_OF_THE_WHOLE = frozenset({PORTS_8, PORTS_16, SINGLE_SHIFT, LOCKING_SHIFT})
+"""Elements that say the same in every part."""
 UDHI = 0x40
 """The esm_class bit that says: the user data begins with a header."""
 
@@ -35,17 +38,29 @@ def parse(data: bytes) -> Udh:
     """Read the header `data` begins with. Raises ContentError when it cannot be one: treat the octets as data then."""
     if not data or data[0] + 1 > len(data) or data[0] == 1:
         raise ContentError("the user data header is empty or longer than the user data")
-    end = data[0] + 1
-    found = Udh(data[end:])
-    at = 1
-    while at + 2 <= end:
-        element, size = data[at], data[at + 1]
-        value = data[at + 2 : at + 2 + size]
-        at += 2 + size
-        if at > end:
-            break  # cut short: what came before it counts
+    found = Udh(data[data[0] + 1 :])
+    for element, value in _elements(data):
         _apply(found, element, value)
     return found
+
+
+def _elements(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Identifier and value of each element; one that is cut short and what is behind it do not count."""
+    end = data[0] + 1
+    at = 1
+    while at + 2 <= end:
+        value = at + 2
+        at = value + data[value - 1]
+        if at <= end:
+            yield data[value - 2], data[value:at]
+
+
+def whole_header(data: bytes) -> bytes:
+    """The header of the text of which `data` is a part: ports and language, if it names any. Raises ContentError."""
+    parse(data)
+    kept = [(element, value) for element, value in _elements(data) if element in _OF_THE_WHOLE]
+    header = b"".join(bytes((element, len(value))) + value for element, value in kept)
+    return bytes((len(header),)) + header if header else b""
 
 
 def _apply(found: Udh, element: int, value: bytes) -> None:

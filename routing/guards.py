@@ -43,4 +43,14 @@ class Spend(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag=True)
     returns: bool = True
 
 
-Guard: TypeAlias = Unique | Window | Member | Spend
+class Mark(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag=True):
+    """Refuses nothing. When the message goes to a carrier, `key` is told when, and which it was; the last counts, `period_s`.
+
+    It stands last among a message's guards.
+    """
+
+    key: str
+    period_s: float
+
+
+Guard: TypeAlias = Unique | Window | Member | Spend | Mark

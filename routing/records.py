@@ -15,8 +15,8 @@ import msgspec
 from config.schema import MessageClass
 from protocol.tlv import Tlvs
 
-Door: TypeAlias = Literal["", "http"]
-"""Empty: SMPP."""
+Door: TypeAlias = Literal["", "http", "parts"]
+"""Empty: SMPP. "parts" is nobody's: parts of subscribers' texts wait behind it until all have come."""
 
 
 class MessageState(IntEnum):
@@ -253,6 +253,11 @@ class Notice(msgspec.Struct, gc=False, omit_defaults=True):
     about: About | None = None
     deliveries: tuple[Delivery, ...] = ()
     """Webhooks that have not taken it; empty at first: all that want it."""
+    part_of: PartOf | None = None
+    """Of a part of a subscriber's text that waits for the others."""
+    in_reply_to: str = ""
+    """The id, as its sender knows it, of the message that a subscriber's probably answers; with its brand."""
+    brand: str = ""
     event: str = ""
     """Its name where it is neither of the two."""
     sla: SlaTurn | None = None

@@ -7,7 +7,7 @@ from gateway.api.texts import encoding_of, text_of
 from gateway.calls.things import event_name
 from gateway.store.record import Record
 from protocol.address import TON_INTERNATIONAL
-from protocol.text import decode_text
+from protocol.spoken import spoken_text
 from routing.records import Attempt, AttemptState, Message, MessageState, Notice, SlaTurn
 from routing.sla import WITHIN_S
 
@@ -144,8 +144,10 @@ def _received(notice: Notice) -> EventData:
         id=str(notice.id),
         to=number(notice.dest_ton, notice.destination),
         from_=number(notice.source_ton, notice.source),
-        text=decode_text(notice.data, notice.data_coding),
+        text=spoken_text(notice.data, notice.data_coding, notice.esm_class),
         submitted_at=moment(notice.submitted_utc),
+        in_reply_to=notice.in_reply_to,
+        brand=notice.brand,
     )
 
 

@@ -414,6 +414,8 @@ class EventData(Out, frozen=True, kw_only=True):
     reason: str = ""
     err: int = 0
     correction: bool = False
+    in_reply_to: str = ""
+    brand: str = ""
     window: str = ""
     due: int = 0
     within: float | None = None

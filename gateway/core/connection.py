@@ -6,11 +6,11 @@ import trio
 
 from config.schema import Account
 from gateway import log
+from gateway.core.pieces import Told
 from gateway.core.wire import Wire
 from protocol.errors import LocalProtocolError
 from protocol.pdu import DeliverSm
 from protocol.session import Session
-from routing.records import Notice
 
 
 class Connection:
@@ -50,7 +50,7 @@ class Connection:
     def takes_tlvs(self) -> bool:
         return self.session.takes_tlvs
 
-    def deliver(self, notices: Sequence[Notice], pdus: Sequence[DeliverSm]) -> list[Notice]:
+    def deliver(self, notices: Sequence[Told], pdus: Sequence[DeliverSm]) -> list[Told]:
         """Receipts in one write; they come back as Answered with the notice. Gives those that cannot be encoded."""
         now, request = self.session_now, self.session.request
         impossible = []

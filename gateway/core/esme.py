@@ -20,6 +20,7 @@ from gateway.core.accounts import Authenticator, Denied
 from gateway.core.connection import Connection
 from gateway.core.desk import Desk
 from gateway.core.notices import Notices
+from gateway.core.pieces import Piece
 from gateway.core.pipeline import Pipeline
 from gateway.core.rates import Rates
 from gateway.core.submission import Reader, Submission, refused_submit, response_of
@@ -195,7 +196,7 @@ class EsmeFront:
             self._unbound -= 1
             return
         self._bound[connection.account.system_id] -= 1
-        in_flight = [token for token in (*unknown, *unsent) if isinstance(token, Notice)]
+        in_flight = [token for token in (*unknown, *unsent) if isinstance(token, Notice | Piece)]
         self._notices.left(connection.account.system_id, connection, in_flight)
 
     async def _talk(self, connection: Connection) -> None:

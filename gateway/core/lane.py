@@ -339,10 +339,12 @@ class Lane:
         if outcomes:
             self.counts.answered(took_s)
             self._progress_at, self._stalled = now, False
+        receipts: list[Pdu] = []
         if delivered:
-            outcomes += self._incoming.read(delivered, now)
-        if outcomes or delivered:
-            self._owner.report(Report(outcomes, Answers(bind), delivered))
+            read, receipts = self._incoming.read(delivered, now, Answers(bind))
+            outcomes += read
+        if outcomes or receipts:
+            self._owner.report(Report(outcomes, Answers(bind), receipts))
         if bind.can_send:
             self._signal.set()
 

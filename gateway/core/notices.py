@@ -1,7 +1,8 @@
 """Receipts and subscribers' messages to SMPP clients: stored before, forgotten only when acknowledged.
 
 A notice goes to any receiving bind of its account with a free window. What a dying session had in flight goes out again on
-the next one, with the same id and state; a client that refuses is tried again with a growing delay.
+the next one, with the same id and state; a client that refuses is tried again with a growing delay. A long text of a subscriber
+goes in pieces to a client without TLVs (`pieces.py`).
 """
 
 import heapq
@@ -9,16 +10,19 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import count
 from typing import Protocol
 
 import trio
 
 from gateway.clock import Clock
 from gateway.core.mailbox import Signal
+from gateway.core.pieces import SHORT_MAX, Piece, Told, is_too_long, pieces_of
 from gateway.core.report import Report
 from gateway.core.storage import Storage
 from gateway.store.base import NoticeDone, Outcome
 from protocol import receipt
+from protocol.errors import ContentError
 from protocol.pdu import DeliverSm
 from protocol.receipt import MessageState as CarrierState
 from protocol.tlv import Tag, Tlvs
@@ -50,7 +54,7 @@ class Receiver(Protocol):
     def can_deliver(self) -> int:
         """Free window slots."""
 
-    def deliver(self, notices: Sequence[Notice], pdus: Sequence[DeliverSm]) -> list[Notice]:
+    def deliver(self, notices: Sequence[Told], pdus: Sequence[DeliverSm]) -> list[Told]:
         """Send them in one write. Gives those that cannot be encoded: they are given up."""
 
     @property
@@ -77,7 +81,7 @@ def pdu_of(notice: Notice, *, tlvs: bool) -> DeliverSm:
         esm_class = receipt.RECEIPT
         submitted, done = _minute(notice.submitted_utc // 60), _minute(notice.done_utc // 60)
         text, extra = receipt.write(notice.public_id, _SPOKEN[notice.state], submitted, done, notice.err)
-    elif len(text) > 254:
+    elif len(text) > SHORT_MAX:
         text, extra = b"", ((int(Tag.MESSAGE_PAYLOAD), notice.data),)
     return DeliverSm(
         0,
@@ -103,11 +107,12 @@ class Notices:
     def __init__(self, store: Storage, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._waiting: dict[str, deque[Notice]] = {}
+        self._waiting: dict[str, deque[Told]] = {}
         self._overflow: set[str] = set()
         self._acknowledged: dict[str, set[int]] = {}  # of accounts that overflowed; the store may list them a while longer
         self._held: set[int] = set()
-        self._retries: list[tuple[float, int, Notice]] = []
+        self._retries: list[tuple[float, int, Told]] = []
+        self._retry_numbers = count()
         self._receivers: dict[str, list[Receiver]] = {}
         self._done: list[Outcome] = []
         self._signal = Signal()
@@ -155,11 +160,11 @@ class Notices:
         heapq.heapify(self._retries)
         self._signal.set()
 
-    def _wait_again(self, notice: Notice) -> None:
-        if notice.id in self._held:  # else it was acknowledged meanwhile, only late
+    def _wait_again(self, notice: Told) -> None:
+        if notice.id in self._held and not (isinstance(notice, Piece) and notice.done):  # else it was acknowledged, only late
             self._waiting.setdefault(notice.account, deque()).append(notice)
 
-    def left(self, account: str, receiver: Receiver, in_flight: Iterable[Notice]) -> None:
+    def left(self, account: str, receiver: Receiver, in_flight: Iterable[Told]) -> None:
         """It cannot any more; what it had not acknowledged goes to the next one."""
         receivers = self._receivers.get(account, [])
         if receiver in receivers:
@@ -167,8 +172,11 @@ class Notices:
         self._waiting.setdefault(account, deque()).extendleft(reversed(list(in_flight)))
         self._signal.set()
 
-    def answered(self, notice: Notice, status: int) -> None:
+    def answered(self, notice: Told, status: int) -> None:
         """The client acknowledged (status 0), or wants it later."""
+        self._signal.set()
+        if status == 0 and isinstance(notice, Piece) and not notice.acknowledged():
+            return  # the others will tell
         if status == 0:
             self._held.discard(notice.id)
             if notice.account in self._overflow:
@@ -177,8 +185,7 @@ class Notices:
         else:
             delay = min(RETRY_MAX_S, RETRY_FIRST_S * 2 ** min(notice.failures, 10))
             notice.failures += 1
-            heapq.heappush(self._retries, (self._clock.now() + delay, notice.id, notice))
-        self._signal.set()
+            heapq.heappush(self._retries, (self._clock.now() + delay, next(self._retry_numbers), notice))
 
     def take_done(self) -> Report | None:
         """What was acknowledged since the last call, for the store."""
@@ -210,16 +217,34 @@ class Notices:
             await self._refill(account)
             queue = self._waiting.setdefault(account, deque())
         for receiver in sorted(receivers, key=lambda one: -one.can_deliver):
+            tlvs = receiver.takes_tlvs
             batch = [queue.popleft() for _ in range(min(receiver.can_deliver, len(queue)))]
             if not batch:
                 break
-            tlvs = receiver.takes_tlvs
-            for impossible in receiver.deliver(batch, [pdu_of(notice, tlvs=tlvs) for notice in batch]):
+            if not tlvs and any(one.__class__ is Notice and is_too_long(one) for one in batch):
+                queue.extendleft(reversed(_cut(batch)))
+                batch = [queue.popleft() for _ in range(min(receiver.can_deliver, len(queue)))]
+            pdus = [one.pdu if isinstance(one, Piece) else pdu_of(one, tlvs=tlvs) for one in batch]
+            for impossible in receiver.deliver(batch, pdus):
                 self.answered(impossible, 0)
 
     def waiting(self, account: str) -> int:
         """Notices in memory that wait for a receiver of `account`."""
         return len(self._waiting.get(account, ()))
+
+
+def _cut(batch: Sequence[Told]) -> list[Told]:
+    """The same, with what is too long in pieces."""
+    cut: list[Told] = []
+    for one in batch:
+        if isinstance(one, Piece) or not is_too_long(one):
+            cut.append(one)
+            continue
+        try:
+            cut += pieces_of(one, pdu_of(one, tlvs=False))
+        except ContentError:
+            cut.append(one)  # no header can number so many: it goes without its text, as it could not otherwise
+    return cut
 
 
 class Reporter(Protocol):

@@ -101,7 +101,7 @@ class Pipeline:
         self._config = config
         self.screens = screens_of(config, self.endings.watches)
         self.endings.configure(self.screens)
-        self._ruled = frozenset(name for name, rules in self.screens.items() if rules.policy is not None)
+        self._ruled = frozenset(name for name, rules in self.screens.items() if rules.asks_the_store)
         codes = config.classes.verification
         self._second = SecondTries(codes.resend_after_s, codes.resend_share_max)
         self._attempts_max = {name: getattr(config.classes, name).attempts_max for name in CLASSES}
@@ -201,7 +201,7 @@ class Pipeline:
     def _admission(self, message: Message, utc: float) -> Admission:
         """A message with what must hold for it."""
         rules = self.screens[message.account]
-        guards = rules.guards(message, utc)
+        guards = rules.guards_and_mark(message, utc)
         if rules.opens_purses:
             for purse, amount in rules.purses(message, utc).items():
                 self.store.open_purse(purse, amount)

@@ -22,13 +22,16 @@ from gateway import link, log
 from gateway.calls import frames
 from gateway.calls.things import WEBHOOK, Webhook
 from gateway.clock import Clock
+from gateway.core.addressees import Addressees
 from gateway.core.audit import Audit
 from gateway.core.control import Control
 from gateway.core.desk import Desk
 from gateway.core.drafts import Drafts
 from gateway.core.esme import EsmeFront
+from gateway.core.inbox import Inbox
 from gateway.core.incoming import Incoming
 from gateway.core.lane import Lane
+from gateway.core.long_texts import LongTexts
 from gateway.core.notices import Notices
 from gateway.core.outbox import Outbox
 from gateway.core.pipeline import Pipeline
@@ -90,8 +93,13 @@ class Service:
         self._workers = Workers(config, self.pipeline, self._outbox, self._questions, rates, drafts, clock)
         self._questions.readers = self._workers
         guards = self._storage.book.guards
-        self._replies = Replies(
-            config, clock, lambda: self.pipeline.screens, guards.is_member, self._workers.send_own, self._audit
+        replies = Replies(
+            clock, self._storage, lambda: self.pipeline.screens, guards.is_member, self._workers.send_own, self._audit
+        )
+        self._addressees = Addressees(config, self._storage, lambda: self.pipeline.screens)
+        long_texts = LongTexts(config.core.parts_timeout_s, self._ids)
+        self._inbox = Inbox(
+            clock, self._ids, self._addressees, replies, long_texts, self.pipeline.report, self._outbox.wants_received
         )
         self.pipeline.on_finals = self._workers.tell_finals
         self.pipeline.on_turns = SlaEvents(clock, self._ids, self._outbox.wants, self.pipeline.report, self._workers.tell).take
@@ -102,6 +110,7 @@ class Service:
 
     def _deliver(self, notices: Sequence[Notice]) -> None:
         """Each to its door."""
+        self._workers.tell_received(notices)
         events = [one for one in notices if one.door]
         if events:
             self._outbox.deliver(events)
@@ -166,6 +175,7 @@ class Service:
                 ground.start_soon(self.pipeline.run)
                 ground.start_soon(self._notices.run, self.pipeline)
                 ground.start_soon(self._outbox.run)
+                ground.start_soon(self._inbox.run, self._storage)
                 await ground.start(self._control.run, control)
                 await ground.start(self._workers.run, control.with_name(frames.SOCKET_NAME))
                 async with trio.open_nursery() as lanes:
@@ -234,7 +244,7 @@ class Service:
         try:
             self._front.configure(config, self._reader(config))
             self._workers.configure(config)
-            self._replies.configure(config)
+            self._addressees.configure(config)
         except OSError as error:
             self._log.error("configuration not taken over", error=f"smpp.tls: {error}")
             return [f"{self._source}: smpp.tls: {error}"]
@@ -261,7 +271,7 @@ class Service:
     def _start_lanes(self, channels: list[Channel]) -> None:
         assert self._lanes_nursery is not None
         for channel in channels:
-            incoming = Incoming(channel, self._clock, self._ids, self._replies, self._outbox.wants_received)
+            incoming = Incoming(channel, self._clock, self._inbox.take)
             lane = Lane(channel, self.pipeline, self._clock, random.getrandbits(16), incoming)
             self.pipeline.lanes[channel.name] = lane
             self._lanes_nursery.start_soon(lane.run)

@@ -31,6 +31,7 @@ from gateway.store.base import (
     Change,
     Due,
     Ledger,
+    Marked,
     NotSent,
     Outcome,
     RequestRecord,
@@ -38,7 +39,7 @@ from gateway.store.base import (
     nothing_to_remember,
 )
 from gateway.store.fetch import Found, Wanted, fetch
-from gateway.store.guards import member_key
+from gateway.store.guards import mark_key, member_key
 from gateway.store.history import rows_by_day
 from gateway.store.keeper import ARCHIVE_MAX
 from gateway.store.opening import Opened
@@ -430,6 +431,12 @@ class Storage:
         if self.keeper is not None:
             await self._bring(lambda: missing.of_guards(self.book, guards))
         return [self.book.guards.would_pass(one, self._clock.utc()) for one in guards]
+
+    async def marks(self, keys: Sequence[str]) -> dict[str, Marked]:
+        """See Store.marks."""
+        if self.keeper is not None:
+            await self._bring(lambda: missing.of_members(self.book, list(map(mark_key, keys))))
+        return self.book.marks(keys, self._clock.utc())
 
     async def fund(self, purse: str, amount: int) -> int:
         """See Store.fund."""

@@ -221,6 +221,13 @@ class Workers:
             if seen:
                 self._push((worker,), Events(seen))
 
+    def tell_received(self, notices: Sequence[Notice]) -> None:
+        """What subscribers wrote, of what is told to senders, for those that watch."""
+        for worker in [one for one in self._workers.values() if one.watched]:
+            seen = [one for one in notices if one.is_mo and (one.account in worker.watched or EVERYBODY in worker.watched)]
+            if seen:
+                self._push((worker,), Events(seen))
+
     def tell(self, notice: Notice) -> None:
         """An event that is about no message, for those that watch its account, or everybody."""
         watching = {notice.account, EVERYBODY}

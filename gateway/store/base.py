@@ -246,6 +246,13 @@ class Change(NamedTuple):
     fields: dict[str, object] | None = None
 
 
+class Marked(NamedTuple):
+    """When a message went to a carrier last under a mark's key, and which it was."""
+
+    utc: float
+    message_id: int
+
+
 class Ledger(msgspec.Struct, frozen=True):
     """accepted = scheduled + queued + in_flight + final, always."""
 
@@ -316,6 +323,9 @@ class Store(Protocol):
 
     def members(self, set_name: str, add: Sequence[str] = (), remove: Sequence[str] = ()) -> int:
         """Change a member set; its size afterwards."""
+
+    def marks(self, keys: Sequence[str], utc: float) -> dict[str, Marked]:
+        """Those of the keys that a message which went to a carrier has marked."""
 
     def fund(self, purse: str, amount: int) -> int:
         """Add to a purse (negative takes away); what it holds afterwards."""

@@ -14,6 +14,7 @@ from gateway.store.base import (
     Change,
     Due,
     Ledger,
+    Marked,
     Outcome,
     RequestRecord,
     Settled,
@@ -21,7 +22,7 @@ from gateway.store.base import (
 )
 from gateway.store.book import Book
 from gateway.store.fetch import Found, Wanted, fetch
-from gateway.store.guards import member_key
+from gateway.store.guards import mark_key, member_key
 from gateway.store.history import History, rows_by_day
 from gateway.store.keeper import Keeper
 from gateway.store.record import Record, by_addresses, by_alias, decimal_id
@@ -169,6 +170,10 @@ class BlockingStore:
         size = self.book.members(set_name, add, remove)
         self.commit(0.0)
         return size
+
+    def marks(self, keys: Sequence[str], utc: float) -> dict[str, Marked]:
+        self._bring(lambda: missing.of_members(self.book, list(map(mark_key, keys))))
+        return self.book.marks(keys, utc)
 
     def fund(self, purse: str, amount: int) -> int:
         held = self.book.fund(purse, amount)

@@ -39,7 +39,7 @@ from gateway.store.evidence import is_about
 from gateway.store.recheck import WINDOW_CLOSED, recheck
 from gateway.store.record import CORRELATION_S, Record, attempt_of, is_out, needs_evidence, settled
 from gateway.store.telling import Telling
-from routing.guards import Guard
+from routing.guards import Guard, Mark
 from routing.records import Attempt, AttemptKey, AttemptState, Message, MessageState
 
 FREE_KEPT = 2
@@ -165,6 +165,8 @@ class Book(Telling):
             else:
                 self._end(record, MessageState.BLOCKED, why, done, utc)
             return False
+        if first and record.guards and (mark := record.guards[-1]).__class__ is Mark:
+            self.guards.mark(mark, message.id, utc)
         message.tries = attempt.key.number
         message.channel = attempt.channel
         self._move(record, states.IN_FLIGHT)

@@ -1,16 +1,18 @@
-"""The four kinds of guards: everything of one admission is checked before anything of it is taken.
+"""The kinds of guards: everything of one admission is checked before anything of it is taken.
 
 The book holds what it has been told of: everything in memory, or a cache over a durable map of millions of keys. There a key
 that is not held must be brought before it is checked (`missing`, `bring`); the book's changes name what the last steps
-changed. A key is spelled with its kind, `u`, `w` or `m`, and its value is a list of times: until when for unique ones, when
-each was taken for windows, nothing in particular for members. An empty list says the key is known not to be there.
+changed. A key is spelled with its kind, `u`, `w`, `m` or `l`. Its value is a list of times: until when for unique ones, when
+each was taken for windows, nothing in particular for members; for marks until when it is kept, when the last message went,
+and its id in two halves, for a float holds no more. An empty list says the key is known not to be there.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
+from gateway.store.base import Marked
 from gateway.store.changes import Changes
-from routing.guards import Guard, Member, Spend, Unique, Window
+from routing.guards import Guard, Mark, Member, Spend, Unique, Window
 
 Times: TypeAlias = list[float]
 _NONE: Times = []
@@ -25,6 +27,11 @@ def window_key(guard: Window) -> str:
 def member_key(set_name: str, key: str) -> str:
     """How membership is spelled."""
     return f"m{set_name}\x1f{key}"
+
+
+def mark_key(key: str) -> str:
+    """How a mark is spelled."""
+    return f"l{key}"
 
 
 class GuardBook:
@@ -65,7 +72,8 @@ class GuardBook:
             return True
         if isinstance(guard, Member):
             return bool(self.held.get(member_key(guard.set_name, guard.key))) == guard.must_be
-        assert isinstance(guard, Spend)
+        if not isinstance(guard, Spend):
+            return True  # a mark
         key = "p" + guard.purse
         left = self.sums.get(key, 0) - guard.amount
         if left < 0:
@@ -94,7 +102,7 @@ class GuardBook:
         `utc` is when it was admitted. What is not held is owed until it has been brought.
         """
         for guard in guards:
-            if not isinstance(guard, Member) and guard.returns:
+            if not isinstance(guard, Member | Mark) and guard.returns:
                 if self.missing((guard,)):
                     self.owed.append((guard, utc))
                 else:
@@ -124,6 +132,21 @@ class GuardBook:
             if (guard.at_utc or utc) in left:
                 left.remove(guard.at_utc or utc)
                 self._put(key, left)
+
+    # -- marks
+
+    def mark(self, mark: Mark, message_id: int, utc: float) -> None:
+        """A message goes to a carrier; what was there before need not be known."""
+        self._put(mark_key(mark.key), [utc + mark.period_s, utc, float(message_id >> 32), float(message_id & 0xFFFFFFFF)])
+
+    def marks(self, keys: Iterable[str], utc: float) -> dict[str, Marked]:
+        """Those of the keys that were marked, not too long ago."""
+        found: dict[str, Marked] = {}
+        for key in keys:
+            times = self.held.get(mark_key(key))
+            if times and times[0] > utc:
+                found[key] = Marked(times[1], int(times[2]) << 32 | int(times[3]))
+        return found
 
     def _put(self, key: str, times: Times) -> None:
         self.held[key] = times
@@ -176,7 +199,7 @@ class GuardBook:
             return not times or times[0] <= utc
         if isinstance(guard, Member):
             return bool(self.held.get(member_key(guard.set_name, guard.key))) == guard.must_be
-        return self.sums.get("p" + guard.purse, 0) >= guard.amount
+        return not isinstance(guard, Spend) or self.sums.get("p" + guard.purse, 0) >= guard.amount
 
     def has_purse(self, purse: str) -> bool:
         """Whether anything was ever put into it."""
@@ -206,7 +229,7 @@ class GuardBook:
         held = self.held
         keys = []
         for guard in guards:
-            if isinstance(guard, Spend):
+            if isinstance(guard, Spend | Mark):
                 continue
             if isinstance(guard, Member):
                 if not self.sums.get("n" + guard.set_name):
@@ -241,6 +264,6 @@ def useful(key: str, times: Times, utc: float) -> bool:
     """Whether the value can still refuse anything at `utc`."""
     if not times:
         return False
-    if key[0] == "u":
+    if key[0] in "ul":
         return times[0] > utc
     return key[0] == "m" or times[-1] + float(key[1 : key.index("\x1f")]) > utc

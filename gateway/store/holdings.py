@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from gateway.store import states
 from gateway.store.agenda import Due as Coming
-from gateway.store.base import Ledger, RequestRecord
+from gateway.store.base import Ledger, Marked, RequestRecord
 from gateway.store.changes import Changes
 from gateway.store.documents import Documents, document_key
 from gateway.store.evidence import Parked
@@ -132,6 +132,9 @@ class Holdings:
 
     def members(self, set_name: str, add: Sequence[str] = (), remove: Sequence[str] = ()) -> int:
         return self.guards.members(set_name, add, remove)
+
+    def marks(self, keys: Sequence[str], utc: float) -> dict[str, Marked]:
+        return self.guards.marks(keys, utc)
 
     def has_purse(self, purse: str) -> bool:
         """Whether anything was ever put into it."""

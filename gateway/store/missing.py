@@ -53,7 +53,7 @@ def of_guards(book: Book, guards: Sequence[Guard]) -> Wanted | None:
 
 
 def of_members(book: Book, member_keys: Sequence[str]) -> Wanted | None:
-    """Members of sets, by their spelled keys."""
+    """Members of sets, or marks, by their spelled keys."""
     wanted = [key for key in member_keys if key not in book.guards.held]
     return Wanted(guards=wanted) if wanted else None
 

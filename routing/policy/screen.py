@@ -29,6 +29,7 @@ from routing.policy.links import LinkRule
 from routing.policy.lists import Lists
 from routing.policy.numbers import normal_number, one_spelling
 from routing.policy.replies import Replies
+from routing.policy.shared import SharedNumbers
 from routing.policy.signature import SignatureRule
 from routing.policy.suppression import SuppressionRule
 from routing.policy.verdict import Refusal
@@ -120,7 +121,8 @@ class Step(NamedTuple):
 
 class Screen:
     """The rules of one account, compiled. `words`: those of keywords.words_file; `validity_s`: by class, where a sender asks
-    for none; `watch`: what is remembered of the account's codes. Raises BadPatternError, KeyError, and what ZoneInfo raises for
+    for none; `watch`: what is remembered of the account's codes; `shared`: it has numbers that others have, too. Raises
+    BadPatternError, KeyError, and what ZoneInfo raises for
     a zone there is not.
     """
 
@@ -131,6 +133,7 @@ class Screen:
         words: Iterable[str] = (),
         validity_s: Mapping[str, float] | None = None,
         watch: Watch | None = None,
+        shared: SharedNumbers | None = None,
     ) -> None:
         self.country_code = account.country_code
         self.home_code = account.country_code
@@ -139,6 +142,7 @@ class Screen:
             self.home_code = policy.countries[0]
         self._validity_s = validity_s or {}
         self._watch = watch
+        self._shared = shared
         self._any_source = not account.source_addresses
         self._sources = Patterns(account.source_addresses)
         self.policy = policy
@@ -218,6 +222,16 @@ class Screen:
     def guards(self, message: Message, utc: float) -> tuple[Guard, ...]:
         """What must hold when it is stored."""
         return () if self._guards is None else self._guards.guards(message, utc)
+
+    @property
+    def asks_the_store(self) -> bool:
+        """Whether its messages have guards."""
+        return self.policy is not None or self._shared is not None
+
+    def guards_and_mark(self, message: Message, utc: float) -> tuple[Guard, ...]:
+        """The same, with what is noted when it goes."""
+        mark = None if self._shared is None else self._shared.mark(message)
+        return self.guards(message, utc) if mark is None else (*self.guards(message, utc), mark)
 
     def purses(self, message: Message, utc: float) -> dict[str, int]:
         """Budgets that must exist before the guards are checked."""

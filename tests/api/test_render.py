@@ -112,6 +112,12 @@ def test_a_correction_is_an_event_of_its_own() -> None:
     assert (told.id, told.data.correction, told.data.sla_10s) == ("evt_7c", True, False)
 
 
+def test_a_subscriber_s_text_is_told_without_its_header() -> None:
+    data = b"\x04\x24\x02\x01\x00" + "退订".encode("utf-16-be")
+    notice = Notice(9, "shop", source="86138", destination="10690", data=data, data_coding=8, esm_class=0x40, is_mo=True)
+    assert event(notice).data.text == "退订"
+
+
 def test_a_subscriber_s_message_is_received() -> None:
     notice = Notice(9, "shop", source_ton=1, source="86138", dest_ton=3, destination="10690", data=b"STOP", is_mo=True)
     told = event(notice)

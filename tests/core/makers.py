@@ -1,6 +1,7 @@
 """Accounts, channels, configurations, messages and outcomes with everything that does not matter filled in."""
 
-from typing import Any
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 from clock import START_UTC
 
@@ -8,6 +9,16 @@ from config.schema import Account, Channel, Config, Core, Route, RouteChannel, S
 from routing.records import Content, Message
 
 TO = "8613800138000"
+ResultT = TypeVar("ResultT")
+
+
+def at_once(coroutine: Coroutine[Any, Any, ResultT]) -> ResultT:
+    """What it gives, when it has nothing to wait for."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]
+    raise AssertionError("it waits")
 
 
 def account(system_id: str = "shop", **fields: Any) -> Account:

@@ -1,4 +1,4 @@
-"""What carriers deliver: receipts by the channel's rules, and subscribers' messages for the account that wants them."""
+"""What carriers deliver: receipts by the channel's rules; what subscribers write goes to the inbox."""
 
 from typing import Any
 
@@ -6,12 +6,12 @@ import pytest
 from clock import START_UTC
 from makers import TO, channel
 
+from gateway.core.inbox import Heard
 from gateway.core.incoming import Incoming
-from gateway.store.base import CarrierReceipt, MobileOriginated
+from gateway.store.base import CarrierReceipt
 from protocol.pdu import DataSm, DeliverSm
 from protocol.receipt import MessageState
 from protocol.tlv import Tag
-from routing.ids import IdMaker
 
 
 class StillClock:
@@ -24,9 +24,12 @@ class StillClock:
         return START_UTC
 
 
+HEARD: list[Heard] = []
+
+
 def read(pdu: DeliverSm | DataSm, **fields: Any) -> Any:
-    clock = StillClock()
-    return Incoming(channel(**fields), clock, IdMaker(0, clock.utc)).read([pdu], 5.0)
+    HEARD.clear()
+    return Incoming(channel(**fields), StillClock(), HEARD.append).read([pdu], 5.0)[0]
 
 
 TEXT = b"id:00FF sub:001 dlvrd:001 submit date:2701150800 done date:2701150801 stat:DELIVRD err:000 text:hi"
@@ -78,25 +81,15 @@ def test_a_receipt_may_come_as_data_sm_with_tlvs_alone() -> None:
 
 def test_what_only_looks_like_a_receipt_is_one_where_the_channel_says_so() -> None:
     assert isinstance(read(receipt(esm_class=0), receipt_trust_text=True)[0], CarrierReceipt)
-    assert isinstance(read(receipt(esm_class=0), mo_account="desk")[0], MobileOriginated)
+    assert HEARD == []
+    assert read(receipt(esm_class=0)) == []
+    assert [one.channel for one in HEARD] == ["a"], "a subscriber's message"
 
 
-def test_a_subscribers_message_goes_to_the_channels_account_as_it_came() -> None:
-    pdu = DeliverSm(
-        source_addr=TO,
-        source_addr_ton=1,
-        destination_addr="1069",
-        dest_addr_npi=1,
-        esm_class=0x40,
-        data_coding=8,
-        short_message=b"\x05\0\x03\x01\x01\x01\0h",
-    )
-    (outcome,) = read(pdu, mo_account="desk")
-    notice = outcome.notice
-    assert (notice.account, notice.is_mo, notice.source, notice.destination) == ("desk", True, TO, "1069")
-    assert (notice.data, notice.data_coding, notice.esm_class) == (pdu.short_message, 8, 0x40)
-    assert notice.id > 0
-
-
-def test_a_subscribers_message_nobody_wants_is_dropped() -> None:
-    assert read(DeliverSm(source_addr=TO, short_message=b"hello")) == []
+def test_receipts_and_subscribers_messages_of_one_read_go_their_own_ways() -> None:
+    HEARD.clear()
+    hello = DeliverSm(2, source_addr=TO, short_message=b"hello")
+    incoming = Incoming(channel(), StillClock(), HEARD.append)
+    outcomes, receipts = incoming.read([receipt(), hello, receipt()], 5.0)
+    assert (len(outcomes), len(receipts)) == (2, 2)
+    assert [one.pdus for one in HEARD] == [[hello]]

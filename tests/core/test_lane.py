@@ -13,6 +13,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from gateway.core import bind
 from gateway.core.figures import Figures
+from gateway.core.inbox import Heard
 from gateway.core.incoming import Incoming
 from gateway.core.lane import Lane
 from gateway.core.report import Report
@@ -23,7 +24,6 @@ from protocol import udh
 from protocol.pdu import DeliverSm, SubmitSm
 from protocol.status import Status
 from protocol.tlv import Tag, get_int
-from routing.ids import IdMaker
 from routing.records import Attempt, Message, MessageState
 
 
@@ -35,6 +35,7 @@ class FakeOwner:
         self.clock = VirtualClock()
         self.outcomes: list[Outcome] = []
         self.reports: list[Report] = []
+        self.heard: list[Heard] = []
         self.back: list[Message] = []
         self.requeued: list[Message] = []
         self.codes_written: list[tuple[int, int, str]] = []
@@ -121,7 +122,7 @@ async def stage(monkeypatch: pytest.MonkeyPatch, *, bound: bool = True, **fields
         monkeypatch.setattr(bind.trio, "open_tcp_stream", smsc.connect)
         owner = FakeOwner()
         made = channel("a", **{"enquire_link_s": 1_000, **fields})
-        incoming = Incoming(made, owner.clock, IdMaker(0, owner.clock.utc))
+        incoming = Incoming(made, owner.clock, owner.heard.append)
         lane = Lane(made, owner, owner.clock, 7, incoming)
         smsc.refusing = not bound
         nursery.start_soon(lane.run)
@@ -284,6 +285,23 @@ async def test_receipts_are_reported_with_the_session_that_must_acknowledge_them
         report.source.acknowledge(report.requests, Status.ROK)
         await trio.sleep(1)
         assert [one.answer.status for one in at.smsc.line.answers] == [0]
+
+
+async def test_what_subscribers_write_goes_another_way_and_is_acknowledged_there(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    async with stage(monkeypatch) as at:
+        receipt = DeliverSm(esm_class=4, short_message=b"id:x stat:DELIVRD")
+        await at.smsc.line.deliver(DeliverSm(short_message=b"hello"), receipt)
+        await trio.sleep(1)
+        (heard,) = at.owner.heard
+        (report,) = at.owner.reports
+        assert [one.short_message for one in heard.pdus] == [b"hello"]
+        assert [one.sequence for one in report.requests] == [2], "receipts do not wait for it"
+        assert heard.source is not None
+        heard.source.acknowledge(heard.pdus, Status.ROK)
+        await trio.sleep(1)
+        assert [one.token for one in at.smsc.line.answers] == [b"hello"]
 
 
 async def test_a_receipt_of_a_session_that_is_gone_is_not_acknowledged_on_the_next(

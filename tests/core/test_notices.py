@@ -9,6 +9,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from gateway.core import notices as module
 from gateway.core.notices import Notices, pdu_of
+from gateway.core.pieces import Piece, Told
 from gateway.core.report import Report
 from gateway.core.storage import Storage
 from gateway.store.base import MobileOriginated
@@ -19,6 +20,11 @@ from protocol.tlv import Tag, get
 from routing.records import MessageState, Notice
 
 
+def number_of(told: Told) -> int:
+    """The notice's; of a piece with its own number behind it."""
+    return told.id * 100 + told.number if isinstance(told, Piece) else told.id
+
+
 class FakeReceiver:
     """A bind with a window; `got` is every notice it was ever sent."""
 
@@ -27,18 +33,18 @@ class FakeReceiver:
         self.takes_tlvs = takes_tlvs
         self.got: list[int] = []
         self.pdus: list[DeliverSm] = []
-        self.in_flight: dict[int, Notice] = {}
+        self.in_flight: dict[int, Told] = {}
         self.impossible: set[int] = set()
 
     @property
     def can_deliver(self) -> int:
         return self.window - len(self.in_flight)
 
-    def deliver(self, notices: Sequence[Notice], pdus: Sequence[DeliverSm]) -> list[Notice]:
+    def deliver(self, notices: Sequence[Told], pdus: Sequence[DeliverSm]) -> list[Told]:
         assert len(notices) <= self.can_deliver
         self.got += [notice.id for notice in notices]
         self.pdus += pdus
-        self.in_flight.update((notice.id, notice) for notice in notices if notice.id not in self.impossible)
+        self.in_flight.update((number_of(notice), notice) for notice in notices if notice.id not in self.impossible)
         return [notice for notice in notices if notice.id in self.impossible]
 
 
@@ -304,3 +310,81 @@ async def test_a_client_that_comes_back_need_not_wait_for_the_next_try(hall: Hal
     await hall.answer(again)
     await trio.sleep(3_600)
     assert again.got == [1, 2]
+
+
+# -- a subscriber's long text, to a client without TLVs
+
+
+LONG = "".join(chr(0x4E00 + at) for at in range(150))
+
+
+async def tell_long(hall: Hall, number: int = 1, **fields: object) -> None:
+    made = Notice(number, "shop", data=LONG.encode("utf-16-be"), data_coding=8, is_mo=True, **fields)  # type: ignore[arg-type]
+    hall.store.settle([MobileOriginated(made)], 0.0)
+    hall.notices.deliver([made])
+    await wait_all_tasks_blocked()
+
+
+def read(pdus: Sequence[DeliverSm]) -> str:
+    """What the client's reader makes of the pieces."""
+    texts: dict[int, bytes] = {}
+    for pdu in pdus:
+        assert (pdu.esm_class, pdu.short_message[:5], pdu.tlvs) == (0x40, b"\x05\x00\x03\x01\x03", ())
+        assert len(pdu.short_message) <= 140
+        texts[pdu.short_message[5]] = pdu.short_message[6:]
+    return b"".join(texts[number] for number in sorted(texts)).decode("utf-16-be")
+
+
+@pytest.mark.parametrize("window", [1, 2, 10])
+async def test_it_goes_in_pieces_and_is_done_when_all_are_acknowledged(
+    hall: Hall, autojump_clock: MockClock, window: int
+) -> None:
+    receiver = await hall.join(FakeReceiver(window, takes_tlvs=False))
+    await tell_long(hall)
+    await hall.tell(2)
+    while receiver.in_flight:
+        await trio.sleep(1)
+        assert hall.stored()[0] == 1 or len(receiver.got) == 4
+        await hall.answer(receiver, next(iter(receiver.in_flight)))
+    await trio.sleep(1)
+    assert read(receiver.pdus[:3]) == LONG
+    assert (receiver.got, hall.stored()) == ([1, 1, 1, 2], [])
+
+
+async def test_a_piece_that_is_refused_or_was_on_a_dead_session_goes_again_alone(hall: Hall, autojump_clock: MockClock) -> None:
+    first = await hall.join(FakeReceiver(2, takes_tlvs=False))
+    await tell_long(hall)
+    await hall.answer(first, 101)
+    await hall.answer(first, 102, status=8)
+    await hall.leave(first)
+    second = await hall.join(FakeReceiver(takes_tlvs=False))
+    await trio.sleep(10)
+    assert sorted(second.in_flight) == [102, 103]
+    assert read([*first.pdus[:1], *second.pdus]) == LONG
+    await hall.answer(second, 103)
+    assert hall.stored() == [1]
+    await hall.answer(second, 102)
+    await trio.sleep(3_600)
+    assert (second.got, hall.stored()) == ([1, 1], [])
+
+
+async def test_a_piece_acknowledged_late_is_not_sent_again(hall: Hall, autojump_clock: MockClock) -> None:
+    receiver = await hall.join(FakeReceiver(takes_tlvs=False))
+    await tell_long(hall)
+    late = receiver.in_flight.pop(101)
+    hall.notices.answered(late, 8)
+    hall.notices.answered(late, 0)
+    hall.notices.answered(late, 0)
+    await trio.sleep(100)
+    assert (receiver.got, hall.stored()) == ([1, 1, 1], [1])
+    await hall.answer(receiver)
+    await trio.sleep(1)
+    assert hall.stored() == []
+
+
+async def test_a_text_no_header_can_number_goes_without_its_text(hall: Hall, autojump_clock: MockClock) -> None:
+    receiver = await hall.join(FakeReceiver(takes_tlvs=False))
+    made = Notice(1, "shop", data=b"x" * 60_000, data_coding=4, is_mo=True)
+    hall.notices.deliver([made])
+    await wait_all_tasks_blocked()
+    assert [one.short_message for one in receiver.pdus] == [b""]

@@ -1,22 +1,27 @@
 """What subscribers reply changes the list in the step that stores the reply: whose list, whom it hits, what is said back."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from clock import START_UTC
-from makers import TO, account, channel, config, message
+from makers import TO, account, at_once, channel, config, message
 
 from config.policy import OptOut, Policy
+from gateway.core.addressees import Addressees
 from gateway.core.audit import FILE, Audit
-from gateway.core.incoming import Incoming
+from gateway.core.inbox import Heard, Inbox
+from gateway.core.long_texts import LongTexts, Text
 from gateway.core.replies import Replies
+from gateway.core.storage import Storage
 from gateway.store.base import Admission, Membership, MobileOriginated, Outcome
 from gateway.store.memory import MemoryStore
+from gateway.store.opening import Opened
 from protocol.pdu import DataSm, DeliverSm
 from protocol.tlv import Tag
-from routing.guards import Member
+from routing.guards import Guard, Member
 from routing.ids import IdMaker
 from routing.policy.caps import optout_set
 from routing.policy.screen import Screen
@@ -48,20 +53,27 @@ class Carrier:
         self.audit_file = folder / FILE
         screens = {one.system_id: Screen(one, policy) for one in accounts}
         made = config()
-        self.replies = Replies(
-            type(made)(accounts=list(accounts), routes=made.routes, channels=made.channels),
+        with_these = type(made)(accounts=list(accounts), routes=made.routes, channels=[channel(mo_account=mo_account)])
+        storage = Storage(Opened(self.store), self.clock)
+        addressees = Addressees(with_these, storage, lambda: screens)
+        replies = Replies(
             self.clock,
+            storage,
             lambda: screens,
             self.store.guards.is_member,
             lambda *what: self.confirmed.append(what),
             Audit(folder, self.clock),
         )
-        self.incoming = Incoming(channel(mo_account=mo_account), self.clock, IdMaker(0, self.clock.utc), self.replies)
+        ids = IdMaker(0, self.clock.utc)
+        self.inbox = Inbox(self.clock, ids, addressees, replies, LongTexts(60.0, ids), lambda _: None)
 
     def read(self, text: str, to: str = "10690001", subscriber: str = TO, **fields: Any) -> list[Outcome]:
         data = text.encode("utf-16-be")
         pdu = DeliverSm(source_addr=subscriber, destination_addr=to, data_coding=8, **{"short_message": data, **fields})
-        return self.incoming.read([pdu], 0.0)
+        return self.heard(pdu)
+
+    def heard(self, pdu: DeliverSm | DataSm) -> list[Outcome]:
+        return [one for report in at_once(self.inbox.read([Heard("a", [pdu])])) for one in report.outcomes]
 
     def write(self, text: str, to: str = "10690001", subscriber: str = TO, **fields: Any) -> list[Notice]:
         """A subscriber writes; what the account gets."""
@@ -107,6 +119,34 @@ def test_it_is_confirmed_once_until_who_came_back_leaves_again(carrier: Carrier)
     assert len(carrier.confirmed) == 2
 
 
+async def test_who_is_on_a_list_longer_than_memory_hears_it_once(tmp_path: Path) -> None:
+    """The list is in the store alone: it must be asked before the reply is heard."""
+    kept: set[str] = {TO}
+    here: set[str] = set()
+
+    class Lists:
+        async def would_pass(self, guards: Sequence[Guard]) -> list[bool]:
+            here.update(one.key for one in guards if isinstance(one, Member) and one.key in kept)
+            return [True] * len(guards)
+
+    confirmed: list[str] = []
+    screens = {"shop": Screen(account("shop"), POLICY)}
+    clock = Clock()
+    replies = Replies(
+        clock,
+        Lists(),
+        lambda: screens,
+        lambda _, number: number in here,
+        lambda *to: confirmed.append(to[1]),
+        Audit(tmp_path, clock),
+    )
+    for number in (TO, "8613800138001"):
+        text = Text(Notice(1, "shop", source=number, destination="1069", is_mo=True), "a", [], said="TD")
+        await replies.prepare([text])
+        replies.hear("shop", number, "1069", text.said)
+    assert confirmed == ["+8613800138001"]
+
+
 def test_who_was_taken_off_the_list_by_hand_hears_it_again(carrier: Carrier) -> None:
     carrier.write("TD")
     carrier.store.members(optout_set("shop"), remove=[TO])
@@ -147,7 +187,7 @@ def test_a_local_number_is_of_the_only_country_that_is_sent_to(tmp_path: Path) -
 @pytest.mark.parametrize("text", ["t", "TD"])
 def test_a_part_of_a_text_is_no_reply(carrier: Carrier, text: str) -> None:
     data = b"\x05\x00\x03\x01\x02\x02" + text.encode("utf-16-be")
-    assert len(carrier.write("", esm_class=0x40, short_message=data)) == 1
+    assert carrier.write("", esm_class=0x40, short_message=data) == [], "it waits for the others"
     sar = ((int(Tag.SAR_MSG_REF_NUM), b"\0\1"), (int(Tag.SAR_TOTAL_SEGMENTS), b"\2"), (int(Tag.SAR_SEGMENT_SEQNUM), b"\2"))
     carrier.write(text, tlvs=sar)
     assert not carrier.out()
@@ -155,9 +195,22 @@ def test_a_part_of_a_text_is_no_reply(carrier: Carrier, text: str) -> None:
     assert carrier.out(), "behind a header of no group it is"
 
 
+def test_a_long_reply_is_judged_by_its_whole_text(carrier: Carrier) -> None:
+    halves = ["unsub", "scribe"]
+    for seq, half in enumerate(halves, 1):
+        data = bytes((5, 0, 3, 9, 2, seq)) + half.encode("utf-16-be")
+        notices = carrier.write("", esm_class=0x40, short_message=data)
+        assert (len(notices), carrier.out()) == (seq - 1, seq == 2)
+    assert (notices[0].data.decode("utf-16-be"), notices[0].esm_class) == ("unsubscribe", 0)
+    for seq, half in enumerate(["STOP", " it is what they shouted"], 1):
+        data = bytes((5, 0, 3, 10, 2, seq)) + half.encode("utf-16-be")
+        carrier.write("", esm_class=0x40, short_message=data, subscriber="8613800138001")
+    assert not carrier.out(number="8613800138001")
+
+
 def test_a_reply_may_come_as_data_sm(carrier: Carrier) -> None:
     pdu = DataSm(source_addr=TO, destination_addr="10690001", tlvs=((int(Tag.MESSAGE_PAYLOAD), b"STOP"),))
-    carrier.store.settle(carrier.incoming.read([pdu], 0.0), START_UTC)
+    carrier.store.settle(carrier.heard(pdu), START_UTC)
     assert carrier.out()
 
 

@@ -25,7 +25,7 @@ from gateway.store.keeper import Keeper
 from gateway.store.opening import Opened
 from gateway.store.recovery import recover
 from gateway.store.vault import NotWrittenError, UnreachableError, Write
-from routing.guards import Unique
+from routing.guards import Mark, Unique
 from routing.records import Attempt, AttemptKey, MessageState, Notice
 
 FORGETFUL: dict[str, Any] = {
@@ -347,6 +347,15 @@ async def test_what_leaves_memory_while_it_is_read_is_read_again(tmp_path: Path)
         await until(lambda: one.done)
         assert one.vault.reads == 2
         assert list(one.done[0]) == [1]
+
+
+async def test_a_mark_that_left_memory_is_read(tmp_path: Path) -> None:
+    async with core(tmp_path, **FORGETFUL) as one:
+        assert await one.storage.admit([Admission(message(1), (Mark("last", 1e9),))]) == [None]
+        await one.begun(1)
+        await until(lambda: not one.book.guards.held)
+        found = await one.storage.marks(["last", "never"])
+        assert {key: mark.message_id for key, mark in found.items()} == {"last": 1}
 
 
 async def test_two_that_read_what_left_memory_do_not_read_for_ever(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from gateway.core.workers import batch_key, request_key
 from gateway.store.base import Finish
 from gateway.store.requests import Requests
 from protocol.status import Status
-from routing.records import MessageState
+from routing.records import MessageState, Notice
 
 # -- requests with keys
 
@@ -278,6 +278,17 @@ async def test_whoever_watches_is_told_of_its_accounts_and_no_others(autojump_cl
         assert [[n.id for n in r.answer.notices] for r in await mine.heard() if isinstance(r.answer, Events)] == [ids[:1]]
         assert [[n.id for n in r.answer.notices] for r in await all_of_them.heard()] == [ids]  # type: ignore[union-attr]
         assert await nobody.heard() == []
+
+
+async def test_whoever_watches_is_told_what_subscribers_wrote(autojump_clock: MockClock) -> None:
+    async with core() as one:
+        mine, all_of_them = one.connect(), one.connect()
+        mine.say(calls.Watch("shop", True))
+        all_of_them.say(calls.Watch("*", True))
+        await mine.heard()
+        one.workers.tell_received([Notice(1, "shop", is_mo=True), Notice(2, "other", is_mo=True), Notice(3, "shop")])
+        assert [[n.id for n in r.answer.notices] for r in await mine.heard() if isinstance(r.answer, Events)] == [[1]]
+        assert [[n.id for n in r.answer.notices] for r in await all_of_them.heard()] == [[1, 2]]  # type: ignore[union-attr]
 
 
 async def test_api_processes_are_told_documents_first_and_given_work(autojump_clock: MockClock) -> None:

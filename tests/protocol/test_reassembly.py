@@ -51,3 +51,17 @@ def test_groups_are_given_up_by_age_and_by_number_oldest_first() -> None:
     assert reassembler.give_up(62.9) == []
     assert reassembler.add(2, 2, 2, "part", 63.0) is None
     assert [group.key for group in reassembler.give_up(63.0)] == [3]
+
+
+def test_too_many_parts_give_up_the_oldest_group() -> None:
+    reassembler: Reassembler[int] = Reassembler(parts_max=3)
+    for key in "abc":
+        reassembler.add(key, 3, 1, 1, 0.0)
+        reassembler.add(key, 3, 1, 2, 0.0)  # repeated: counts once
+    assert reassembler.give_up(0.0) == []
+    reassembler.add("c", 3, 2, 1, 0.0)
+    assert [one.key for one in reassembler.give_up(0.0)] == ["a"]
+    assert reassembler.add("c", 3, 3, 1, 0.0) is not None
+    for key in "de":
+        reassembler.add(key, 3, 1, 1, 0.0)
+    assert reassembler.give_up(0.0) == [], "what became whole is not counted any more"

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from story import START_UTC, Story
 
-from gateway.store.base import Announce, Finish, NoticeDone, NoticeKept, RequestRecord, Settled, Store
-from routing.records import Delivery, MessageState, Notice, SlaTurn
+from gateway.store.base import Announce, Finish, MobileOriginated, NoticeDone, NoticeKept, RequestRecord, Settled, Store
+from routing.records import Delivery, MessageState, Notice, PartOf, SlaTurn
 
 Crash = Callable[[Store, float], tuple[Store, Settled]]
 
@@ -126,3 +126,56 @@ def test_an_event_no_webhook_takes_is_a_dead_letter_after_all_tries_and_not_befo
     assert story.wait(79 * 3600).dead == []
     assert [one.id for one in story.wait(2 * 3600).dead] == [message.id]
     assert store.notices("shop\x1ehttp", 10) == []
+
+
+# -- parts of subscribers' texts
+
+
+def part(number: int, seq: int) -> Notice:
+    return Notice(number, "", data=b"part %d" % seq, is_mo=True, door="parts", part_of=PartOf("a\x1f1\x1f2", 2, seq))
+
+
+PARTS_BOX = part(1, 1).box
+
+
+@pytest.mark.parametrize("times", [0, 3])
+def test_a_part_is_kept_over_a_crash_and_told_to_nobody(store: Store, crash: Crash, times: int) -> None:
+    story = Story(store)
+    assert story.settle(MobileOriginated(part(1, 1))).notices == []
+    for _ in range(times):
+        story.wait(30)
+        story.accepted()
+    story.store, settled = crash(store, story.utc)
+    assert settled.notices == []
+    (found,) = story.store.notices(PARTS_BOX, 10)
+    assert (found.id, found.data, found.part_of) == (1, b"part 1", PartOf("a\x1f1\x1f2", 2, 1))
+    assert found.created_utc == START_UTC
+
+
+@pytest.mark.parametrize("times", [0, 3])
+def test_when_a_text_is_whole_its_parts_are_gone_whatever_crashes(store: Store, crash: Crash, times: int) -> None:
+    story = Story(store)
+    story.settle(MobileOriginated(part(1, 1)))
+    for _ in range(times):
+        story.wait(30)
+        story.accepted()
+    whole = Notice(3, "shop", data=b"part 1part 2", is_mo=True)
+    settled = story.settle(NoticeDone(1, PARTS_BOX), MobileOriginated(whole))
+    assert [one.id for one in settled.notices] == [3]
+    for _ in range(2):
+        assert story.store.notices(PARTS_BOX, 10) == []
+        assert [(one.id, one.data) for one in story.store.notices("shop", 10)] == [(3, b"part 1part 2")]
+        story.store, _ = crash(story.store, story.utc)
+        story.wait(30)
+        story.accepted()
+
+
+def test_a_part_may_come_and_go_in_one_step(store: Store, crash: Crash) -> None:
+    story = Story(store)
+    story.settle(MobileOriginated(part(1, 1)), NoticeDone(1, PARTS_BOX), MobileOriginated(Notice(3, "shop", is_mo=True)))
+    for _ in range(2):
+        assert story.store.notices(PARTS_BOX, 10) == []
+        assert [one.id for one in story.store.notices("shop", 10)] == [3]
+        story.wait(30)
+        story.accepted()
+        story.store, _ = crash(story.store, story.utc)

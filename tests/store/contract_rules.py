@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from story import START_UTC, TO, VALIDITY_S, Story
 
 from gateway.store.base import Admission, Change, Finish, Membership, Settled, Store
-from routing.guards import Guard, Member, Spend, Unique, Window
+from routing.guards import Guard, Mark, Member, Spend, Unique, Window
 from routing.policy.caps import optout_set
 from routing.records import Message, MessageState
 
@@ -204,6 +204,94 @@ def test_what_a_message_took_is_given_back_unless_a_carrier_may_have_it(
     refused = story.admit(story.message(), *GUARDS)
     assert (refused is None) == given_back
     assert story.store.fund("purse", 0) == 0, "spent by the one or the other"
+
+
+# -- what was sent last
+
+
+MARK = Mark("last", 100_000.0)
+BIG = (1 << 62) + 12_345
+
+
+def marked(story: Story, key: str = "last") -> tuple[float, int] | None:
+    """When and by which message."""
+    found = story.store.marks([key, "never"], story.utc)
+    assert "never" not in found
+    return found.get(key)
+
+
+def test_a_mark_tells_what_went_last_and_refuses_nothing(store: Store) -> None:
+    story = Story(store)
+    first, second, waiting = story.message(id=BIG), story.message(), story.message()
+    assert story.admit(first, MARK) is None
+    assert marked(story) is None, "accepted is not sent"
+    story.sent(first)
+    assert marked(story) == (story.utc, BIG)
+    story.wait(1)
+    assert story.admit(second, OPT_OUT, MARK) is None
+    assert story.admit(waiting, MARK) is None
+    story.sent(second)
+    at = story.utc
+    story.wait(1)
+    assert store.change([Change(waiting.id)], story.utc)[0] == [True]
+    assert marked(story) == (at, second.id), "what never left marks nothing"
+
+
+def test_a_message_that_goes_again_marks_again_and_its_parts_do_not(store: Store) -> None:
+    story = Story(store)
+    first, second = story.message(), story.message()
+    for one in (first, second):
+        assert story.admit(one, MARK) is None
+    story.begun(first, part=1, parts=2)
+    story.wait(1)
+    story.begun(second)
+    at = story.utc
+    story.wait(1)
+    story.begun(first, number=1, part=2, parts=2)
+    assert marked(story) == (at, second.id)
+    story.settle(story.refusal(story.attempt(second, number=1).key))
+    story.wait(1)
+    story.begun(second)
+    assert marked(story) == (story.utc, second.id)
+
+
+@pytest.mark.parametrize("times", [0, 1, 3])
+def test_a_mark_outlives_crashes_and_eviction_until_its_time_is_over(store: Store, crash: Crash, times: int) -> None:
+    story = Story(store)
+    old, new = story.message(expires_utc=story.utc + 9_000), story.message(expires_utc=story.utc + 9_000)
+    for one in (old, new):
+        assert story.admit(one, MARK) is None
+    story.sent(old)
+    for _ in range(times):
+        story.wait(30)
+        story.accepted()
+    at = story.utc
+    story.sent(new)  # over a mark that is not in memory
+    for _ in range(2):
+        for _ in range(times):
+            story.wait(30)
+            story.accepted()
+        story.store, _ = crash(story.store, story.utc)
+        assert marked(story) == (at, new.id)
+    story.utc = at + MARK.period_s - 1
+    assert marked(story) is not None
+    story.utc += 1
+    assert marked(story) is None
+
+
+def test_a_message_that_left_memory_before_it_went_marks_all_the_same(store: Store, crash: Crash) -> None:
+    story = Story(store)
+    due = story.utc + 5_000
+    message = story.message(state=MessageState.SCHEDULED, not_before_utc=due, expires_utc=due + 600)
+    assert story.admit(message, OPT_OUT, MARK) is None
+    for _ in range(3):
+        story.wait(30)
+        story.accepted()
+    story.store, _ = crash(store, story.utc)
+    assert marked(story) is None
+    story.wait(5_000)
+    story.sent(message)
+    assert marked(story) == (story.utc, message.id)
 
 
 # -- any order, any batches

@@ -4,7 +4,7 @@ import pytest
 
 from gateway.store.changes import Changes
 from gateway.store.guards import GuardBook, useful
-from routing.guards import Guard, Member, Spend, Unique, Window
+from routing.guards import Guard, Mark, Member, Spend, Unique, Window
 
 UTC = 1_000.0
 
@@ -21,6 +21,7 @@ ASKED: list[Guard] = [
     Member("s", "1"),
     Member("s", "1", must_be=True),
     Spend("p", 5),
+    Mark("k", 9.0),
 ]
 
 

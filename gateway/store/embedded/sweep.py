@@ -14,7 +14,7 @@ CHUNK = 1_000
 _OVER = """
     DELETE FROM guard WHERE key > ?1 AND key <= ?2 AND (
         json_array_length(value) = 0
-        OR (key LIKE 'u%' AND value ->> 0 <= ?3)
+        OR ((key LIKE 'u%' OR key LIKE 'l%') AND value ->> 0 <= ?3)
         OR (key LIKE 'w%' AND (value ->> '$[#-1]') + CAST(substr(key, 2) AS REAL) <= ?3)
     )
 """
