@@ -29,7 +29,7 @@ async def tallies(pipeline: Pipeline, ask: link.AskTallies | calls.AskTallies) -
     found.breached = sorted({(key.class_, key.channel) for key in figures.watches.breached if not key.account})
     names = [name for name in ask.windows if name in WINDOWS_S] or list(WINDOWS_S)
     if "channel" not in only:  # a message is due before it has one
-        found.windows += await _windows(pipeline, "user", figures.user, names, set(ask.by) - {"channel"}, only)
+        found.windows += await _windows(pipeline, "user", figures.user, names, ask.by, only)
     found.windows += await _windows(pipeline, "channel", figures.channel, names, ask.by, only)
     return found
 

@@ -14,9 +14,14 @@ from gateway.calls import messages as calls
 from gateway.calls.making import make_webhook, stored
 from gateway.calls.outbound import Events, Work
 from gateway.calls.things import WEBHOOK, event_name
+from gateway.core.report import Report
 from gateway.core.slaevents import SlaEvents
+from gateway.store.base import Announce
 from routing.ids import IdMaker
 from routing.records import Notice
+from routing.slacells import Key
+from routing.slawatch import Turn
+from routing.slawindows import WindowShare
 
 SHOP_BOX = "shop\x1ehttp"
 
@@ -93,12 +98,25 @@ async def test_nobody_hears_of_what_only_others_do(autojump_clock: MockClock) ->
         assert {key.account for key in one.core.pipeline.figures.watches.breached} == {"", "shop"}, "the class is in breach"
 
 
-async def test_what_no_webhook_wants_is_not_stored(autojump_clock: MockClock) -> None:
+async def test_a_webhook_hears_only_what_it_wants(autojump_clock: MockClock) -> None:
     async with gateway("message.delivered", "sla.recovery") as (one, worker):
         await one.send(10, "shop", late=("shop",))
         assert one.stored() == []
         await one.send(20, "shop")
         assert await told(worker, Work) == [("shop", "sla.recovery", "")]
+
+
+async def test_what_no_webhook_wants_is_told_and_never_written(autojump_clock: MockClock) -> None:
+    reports: list[Report] = []
+    streamed: list[Notice] = []
+    ids = IdMaker(0, VirtualClock().utc)
+    events = SlaEvents(VirtualClock(), ids, lambda account, event: account == "bank", reports.append, streamed.append)
+    keys = [Key("verification", "", account) for account in ("", "shop", "bank")]
+    events.take([Turn("breach", key, WindowShare(100, 0.5, None), 0.0) for key in keys])
+    assert [one.account for one in streamed] == ["", "shop", "bank"]
+    assert len({one.id for one in streamed}) == 3
+    (report,) = reports
+    assert report.outcomes == [Announce(streamed[2])]
 
 
 async def test_streams_tell_an_account_its_own_and_operators_all(autojump_clock: MockClock) -> None:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import pytest
 import trio
 from clock import VirtualClock
 from makers import config
@@ -17,15 +16,14 @@ from gateway.store.memory import MemoryStore
 from gateway.store.opening import Opened
 
 
-@pytest.fixture
-async def counted(autojump_clock: MockClock) -> Pipeline:
+async def counted() -> Pipeline:
     """Ten codes of `shop` by channel a, in time, and ten of `bank` by channel b, of which four never arrive."""
     pipeline = Pipeline(config(), Storage(Opened(MemoryStore("virtual")), VirtualClock()), VirtualClock(), lambda _: None)
     figures = pipeline.figures
     for account, channel, arriving in (("shop", "a", 10), ("bank", "b", 6)):
         sent = [come(class_="verification", account=account) for _ in range(10)]
         figures.due(sent)
-        figures.written(channel, {("verification", "cmcc", account): 10}, trio.current_time())
+        figures.written(channel, {("verification", "cmcc", account): 10}, trio.current_time() + 0.5)
         figures.ended([delivered(one, channel, 2.0, 1.5, in_s=2) for one in sent[:arriving]])
     await trio.sleep(30)
     return pipeline
@@ -37,34 +35,38 @@ async def asked(pipeline: Pipeline, *by: str, **fields: Any) -> list[tuple[str, 
     return [(one.clock, one.class_, one.channel, one.account, one.due, one.within) for one in found]
 
 
-async def test_a_row_for_each_class_on_both_clocks(counted: Pipeline) -> None:
-    assert await asked(counted, "class") == [(clock, "verification", "", "", 20, 0.8) for clock in ("user", "channel")]
-    assert await asked(counted) == [(clock, "", "", "", 20, 0.8) for clock in ("user", "channel")]
+async def test_a_row_for_each_class_on_both_clocks(autojump_clock: MockClock) -> None:
+    gateway = await counted()
+    assert await asked(gateway, "class") == [(clock, "verification", "", "", 20, 0.8) for clock in ("user", "channel")]
+    assert await asked(gateway) == [(clock, "", "", "", 20, 0.8) for clock in ("user", "channel")]
 
 
-async def test_only_the_channel_s_clock_knows_channels(counted: Pipeline) -> None:
-    assert await asked(counted, "channel", "network") == [
+async def test_only_the_channel_s_clock_knows_channels(autojump_clock: MockClock) -> None:
+    gateway = await counted()
+    assert await asked(gateway, "channel", "network") == [
         ("user", "", "", "", 20, 0.8),
         ("channel", "", "a", "", 10, 1.0),
         ("channel", "", "b", "", 10, 0.6),
     ]
-    assert await asked(counted, only={"channel": "b"}) == [("channel", "", "", "", 10, 0.6)]
+    assert await asked(gateway, only={"channel": "b"}) == [("channel", "", "", "", 10, 0.6)]
 
 
-async def test_accounts_apart_or_one_alone(counted: Pipeline) -> None:
-    rows = await asked(counted, "account")
+async def test_accounts_apart_or_one_alone(autojump_clock: MockClock) -> None:
+    gateway = await counted()
+    rows = await asked(gateway, "account")
     assert [row[3:] for row in rows] == [("bank", 10, 0.6), ("shop", 10, 1.0)] * 2
-    assert await asked(counted, only={"account": "shop", "class": "verification"}) == [
+    assert await asked(gateway, only={"account": "shop", "class": "verification"}) == [
         (clock, "", "", "", 10, 1.0) for clock in ("user", "channel")
     ]
-    assert await asked(counted, only={"account": "nobody"}) == []
+    assert await asked(gateway, only={"account": "nobody"}) == []
 
 
-async def test_all_windows_unless_some_are_named_and_sums_since_the_start(counted: Pipeline) -> None:
-    found = await slaviews.tallies(counted, link.AskTallies())
+async def test_all_windows_unless_some_are_named_and_sums_since_the_start(autojump_clock: MockClock) -> None:
+    gateway = await counted()
+    found = await slaviews.tallies(gateway, link.AskTallies())
     assert [one.window for one in found.windows] == ["1m", "5m", "15m", "day"] * 2
     assert [(one.channel, one.final, one.within_10s) for one in found.tallies] == [("a", 10, 10), ("b", 6, 6)]
-    only = await slaviews.tallies(counted, link.AskTallies(only={"channel": "b", "class": "verification"}))
+    only = await slaviews.tallies(gateway, link.AskTallies(only={"channel": "b", "class": "verification"}))
     assert [one.channel for one in only.tallies] == ["b"]
     latencies = found.latencies["verification"]
     assert (latencies.count, latencies.sum_s) == (16, 32.0)
