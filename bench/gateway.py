@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -12,10 +13,21 @@ from typing import Any
 
 from argon2 import PasswordHasher
 
+import config
 from bench.leash import leashed
 
 PASSWORD = "demopass"
 CLASSES = ("verification", "notification", "marketing")
+
+
+EXAMPLE = Path(config.__file__).parent / "example.toml"
+
+
+def example_rules() -> str:
+    """The policy of the shipped example, without its send windows."""
+    text = EXAMPLE.read_text(encoding="utf-8")
+    policy = text[text.index("[[policies]]") : text.index("# -- clients")]
+    return re.sub(r"\[\[policies\.windows\]\].*?(?=\n\[)", "", policy, flags=re.DOTALL)
 
 
 @dataclass(frozen=True)

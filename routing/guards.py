@@ -35,6 +35,29 @@ class Member(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag=True
     must_be: bool = False
 
 
+class Mark(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag=True):
+    """Refuses nothing. When the message goes to a carrier, `key` is told when, and which it was; the last counts, `period_s`.
+
+    It stands last among a message's guards, or in the first, a cell: its key is without the cell's then.
+    """
+
+    key: str
+    period_s: float
+
+
+class Cell(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag=True):
+    """Guards that are kept together, as one, under `key`: those about one recipient. Their own keys differ within the cell; a
+    member's is empty, for it is the cell's. `at_utc` is when its windows count; 0: when it is admitted.
+
+    What a store looks up, keeps and writes is a cell, so five rules of a recipient cost little more than one.
+    """
+
+    key: str
+    guards: "tuple[Kept, ...]"
+    at_utc: float = 0.0
+    mark: Mark | None = None
+
+
 class Spend(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag=True):
     """`purse` must hold `amount` (micro-units), which is taken: quota, balance."""
 
@@ -43,14 +66,6 @@ class Spend(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag=True)
     returns: bool = True
 
 
-class Mark(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag=True):
-    """Refuses nothing. When the message goes to a carrier, `key` is told when, and which it was; the last counts, `period_s`.
-
-    It stands last among a message's guards.
-    """
-
-    key: str
-    period_s: float
-
-
-Guard: TypeAlias = Unique | Window | Member | Spend | Mark
+Kept: TypeAlias = Unique | Window | Member
+"""Alone each is a cell of its own."""
+Guard: TypeAlias = Cell | Unique | Window | Member | Spend | Mark

@@ -5,7 +5,7 @@ few additions.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from routing.sla import WITHIN_S
@@ -18,6 +18,8 @@ SOON_TO_S, YOUNG_TO_S = 4, 10
 """A change is seen in the last few seconds first, and with more certainty in some more."""
 EDGES_S = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0, 30.0, 60.0)
 HALF_LIFE_S = 300.0
+LATEST = 20.0
+"""So many messages are enough to tell how it was when the last ones were written."""
 EXPECTED_MIN = 10.0
 """Messages that should have arrived before their absence says anything; receipts before they tell how long they take."""
 
@@ -84,7 +86,9 @@ class Latencies:
 
 
 class Sums(NamedTuple):
-    """What some meters say of the last forty seconds. `soon` and `young`: expected, of those a few seconds old."""
+    """What some meters say of the last forty seconds. `soon` and `young`: expected, of those a few seconds old; `latest`: of
+    those written last, however long ago, where few are young.
+    """
 
     accepted: int = 0
     refused: int = 0
@@ -100,6 +104,8 @@ class Sums(NamedTuple):
     soon_expected: float = 0.0
     young_got: int = 0
     young_expected: float = 0.0
+    latest_got: int = 0
+    latest_expected: float = 0.0
 
 
 def add(sums: Iterable[Sums]) -> Sums:
@@ -144,6 +150,13 @@ class Meter:
         if second.number == int(written_at):
             second.written = max(0, second.written - count)
 
+    def excuse(self, now: float) -> None:
+        """Of the last ten seconds' messages what has no receipt yet is not waited for: none can come while no link is up."""
+        here = int(now)
+        for second in self._ring:
+            if 0 <= here - second.number <= OLD_FROM_S:
+                second.written = min(second.written, second.delivered)
+
     def delivered(self, since_written: float, now: float) -> None:
         """A receipt said so, `since_written` seconds after the write."""
         self._latencies.add(since_written, now)
@@ -171,15 +184,15 @@ class Meter:
         """What is remembered, in no order."""
         return self._ring
 
-    def sums(self, now: float) -> Sums:
-        """Of the last forty seconds."""
+    def sums(self, now: float, back_s: int = OLD_TO_S) -> Sums:
+        """Of the last `back_s` seconds, forty at most."""
         accepted = refused = throttled = drops = arrived = failed = written = 0
         old_written = old_within = soon_got = young_got = 0
         answer_s = soon_expected = young_expected = 0.0
         here = int(now)
         for second in self._ring:
             age = here - second.number
-            if not 0 <= age <= OLD_TO_S:
+            if not 0 <= age <= back_s:
                 continue
             accepted += second.accepted
             refused += second.refused
@@ -203,3 +216,27 @@ class Meter:
             *(accepted, refused, throttled, answer_s, drops, arrived, failed, written, old_written, old_within),
             *(soon_got, soon_expected, young_got, young_expected),
         )
+
+    def of_age(self, age: int, now: float) -> tuple[int, float]:
+        """Of the messages of one second: how many have arrived, and how many should have. After ten seconds it is too late."""
+        number = int(now) - age
+        second = self._ring[number % RING_S]
+        if second.number != number or not second.written:
+            return 0, 0.0
+        if age > OLD_FROM_S:
+            return second.within, float(second.written)
+        return second.delivered, second.written * self._latencies.share_by(now - number - 1)
+
+
+def with_latest(sums: Sums, meters: Collection[Meter], now: float, back_s: int = OLD_TO_S) -> Sums:
+    """The `sums` of these meters with their latest messages: those with which traffic left, not the many good ones before."""
+    got, expected = 0, 0.0
+    if sums.young_expected < EXPECTED_MIN:
+        for age in range(YOUNG_FROM_S + 1, back_s + 1):
+            for meter in meters:
+                more_got, more_expected = meter.of_age(age, now)
+                got += more_got
+                expected += more_expected
+            if expected >= LATEST:
+                break
+    return sums._replace(latest_got=got, latest_expected=expected)

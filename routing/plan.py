@@ -90,6 +90,8 @@ class _Planner:
         states = health.values()
         alike = len({(one.trusted, one.score, one.expected_s) for one in states}) < 2
         self._even = table.plain and alike and not any(one.scores for one in states)
+        self._nothing_to_tell = self._even and table.names <= health.keys() and all(one.up for one in states)
+        """Weights alone decide, among those with room."""
         self._whys: dict[tuple[object, ...], str] = {}
 
     def choose(self, message: Message) -> str | None:
@@ -105,7 +107,10 @@ class _Planner:
         if not kept:
             return WAIT
         chosen = _weighted(kept, message.id)
-        message.why = self._why(message, candidates, kept) if not self._even or len(kept) < len(candidates) else ""
+        if self._nothing_to_tell or (self._even and len(kept) == len(candidates)):
+            message.why = ""
+        else:
+            message.why = self._why(message, candidates, kept)
         health[chosen].room -= 1
         if message.part_of is not None:
             self._pins[message.part_of.key] = chosen

@@ -4,8 +4,9 @@ A message that has no receipt yet is seen: of those written three seconds ago a 
 three seconds should have delivered 90 %. Nobody waits for ten seconds to pass to learn that a carrier has turned slow.
 
     accept    accepted / answered, throttling apart
-    speed     the lesser of: delivered within ten seconds / written (of those ten seconds old), and
-              delivered so far / what its own past makes us expect by now (of younger ones)
+    speed     the least of: delivered within ten seconds / written (of those ten seconds old);
+              delivered so far / what its own past makes us expect by now (of younger ones);
+              the same of the latest ones, when few are young: how it was when traffic left it
     arrival   delivered / ended
     calm      not throttled / answered
     prompt    1 while answers come within a second on average, less the longer they take
@@ -18,7 +19,7 @@ country) a class goes to, as far as there are enough messages to tell.
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from routing.meters import EXPECTED_MIN, Meter, Sums, add
+from routing.meters import EXPECTED_MIN, OLD_TO_S, Meter, Sums, add, with_latest
 
 PRIOR = 20.0
 """Samples that an unknown channel is given, all good."""
@@ -61,7 +62,11 @@ def score_of(messages: Sums, answers: Sums) -> Score:
     calm = (answered + PRIOR) / (answered + answers.throttled + PRIOR)
     arrival = (messages.arrived + PRIOR) / (messages.arrived + messages.failed + PRIOR)
     speed = (messages.old_within + PRIOR) / (messages.old_written + PRIOR)
-    for got, expected in ((messages.soon_got, messages.soon_expected), (messages.young_got, messages.young_expected)):
+    for got, expected in (
+        (messages.soon_got, messages.soon_expected),
+        (messages.young_got, messages.young_expected),
+        (messages.latest_got, messages.latest_expected),
+    ):
         if expected >= EXPECTED_MIN:
             speed = min(speed, got / expected)
     mean_s = answers.answer_s / (answers.accepted + PRIOR)
@@ -126,21 +131,43 @@ class ChannelQuality:
         meters = self.meters.get(class_)
         return max([one.share_by(age_s) for one in meters.values()]) if meters else 0.0
 
+    def excuse(self, now: float) -> None:
+        """All our links to it are down: receipts that are missing say nothing about the carrier."""
+        for meter in self._all():
+            meter.excuse(now)
+
     def look(self, now: float) -> str:
         """Once a second: scores anew. Gives what the breaker did."""
         answers = self.answers.sums(now)
         found = {
-            class_: {network: meter.sums(now) for network, meter in meters.items()} for class_, meters in self.meters.items()
+            class_: {network: with_latest(meter.sums(now), (meter,), now) for network, meter in meters.items()}
+            for class_, meters in self.meters.items()
         }
-        by_class = {class_: add(sums.values()) for class_, sums in found.items()}
-        self.score = score_of(add(by_class.values()), answers)
+        by_class = {
+            class_: with_latest(add(sums.values()), self.meters[class_].values(), now) for class_, sums in found.items()
+        }
+        self.score = score_of(with_latest(add(by_class.values()), self._all(), now), answers)
         for class_, sums in by_class.items():
             value = self.scores[class_] = _blended(_own(sums, answers), self.score.value)
             own = {network: _blended(_own(one, answers), value) for network, one in found[class_].items()}
             self.by_network[class_] = {network: one for network, one in own.items() if abs(one - value) >= DIFFERS}
             medians = [(one.written, self.meters[class_][network].median_s()) for network, one in found[class_].items()]
             self.usual_s[class_] = max(medians)[1] if medians else 0.0
-        return self.breaker.look(self.score, now)
+        return self.breaker.look(self._proof(now), now)
+
+    def _all(self) -> list[Meter]:
+        return [meter for meters in self.meters.values() for meter in meters.values()]
+
+    def _proof(self, now: float) -> Score:
+        """What the breaker goes by. Once it is open, what the channel did well before does not speak for it any more."""
+        opened = self.breaker.open_since
+        if opened is None:
+            return self.score
+        back_s = min(OLD_TO_S, int(now) - int(opened) - 1)
+        meters = self._all()
+        messages = with_latest(add(meter.sums(now, back_s) for meter in meters), meters, now, back_s)
+        since = score_of(messages, self.answers.sums(now, back_s))
+        return since._replace(value=min(since.value, self.score.value))
 
     def score_of(self, class_: str) -> float:
         """0 to 100."""

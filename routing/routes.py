@@ -83,6 +83,7 @@ class RouteTable:
         self._minute = -1
         self._weights: dict[str, int] = {}
         every = [choice for *_, choices in self._routes for choice in choices]
+        self.names = frozenset(one.name for one in every)
         self.plain = len({(one.cost, one.group) for one in every}) < 2
         self.priced = any(one.cost for one in every)
 

@@ -9,7 +9,7 @@ process, and of the core's thread alone; it includes folding and archiving all t
 not. Making the messages is not counted. "longest" is the longest time the core's thread was held in one go, and by what.
 
     plain      no guards
-    guards     five for each message: two unique keys, a window per minute and per month for the recipient, not opted out
+    guards     five for each message: a unique key, windows per minute, day and month for the recipient, not opted out
     N long     the same when the database holds N long windows, those of the recipients, and N who have opted out
     busy       plain beside a thread of Python that never waits
 
@@ -143,11 +143,12 @@ def prefill(folder: Path, count: int) -> None:
     with contextlib.closing(sqlite3.connect(folder / FILE, isolation_level=None)) as file:
         file.create_function("number_of", 1, number_of, deterministic=True)
         file.execute("PRAGMA synchronous = OFF")
-        taken = f"[{time.time() - 86_400:.3f}]"
-        member, window = f"m{OPT_OUT}\x1f", f"w{MONTH_S:.0f}\x1fshop/"
+        taken = f'{{"cap/month/shop":[{-MONTH_S},{time.time() - 86_400:.3f}]}}'
+        out, listed, cell = f'{{"m{OPT_OUT}":[1e18]}}', f"m{OPT_OUT}\x1f", "c"
         numbers = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?) INSERT INTO guard SELECT "
-        file.execute(f"{numbers} ? || (CAST(number_of(i) AS INTEGER) + 1), '[0.0]' FROM n", (count, member))
-        file.execute(f"{numbers} ? || number_of(i), ? FROM n", (count, window, taken))
+        file.execute(f"{numbers} ? || (CAST(number_of(i) AS INTEGER) + 1), '{{\".\":[1e18]}}' FROM n", (count, listed))
+        file.execute(f"{numbers} ? || (CAST(number_of(i) AS INTEGER) + 1), ? FROM n", (count, cell, out))
+        file.execute(f"{numbers} ? || number_of(i), ? FROM n", (count, cell, taken))
         file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 

@@ -21,7 +21,7 @@ from gateway.store.keeper import ARCHIVE_MAX
 from gateway.store.opening import Opened
 from gateway.store.worker import Worker
 from protocol.receipt import MessageState as CarrierState
-from routing.guards import Guard, Member, Unique, Window
+from routing.guards import Cell, Guard, Member, Unique, Window
 from routing.records import Attempt, AttemptKey, Content, Message
 
 AT_ONCE = 16
@@ -34,6 +34,8 @@ MONTH_S, DAY_S, MINUTE_S = 30 * 86_400.0, 86_400.0, 60.0
 SCATTER = 0x9E3779B97F4A7C15
 """Makes numbers in turn keys in no order, as hashes and random ids are."""
 OPT_OUT = "opt-out"
+NOT_OUT = Member(OPT_OUT, "")
+CAPS = (Window("cap/minute/shop", 3, MINUTE_S), Window("cap/day/shop", 100, DAY_S), Window("cap/month/shop", 1_000, MONTH_S))
 ResultT = TypeVar("ResultT")
 
 
@@ -93,14 +95,9 @@ class Traffic:
         )
 
     def _guards(self, number: int, recipient: str, utc: float) -> tuple[Guard, ...]:
-        """What a policy would ask for."""
-        return (
-            Unique(f"shop/i/{number * SCATTER % (1 << 64):016x}", utc + DAY_S),
-            Unique(f"shop/d/{number * SCATTER % ((1 << 64) - 1):016x}", utc + DAY_S),
-            Window(f"shop/{recipient}", 3, MINUTE_S),
-            Window(f"shop/{recipient}", 1_000, MONTH_S),
-            Member(OPT_OUT, recipient),
-        )
+        """What a policy with duplicates, three caps and opting out would ask for."""
+        said = Unique(f"dedupe/shop/{number * SCATTER % (1 << 64):016x}", utc + DAY_S)
+        return (Cell(recipient, (NOT_OUT, said, *CAPS)),)
 
 
 def number_of(index: int) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.console import Console
 
-from bench.gateway import PASSWORD
+from bench.gateway import PASSWORD, example_rules
 from bench.load.checks import check_out
 from bench.load.hand import until_by_hand
 from bench.load.limits import LimitError, raise_file_limit, sources_for
@@ -85,7 +85,8 @@ def perform(name: str, script: Script, view: View) -> tuple[Result, str, list[Fi
     first = SystemRandom().randrange(10**DIGITS)
     accounts = dict.fromkeys(class_ for load in script.loads for class_ in load.mix)
     with tempfile.TemporaryDirectory(prefix="tensec-scenario-") as folder:
-        stage = Stage(Path(folder), script.carriers, script.store, accounts)
+        settings = example_rules() if script.rules else ""
+        stage = Stage(Path(folder), script.carriers, script.store, accounts, settings)
         try:
             for load in script.loads:
                 last = load is script.loads[-1]

@@ -67,6 +67,8 @@ class Script(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename={"a
     carriers: list[CarrierRole]
     loads: list[LoadRole]
     store: Literal["embedded", "redis", "memory"] = "embedded"
+    rules: bool = False
+    """Whether accounts go by the policy of config/example.toml; its send windows apart, for loads run at any hour."""
     at: list[Turn] = []
     asserts: list[str] = []
 

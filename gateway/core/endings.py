@@ -64,5 +64,5 @@ class Endings:
             said = None if receipt is None else receipt.state
             failed = rule.failed(message, said, temporary=receipt is not None and receipt.temporary)
             if failed is not None:
-                found.append(Reach(suppressed_set(account), number, failures_window(rule, account, number), failed))
+                found.append(Reach(suppressed_set(account), number, failures_window(rule, account), failed))
         return found

@@ -397,6 +397,7 @@ class Lane:
     def on_state(self, bind: Bind) -> None:  # noqa: ARG002 - any bind's change is the lane's
         if not self.up:
             self._give_back()
+            self.quality.excuse(self._clock.now())
         self._turned()
 
     def _turned(self) -> None:

@@ -33,7 +33,7 @@ class Wanted(NamedTuple):
 class Lists(Protocol):
     """The store, as far as it keeps who is on which list."""
 
-    async def would_pass(self, guards: Sequence[Guard]) -> list[bool]:
+    async def would_pass(self, guards: Sequence[Guard]) -> list[tuple[Guard, bool]]:
         """For each guard whether it would let pass now."""
 
 

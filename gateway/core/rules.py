@@ -158,7 +158,7 @@ class Rules:
         if not any(refused for _, _, refused in steps):
             guards = rules.guards(message, utc)
             unopened = rules.purses(message, utc)
-            for guard, passes in zip(guards, await self._store.would_pass(guards), strict=True):
+            for guard, passes in await self._store.would_pass(guards):
                 if isinstance(guard, Spend) and guard.purse in unopened and not self._store.book.guards.has_purse(guard.purse):
                     passes = guard.amount <= unopened[guard.purse]  # noqa: PLW2901 - nobody has spent of it yet
                 refusal = refusal_of(guard)

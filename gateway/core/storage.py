@@ -39,7 +39,7 @@ from gateway.store.base import (
     nothing_to_remember,
 )
 from gateway.store.fetch import Found, Wanted, fetch
-from gateway.store.guards import mark_key, member_key
+from gateway.store.guards import cell_key, member_key, places_of_mark
 from gateway.store.history import rows_by_day
 from gateway.store.keeper import ARCHIVE_MAX
 from gateway.store.opening import Opened
@@ -408,8 +408,8 @@ class Storage:
         """See Store.members."""
         keeper = self.keeper
         if keeper is not None:
-            spelled = [member_key(set_name, key) for key in (*add, *remove)]
-            await self._bring(lambda: missing.of_members(self.book, spelled))
+            cells = [cell_key(key) for key in (*add, *remove)]
+            await self._bring(lambda: missing.of_keys(self.book, cells))
         size = self.book.members(set_name, add, remove)
         await self._surely()
         return size
@@ -422,20 +422,20 @@ class Storage:
         if vault is not None:
             start = member_key(set_name, "")
             rows = await self._call("reader", lambda: vault.scan("guard", start + after, start + LAST, limit + len(here)))
-            stored = {key[len(start) :] for key, value in rows if value != b"[]"}
+            stored = {key[len(start) :] for key, _ in rows}
             found |= {key for key in stored if key not in here}
         return sorted(found)[:limit], self.book.members(set_name)
 
-    async def would_pass(self, guards: Sequence[Guard]) -> list[bool]:
-        """For each guard whether it would let pass now; nothing is taken."""
+    async def would_pass(self, guards: Sequence[Guard]) -> list[tuple[Guard, bool]]:
+        """Each single guard, and whether it would let pass now; nothing is taken."""
         if self.keeper is not None:
             await self._bring(lambda: missing.of_guards(self.book, guards))
-        return [self.book.guards.would_pass(one, self._clock.utc()) for one in guards]
+        return self.book.guards.would_pass(guards, self._clock.utc())
 
     async def marks(self, keys: Sequence[str]) -> dict[str, Marked]:
         """See Store.marks."""
         if self.keeper is not None:
-            await self._bring(lambda: missing.of_members(self.book, list(map(mark_key, keys))))
+            await self._bring(lambda: missing.of_keys(self.book, [one for key in keys for one in places_of_mark(key)]))
         return self.book.marks(keys, self._clock.utc())
 
     async def fund(self, purse: str, amount: int) -> int:

@@ -22,7 +22,7 @@ from gateway.store.base import (
 )
 from gateway.store.book import Book
 from gateway.store.fetch import Found, Wanted, fetch
-from gateway.store.guards import mark_key, member_key
+from gateway.store.guards import cell_key, places_of_mark
 from gateway.store.history import History, rows_by_day
 from gateway.store.keeper import Keeper
 from gateway.store.record import Record, by_addresses, by_alias, decimal_id
@@ -165,14 +165,14 @@ class BlockingStore:
         return sorted(self.book.notices(box, 1 << 62), key=lambda one: (abs(one.id), -one.id))[:limit]
 
     def members(self, set_name: str, add: Sequence[str] = (), remove: Sequence[str] = ()) -> int:
-        spelled = [member_key(set_name, key) for key in (*add, *remove)]
-        self._bring(lambda: missing.of_members(self.book, spelled))
+        cells = [cell_key(key) for key in (*add, *remove)]
+        self._bring(lambda: missing.of_keys(self.book, cells))
         size = self.book.members(set_name, add, remove)
         self.commit(0.0)
         return size
 
     def marks(self, keys: Sequence[str], utc: float) -> dict[str, Marked]:
-        self._bring(lambda: missing.of_members(self.book, list(map(mark_key, keys))))
+        self._bring(lambda: missing.of_keys(self.book, [one for key in keys for one in places_of_mark(key)]))
         return self.book.marks(keys, utc)
 
     def fund(self, purse: str, amount: int) -> int:

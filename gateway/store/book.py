@@ -39,7 +39,7 @@ from gateway.store.evidence import is_about
 from gateway.store.recheck import WINDOW_CLOSED, recheck
 from gateway.store.record import CORRELATION_S, Record, attempt_of, is_out, needs_evidence, settled
 from gateway.store.telling import Telling
-from routing.guards import Guard, Mark
+from routing.guards import Guard
 from routing.records import Attempt, AttemptKey, AttemptState, Message, MessageState
 
 FREE_KEPT = 2
@@ -165,8 +165,8 @@ class Book(Telling):
             else:
                 self._end(record, MessageState.BLOCKED, why, done, utc)
             return False
-        if first and record.guards and (mark := record.guards[-1]).__class__ is Mark:
-            self.guards.mark(mark, message.id, utc)
+        if first and record.guards:
+            self.guards.mark(record.guards, message.id, utc)
         message.tries = attempt.key.number
         message.channel = attempt.channel
         self._move(record, states.IN_FLIGHT)
@@ -400,6 +400,7 @@ class Book(Telling):
         self.rollups.add(final, utc)
         if record.guards and not correction and not is_out(record):
             self.guards.release(record.guards, message.accepted_utc)
+        record.guards = ()  # nobody asks again, and the history is smaller without
         if states.wants_notice(message):
             tell = states.event_of if message.door else states.notice_of
             self._add_notice(tell(message, final.since_due, utc, correction=correction), done)

@@ -12,7 +12,7 @@ from routing.records import Notice
 _RECORD = msgspec.json.Decoder(Record)
 _NOTICE = msgspec.json.Decoder(Notice)
 _REQUEST = msgspec.json.Decoder(RequestRecord)
-_TIMES = msgspec.json.Decoder(list[float])
+_ENTRIES = msgspec.json.Decoder(dict[str, list[float]])
 
 
 class Wanted(msgspec.Struct):
@@ -41,7 +41,7 @@ class Found(msgspec.Struct):
     """What there was. `due_end` is the last due key looked at, `due_next` the first one that was not due yet."""
 
     records: list[Record] = []
-    guards: dict[str, list[float]] = {}
+    guards: dict[str, dict[str, list[float]]] = {}
     notices: list[Notice] = []
     queued: list[int] = []
     queue_end: str = ""
@@ -70,7 +70,7 @@ def fetch(vault: Vault, wanted: Wanted) -> Found:
         found.records = [_RECORD.decode(row) for row in vault.get("message", [str(one) for one in ids]).values()]
     if wanted.guards:
         rows = vault.get("guard", wanted.guards)
-        found.guards = {key: _TIMES.decode(rows[key]) if key in rows else [] for key in wanted.guards}
+        found.guards = {key: _ENTRIES.decode(rows[key]) if key in rows else {} for key in wanted.guards}
     if wanted.notices is not None:
         box, limit = wanted.notices
         rows_ = vault.scan("notice", box + SEPARATOR, box + SEPARATOR + LAST, limit)

@@ -4,7 +4,6 @@ import msgspec
 
 from gateway.store.book import Book
 from gateway.store.fetch import due_notice_key, due_request_key, notice_key
-from gateway.store.guards import useful
 from gateway.store.rollups import spell
 from gateway.store.rows import Rows, Taken
 from gateway.store.shelf import given_up_utc
@@ -19,9 +18,8 @@ def fold_others(rows: Rows, taken: Taken, book: Book, backlog: Backlog, below: i
     # As many as this write brings at least, or the journal would grow while load lasts.
     taken.guards = backlog.guards.take(below, 2 * FOLD_MAX + len(taken.changes.guards))
     for key in taken.guards:
-        times = book.guards.held[key]
-        if useful(key, times, utc):
-            rows.put("guard", key, times)
+        if entries := book.guards.live(key, utc):
+            rows.put("guard", key, entries)
         else:
             rows.remove("guard", key)
     taken.notices = backlog.notices.take(below, FOLD_MAX)

@@ -2,9 +2,15 @@
 
 The book holds what it has been told of: everything in memory, or a cache over a durable map of millions of keys. There a key
 that is not held must be brought before it is checked (`missing`, `bring`); the book's changes name what the last steps
-changed. A key is spelled with its kind, `u`, `w`, `m` or `l`. Its value is a list of times: until when for unique ones, when
-each was taken for windows, nothing in particular for members; for marks until when it is kept, when the last message went,
-and its id in two halves, for a float holds no more. An empty list says the key is known not to be there.
+changed. What is held by key:
+
+    c + cell              the cell's entries: until when for unique ones, minus the period and the times it was taken for
+                          windows, forever for sets the cell's key is a member of
+    m + set + member      that it is one, for who lists the set
+    l + key               a mark: until when it is kept, when the last message went, and its id in two halves, for a float holds
+                          no more
+
+An empty value says the key is known not to be there. Every entry begins with what tells how long it matters (`useful`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,26 +18,52 @@ from typing import TypeAlias
 
 from gateway.store.base import Marked
 from gateway.store.changes import Changes
-from routing.guards import Guard, Mark, Member, Spend, Unique, Window
+from routing.guards import Cell, Guard, Kept, Mark, Member, Spend, Unique, Window
 
 Times: TypeAlias = list[float]
-_NONE: Times = []
-MEMBER: Times = [0.0]
+Entries: TypeAlias = dict[str, Times]
+FOREVER = 1e18
+ENTRIES_MAX, UNIQUES_MAX = 16, 32
+"""Of a cell, before those that are over are taken out; and of its unique keys, of which the oldest are forgotten: who sends
+thousands of texts to one recipient must not make each of them dearer than the one before.
+"""
+ONE = "."
+"""The only entry of what is no cell."""
 
 
-def window_key(guard: Window) -> str:
-    """How a window is spelled: its period first, so that the key alone tells how long a time matters."""
-    return f"w{guard.period_s:.0f}\x1f{guard.key}"
+def cell_key(key: str) -> str:
+    """How a cell is spelled."""
+    return f"c{key}"
 
 
 def member_key(set_name: str, key: str) -> str:
-    """How membership is spelled."""
+    """How membership is spelled for those who list it."""
     return f"m{set_name}\x1f{key}"
 
 
 def mark_key(key: str) -> str:
-    """How a mark is spelled."""
+    """How a mark is spelled that has no cell."""
     return f"l{key}"
+
+
+def places_of_mark(key: str) -> tuple[str, str]:
+    """Where a mark may be: by itself, and in the cell its key ends with."""
+    return mark_key(key), cell_key(key.rpartition("\x1f")[2])
+
+
+def cell_of(guard: Cell | Kept) -> tuple[str, Sequence[Kept], float]:
+    """Where a guard is kept, all that are there with it, and when they count (0: when they are taken)."""
+    if guard.__class__ is Cell:
+        return "c" + guard.key, guard.guards, guard.at_utc
+    assert not isinstance(guard, Cell)
+    if isinstance(guard, Window):
+        return f"c{guard.period_s:.0f}\x1f{guard.key}", (guard,), 0.0
+    return (f"cu\x1f{guard.key}" if isinstance(guard, Unique) else "c" + guard.key), (guard,), 0.0
+
+
+def each(guards: Iterable[Guard]) -> list[Guard]:
+    """The single guards, cells opened."""
+    return [one for guard in guards for one in (guard.guards if isinstance(guard, Cell) else (guard,))]
 
 
 class GuardBook:
@@ -40,7 +72,7 @@ class GuardBook:
     def __init__(self, changes: Changes, *, complete: bool = True) -> None:
         self.changes = changes
         self.complete = complete
-        self.held: dict[str, Times] = {}
+        self.held: dict[str, Entries] = {}
         self.sums: dict[str, int] = {}
         """Purses, spelled `p` + name, and sizes of member sets, spelled `n` + name; few, all held."""
         self.owed: list[tuple[Guard, float]] = []
@@ -51,29 +83,35 @@ class GuardBook:
         """Take all of `guards` and give None, or take nothing and give the first that refuses."""
         for at, guard in enumerate(guards):
             # Each is taken before the next is looked at: one admission may hold two guards on the same key.
-            if not self._pass(guard, utc):
+            refused = self._take(guard, utc)
+            if refused is not None:
                 for earlier in reversed(guards[:at]):
                     self._return(earlier, utc)
-                return guard
+                return refused
         return None
 
-    def _pass(self, guard: Guard, utc: float) -> bool:
-        """Take it if it lets pass."""
+    def _take(self, guard: Guard, utc: float) -> Guard | None:
+        """Take it if it lets pass; else the one that does not."""
         kind = guard.__class__
-        if kind is Window:
-            return self._pass_window(guard, utc)  # type: ignore[arg-type]
-        if kind is Unique:
-            key = "u" + guard.key  # type: ignore[union-attr]
-            times = self.held.get(key)
-            if times and times[0] > utc:
-                return False
-            self.held[key] = [guard.until_utc]  # type: ignore[union-attr]
+        if kind is Mark:
+            return None
+        if kind is Spend:
+            return None if self._spend(guard) else guard  # type: ignore[arg-type]
+        key, guards, at_utc = cell_of(guard)  # type: ignore[arg-type]
+        entries = self.held.get(key)
+        refused, taken = _judge({} if entries is None else entries, guards, at_utc, utc)
+        if refused is not None:
+            return refused
+        if taken:
+            if entries is None:
+                entries = self.held[key] = {}
+            entries.update(taken)
+            if len(entries) > ENTRIES_MAX:
+                self.held[key] = _fewer(entries, utc)
             self.changes.guards.add(key)
-            return True
-        if isinstance(guard, Member):
-            return bool(self.held.get(member_key(guard.set_name, guard.key))) == guard.must_be
-        if not isinstance(guard, Spend):
-            return True  # a mark
+        return None
+
+    def _spend(self, guard: Spend) -> bool:
         key = "p" + guard.purse
         left = self.sums.get(key, 0) - guard.amount
         if left < 0:
@@ -82,37 +120,22 @@ class GuardBook:
         self.changes.sums.add(key)
         return True
 
-    def _pass_window(self, guard: Window, utc: float) -> bool:
-        key = window_key(guard)
-        at = guard.at_utc or utc
-        times = self.held.get(key, _NONE)
-        if _full(times, at, guard):
-            return False
-        if times and times[0] <= utc - guard.period_s:  # they matter to nothing that comes
-            times = [one for one in times if one > utc - guard.period_s]
-        times = [*times, at]
-        if len(times) > 1 and times[-2] > at:  # in order, also with those that come due later
-            times.sort()
-        self._put(key, times)
-        return True
-
     def release(self, guards: Iterable[Guard], utc: float) -> None:
         """The message ended without having left: what it took is given back, unless the guard says otherwise.
 
         `utc` is when it was admitted. What is not held is owed until it has been brought.
         """
         for guard in guards:
-            if not isinstance(guard, Member | Mark) and guard.returns:
+            if any(isinstance(one, Unique | Window | Spend) and one.returns for one in each((guard,))):
                 if self.missing((guard,)):
                     self.owed.append((guard, utc))
                 else:
-                    self._return(guard, utc)
+                    self._return(guard, utc, always=False)
 
     def take_back(self, guards: Iterable[Guard], utc: float) -> None:
         """The message was not accepted after all: everything it took at `utc` is given back."""
         for guard in guards:
-            if not isinstance(guard, Member):
-                self._return(guard, utc)
+            self._return(guard, utc)
 
     def pay(self) -> None:
         """Give back what was owed and is held now."""
@@ -120,36 +143,46 @@ class GuardBook:
         for guard, utc in owed:
             self.release((guard,), utc)
 
-    def _return(self, guard: Guard, utc: float) -> None:
+    def _return(self, guard: Guard, utc: float, *, always: bool = True) -> None:
+        """Give back what was taken at `utc`; not `always`: unless the guard says that it stays taken."""
+        if isinstance(guard, Mark):
+            return
         if isinstance(guard, Spend):
             self.sums["p" + guard.purse] += guard.amount
             self.changes.sums.add("p" + guard.purse)
-        elif isinstance(guard, Unique):
-            if self.held.get("u" + guard.key) == [guard.until_utc]:  # else it was taken anew since
-                self._put("u" + guard.key, [])
-        elif isinstance(guard, Window):
-            key, left = window_key(guard), list(self.held.get(window_key(guard), _NONE))
-            if (guard.at_utc or utc) in left:
-                left.remove(guard.at_utc or utc)
-                self._put(key, left)
+            return
+        key, guards, at_utc = cell_of(guard)
+        entries = self.held.get(key)
+        if entries:
+            for one in guards:
+                if not isinstance(one, Member) and (always or one.returns) and _undo(entries, one, at_utc or utc):
+                    self.changes.guards.add(key)
 
     # -- marks
 
-    def mark(self, mark: Mark, message_id: int, utc: float) -> None:
-        """A message goes to a carrier; what was there before need not be known."""
-        self._put(mark_key(mark.key), [utc + mark.period_s, utc, float(message_id >> 32), float(message_id & 0xFFFFFFFF)])
+    def mark(self, guards: Sequence[Guard], message_id: int, utc: float) -> None:
+        """A message goes to a carrier. A mark of its own is written over whatever is there, known or not."""
+        first, last = guards[0], guards[-1]
+        if last.__class__ is Mark:
+            self._put(mark_key(last.key), {ONE: _marked(last, message_id, utc)})
+        elif first.__class__ is Cell and (mark := first.mark) is not None:
+            key = cell_key(first.key)
+            self.held.setdefault(key, {})["l" + mark.key] = _marked(mark, message_id, utc)
+            self.changes.guards.add(key)
 
     def marks(self, keys: Iterable[str], utc: float) -> dict[str, Marked]:
-        """Those of the keys that were marked, not too long ago."""
+        """Those of the keys that were marked, not too long ago; a key may also be an entry of the cell it ends with."""
         found: dict[str, Marked] = {}
         for key in keys:
-            times = self.held.get(mark_key(key))
-            if times and times[0] > utc:
-                found[key] = Marked(times[1], int(times[2]) << 32 | int(times[3]))
+            entry, _, cell = key.rpartition("\x1f")
+            alone, within = self.held.get(mark_key(key), {}).get(ONE), self.held.get(cell_key(cell), {}).get("l" + entry)
+            known = [Marked(one[1], int(one[2]) << 32 | int(one[3])) for one in (alone, within) if one and one[0] > utc]
+            if known:
+                found[key] = max(known)
         return found
 
-    def _put(self, key: str, times: Times) -> None:
-        self.held[key] = times
+    def _put(self, key: str, entries: Entries) -> None:
+        self.held[key] = entries
         self.changes.guards.add(key)
 
     # -- administration
@@ -157,49 +190,64 @@ class GuardBook:
     def members(self, set_name: str, add: Sequence[str] = (), remove: Sequence[str] = ()) -> int:
         """Change a member set; its size afterwards."""
         size = self.sums.get("n" + set_name, 0)
-        for keys, value, change in ((add, MEMBER, 1), (remove, _NONE, -1)):
+        entry = "m" + set_name
+        for keys, joins in ((add, True), (remove, False)):
             for key in keys:
-                spelled = member_key(set_name, key)
-                if bool(self.held.get(spelled)) != bool(value):
-                    self._put(spelled, list(value))
-                    size += change
+                entries = self.held.setdefault(cell_key(key), {})
+                if (entry in entries) is joins:
+                    continue
+                if joins:
+                    entries[entry] = [FOREVER]
+                else:
+                    del entries[entry]
+                self._put(cell_key(key), entries)
+                self._put(member_key(set_name, key), {ONE: [FOREVER]} if joins else {})
+                size += 1 if joins else -1
         if add or remove:
             self.sums["n" + set_name] = size
             self.changes.sums.add("n" + set_name)
         return size
 
-    def fail(self, window: Window, utc: float) -> bool:
-        """Note a failure in `window`; gives whether there are as many now as its limit, and then forgets them."""
-        key = window_key(window)
-        times = [one for one in self.held.get(key, _NONE) if one > utc - window.period_s]
+    def fail(self, key: str, window: Window, utc: float) -> bool:
+        """Note a failure in a window of a cell; gives whether there are as many now as its limit, and then forgets them."""
+        entries = self.held.setdefault(cell_key(key), {})
+        times = [one for one in entries.get(window.key, ())[1:] if one > utc - window.period_s]
         full = len(times) + 1 >= window.limit
-        self._put(key, [] if full else [*times, utc])
+        if full:
+            entries.pop(window.key, None)
+        else:
+            entries[window.key] = [-window.period_s, *times, utc]
+        self._put(cell_key(key), entries)
         return full
 
-    def forgive(self, window: Window) -> None:
+    def forgive(self, key: str, window: Window) -> None:
         """Nothing has failed."""
-        if self.held.get(window_key(window)):
-            self._put(window_key(window), [])
+        entries = self.held.get(cell_key(key))
+        if entries and entries.pop(window.key, None) is not None:
+            self.changes.guards.add(cell_key(key))
 
     def is_member(self, set_name: str, key: str) -> bool:
         """Whether it is known to be one."""
-        return bool(self.held.get(member_key(set_name, key)))
+        return "m" + set_name in self.held.get(cell_key(key), {})
 
     def members_here(self, set_name: str) -> dict[str, bool]:
         """What is held of a set: key to whether it is a member."""
         start = member_key(set_name, "")
         return {key[len(start) :]: bool(value) for key, value in self.held.items() if key.startswith(start)}
 
-    def would_pass(self, guard: Guard, utc: float) -> bool:
-        """Whether it lets pass; nothing is taken."""
-        if isinstance(guard, Window):
-            return not _full(self.held.get(window_key(guard), _NONE), guard.at_utc or utc, guard)
-        if isinstance(guard, Unique):
-            times = self.held.get("u" + guard.key)
-            return not times or times[0] <= utc
-        if isinstance(guard, Member):
-            return bool(self.held.get(member_key(guard.set_name, guard.key))) == guard.must_be
-        return not isinstance(guard, Spend) or self.sums.get("p" + guard.purse, 0) >= guard.amount
+    def would_pass(self, guards: Iterable[Guard], utc: float) -> list[tuple[Guard, bool]]:
+        """Each single guard and whether it lets pass; nothing is taken."""
+        found: list[tuple[Guard, bool]] = []
+        for guard in guards:
+            if isinstance(guard, Spend):
+                found.append((guard, self.sums.get("p" + guard.purse, 0) >= guard.amount))
+            elif isinstance(guard, Mark):
+                found.append((guard, True))
+            else:
+                key, single, at_utc = cell_of(guard)
+                entries = self.held.get(key, {})
+                found += [(one, _judge(entries, (one,), at_utc, utc)[0] is None) for one in single]
+        return found
 
     def has_purse(self, purse: str) -> bool:
         """Whether anything was ever put into it."""
@@ -218,52 +266,135 @@ class GuardBook:
     def still(self, guards: Iterable[Guard]) -> Guard | None:
         """The first membership that has changed since the guards were taken: an opt-out, a block. None: nothing has."""
         for guard in guards:
-            if isinstance(guard, Member) and bool(self.held.get(member_key(guard.set_name, guard.key))) != guard.must_be:
-                return guard
+            if isinstance(guard, Cell | Member):
+                key, single, _ = cell_of(guard)
+                entries = self.held.get(key, {})
+                for one in single:
+                    if isinstance(one, Member) and ("m" + one.set_name in entries) is not one.must_be:
+                        return one
         return None
 
-    def missing(self, guards: Iterable[Guard]) -> list[str]:
-        """Keys of `guards` that must be brought first."""
+    def missing(self, guards: Iterable[Guard], *, members_only: bool = False) -> list[str]:
+        """Keys of `guards` that must be brought first. `members_only`: those that are asked again later."""
         if self.complete:
             return []
-        held = self.held
+        held, sums = self.held, self.sums
         keys = []
         for guard in guards:
             if isinstance(guard, Spend | Mark):
                 continue
-            if isinstance(guard, Member):
-                if not self.sums.get("n" + guard.set_name):
-                    continue  # nobody is in it
-                key = member_key(guard.set_name, guard.key)
-            else:
-                key = "u" + guard.key if isinstance(guard, Unique) else window_key(guard)
-            if key not in held:
-                keys.append(key)
+            key, single, _ = cell_of(guard)
+            if key in held:
+                continue
+            if members_only and isinstance(guard, Cell) and guard.mark is not None:
+                keys.append(key)  # it is to be marked
+                continue
+            for one in single:
+                # Of a set that nobody is in nothing needs to be known.
+                if sums.get("n" + one.set_name) if isinstance(one, Member) else not members_only:
+                    keys.append(key)
+                    break
         return keys
 
-    def bring(self, found: dict[str, Times]) -> None:
-        """What the durable map says of keys; an empty list where it has none. What is held already is newer."""
-        for key, times in found.items():
-            self.held.setdefault(key, times)
+    def bring(self, found: dict[str, Entries]) -> None:
+        """What the durable map says of keys; nothing where it has none. What is held already is newer."""
+        for key, entries in found.items():
+            self.held.setdefault(key, entries)
 
     def forget(self, keys: Iterable[str]) -> None:
         """Hold these no longer; the durable map has them."""
         for key in keys:
             self.held.pop(key, None)
 
+    def live(self, key: str, utc: float) -> Entries:
+        """What of a key still matters, with a few that do not; empty when nothing does."""
+        entries = self.held[key]
+        if len(entries) > ENTRIES_MAX:
+            entries = self.held[key] = {name: times for name, times in entries.items() if useful(times, utc)}
+        for times in entries.values():
+            if useful(times, utc):
+                return entries
+        return {}
 
-def _full(times: Times, at: float, guard: Window) -> bool:
-    """Whether so many count within a period of `at` that no more may."""
-    if len(times) < guard.limit:
-        return False
-    floor, ceiling = at - guard.period_s, at + guard.period_s
-    return sum(floor < one < ceiling for one in times) >= guard.limit
+
+def _judge(entries: Entries, guards: Sequence[Kept], at_utc: float, utc: float) -> tuple[Guard | None, Entries]:
+    """The first that refuses; else what those that take something make of their entries."""
+    taken: Entries = {}
+    for guard in guards:
+        kind = guard.__class__
+        if kind is Member:
+            if ("m" + guard.set_name in entries) is not guard.must_be:  # type: ignore[union-attr]
+                return guard, taken
+            continue
+        name = guard.key
+        times = taken.get(name) or entries.get(name)
+        if kind is Unique:
+            if times and times[0] > utc:
+                return guard, taken
+            taken[name] = [guard.until_utc]  # type: ignore[union-attr]
+            continue
+        at = guard.at_utc or at_utc or utc  # type: ignore[union-attr]
+        after = _counted(times, at, guard, utc)  # type: ignore[arg-type]
+        if after is None:
+            return guard, taken
+        taken[name] = after
+    return None, taken
 
 
-def useful(key: str, times: Times, utc: float) -> bool:
-    """Whether the value can still refuse anything at `utc`."""
+def _counted(times: Times | None, at: float, guard: Window, utc: float) -> Times | None:
+    """The window's entry with one more at `at`; None when so many count within a period of that that no more may."""
+    period_s, limit = guard.period_s, guard.limit
+    if not times:
+        return [-period_s, at] if limit > 0 else None
+    if len(times) > limit:  # the first is no time
+        floor, ceiling = at - period_s, at + period_s
+        if sum([floor < one < ceiling for one in times[1:]]) >= limit:
+            return None
+    floor = utc - period_s
+    if times[1] <= floor:  # they matter to nothing that comes
+        times = [-period_s, *[one for one in times[1:] if one > floor]]
+    after = [*times, at]
+    if len(after) > 2 and after[-2] > at:  # in order, also with those that come due later
+        after.sort()  # minus the period stays first
+    return after
+
+
+def _undo(entries: Entries, guard: Unique | Window, utc: float) -> bool:
+    """Give back what was taken at `utc`. Gives whether there was something."""
+    times = entries.get(guard.key)
     if not times:
         return False
-    if key[0] in "ul":
-        return times[0] > utc
-    return key[0] == "m" or times[-1] + float(key[1 : key.index("\x1f")]) > utc
+    if isinstance(guard, Unique):
+        if times != [guard.until_utc]:  # it was taken anew since
+            return False
+        del entries[guard.key]
+        return True
+    at = guard.at_utc or utc
+    if at not in times[1:]:
+        return False
+    left = list(times)
+    left.remove(at)
+    if len(left) > 1:
+        entries[guard.key] = left
+    else:
+        del entries[guard.key]
+    return True
+
+
+def _marked(mark: Mark, message_id: int, utc: float) -> Times:
+    return [utc + mark.period_s, utc, float(message_id >> 32), float(message_id & 0xFFFFFFFF)]
+
+
+def _fewer(entries: Entries, utc: float) -> Entries:
+    """Without those that are over, and with the latest of the unique ones."""
+    left = {name: times for name, times in entries.items() if useful(times, utc)}
+    unique = [name for name, times in left.items() if len(times) == 1 and times[0] < FOREVER]
+    for name in sorted(unique, key=lambda one: left[one][0])[:-UNIQUES_MAX]:
+        del left[name]
+    return left
+
+
+def useful(times: Times, utc: float) -> bool:
+    """Whether an entry can still refuse, or tell, anything at `utc`."""
+    first = times[0]
+    return times[-1] - first > utc if first < 0 else first > utc

@@ -19,9 +19,9 @@ from gateway.store.base import (
 )
 from gateway.store.book import Book
 from gateway.store.fetch import Wanted
-from gateway.store.guards import member_key
+from gateway.store.guards import cell_key
 from gateway.store.record import attempt_of, by_carrier, by_place
-from routing.guards import Guard, Member
+from routing.guards import Cell, Guard
 from routing.records import Attempt, AttemptKey
 
 
@@ -42,8 +42,9 @@ def of_requests(book: Book, keys: Iterable[str]) -> Wanted | None:
 def of_attempts(book: Book, attempts: Sequence[Attempt]) -> Wanted | None:
     """Memberships that are asked again before a message leaves; they are here unless it has waited for long."""
     found = (book.records.get(one.key.message_id) for one in attempts)
-    members = (guard for record in found if record is not None and record.guards for guard in record.guards)
-    return of_guards(book, [one for one in members if isinstance(one, Member)])
+    asked = (guard for record in found if record is not None and record.guards for guard in record.guards)
+    wanted = book.guards.missing(asked, members_only=True)
+    return Wanted(guards=wanted) if wanted else None
 
 
 def of_guards(book: Book, guards: Sequence[Guard]) -> Wanted | None:
@@ -52,9 +53,9 @@ def of_guards(book: Book, guards: Sequence[Guard]) -> Wanted | None:
     return Wanted(guards=wanted) if wanted else None
 
 
-def of_members(book: Book, member_keys: Sequence[str]) -> Wanted | None:
-    """Members of sets, or marks, by their spelled keys."""
-    wanted = [key for key in member_keys if key not in book.guards.held]
+def of_keys(book: Book, keys: Sequence[str]) -> Wanted | None:
+    """Cells and marks by their spelled keys."""
+    wanted = [key for key in keys if key not in book.guards.held]
     return Wanted(guards=wanted) if wanted else None
 
 
@@ -77,17 +78,17 @@ def for_outcomes(book: Book, outcomes: Sequence[Outcome]) -> Wanted | None:
                     break
             else:
                 unknown.append(outcome)
-        elif isinstance(outcome, (NoticeDone, NoticeKept, Announce)):
-            continue
-        elif isinstance(outcome, Membership):
-            member = member_key(outcome.set_name, outcome.key)
-            if member not in book.guards.held:
-                wanted.guards.append(member)
-        elif isinstance(outcome, Reach):
-            wanted.guards += book.guards.missing((outcome.failures, Member(outcome.set_name, outcome.key)))
         elif isinstance(outcome, Sent):
             if not outcome.carrier_id or outcome.key.message_id not in records:
                 _for_attempt(book, outcome.key, wanted, about_place=not outcome.carrier_id)
+        elif isinstance(outcome, (NoticeDone, NoticeKept, Announce)):
+            continue
+        elif isinstance(outcome, Membership):
+            cell = cell_key(outcome.key)
+            if cell not in book.guards.held:
+                wanted.guards.append(cell)
+        elif isinstance(outcome, Reach):
+            wanted.guards += book.guards.missing((Cell(outcome.key, (outcome.failures,)),))
         elif isinstance(outcome, (Refused, NotSent, Unclear)):
             _for_attempt(book, outcome.key, wanted, about_place=isinstance(outcome, Unclear))
         elif not isinstance(outcome, MobileOriginated) and outcome.message_id not in book.records:

@@ -152,8 +152,8 @@ class _Replay:
 
     def _others(self, number: int, page: Page) -> None:
         book = self._keeper.book
-        for key, times in page.guards.items():
-            book.guards.held[key] = times
+        for key, entries in page.guards.items():
+            book.guards.held[key] = entries
             self._firsts["guards"].setdefault(key, number)
         for name, value in page.sums.items():
             book.guards.sums[name] = value

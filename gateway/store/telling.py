@@ -23,9 +23,9 @@ class Telling(Holdings):
         guards, name, key = self.guards, outcome.set_name, outcome.key
         listed = guards.is_member(name, key)
         if outcome.failed:
-            changes = not listed and guards.fail(outcome.failures, utc)
+            changes = not listed and guards.fail(key, outcome.failures, utc)
         else:
-            guards.forgive(outcome.failures)
+            guards.forgive(key, outcome.failures)
             changes = listed
         if changes:
             self._membership(membership := Membership(name, key, outcome.failed), done, utc)

@@ -4,14 +4,14 @@ A guard's key begins with the kind of its rule, so that a refusal can be told fr
 waits are those of the moment it comes due.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from hashlib import blake2b
 from zoneinfo import ZoneInfo
 
 from config.policy import Cap, Policy
 from config.presets import caps as cap_presets
 from config.schema import CLASSES
-from routing.guards import Guard, Member, Spend, Unique, Window
+from routing.guards import Cell, Guard, Kept, Member, Spend, Unique, Window
 from routing.policy.numbers import country_code_of, zone_of
 from routing.policy.suppression import SuppressionRule
 from routing.policy.verdict import Reason, Refusal
@@ -25,6 +25,7 @@ nothing arrives at.
 EVERYBODY = "*"
 """The account whose sets count for all."""
 LAST_DIGITS = 4
+WINDOWS_MAX, QUARTER_S = 10_000, 900.0
 MONTH_S, WEEK_S, DAY_S = 32 * 86_400.0, 8 * 86_400.0, 2 * 86_400.0
 """Longer than the calendar's: the key names the month, week or day."""
 UNITS = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
@@ -77,9 +78,9 @@ def suppressed_set(account: str) -> str:
     return f"{SUPPRESSED}{SEPARATOR}{account}"
 
 
-def failures_window(rule: SuppressionRule, account: str, number: str) -> Window:
-    """Where those failures are counted."""
-    return Window(f"failures{SEPARATOR}{account}{SEPARATOR}{number}", rule.failures, rule.period_s)
+def failures_window(rule: SuppressionRule, account: str) -> Window:
+    """Where those failures are counted, in a number's cell."""
+    return Window(f"failures{SEPARATOR}{account}", rule.failures, rule.period_s)
 
 
 def balance_purse(account: str) -> str:
@@ -116,17 +117,24 @@ class CapRule:
         self._period_s = CALENDAR[cap.period] if self._calendar else float(cap.period[:-1]) * UNITS[cap.period[-1]]
         self._zone = None if cap.timezone == "recipient" else ZoneInfo(cap.timezone)
         self._start = f"cap{SEPARATOR}{cap.name}{SEPARATOR}"
+        self._windows: dict[str, Window] = {}
+        self._buckets: dict[tuple[str, int], str] = {}
 
     def applies(self, message: Message) -> bool:
         """Whether it counts."""
         return (not self.classes or message.class_ in self.classes) and (not self.purposes or message.purpose in self.purposes)
 
-    def guard(self, message: Message, utc: float, due_utc: float) -> Window:
-        """What must hold for a message that is accepted at `utc` and counts then, or when it comes due."""
-        key = f"{self._start}{self._whose(message)}{SEPARATOR}{message.destination}"
+    def guard(self, message: Message, at_utc: float) -> Window:
+        """What must hold, in its recipient's cell, for a message that counts at `at_utc`. The same for many messages."""
+        key = self._start + self._whose(message)
         if self._calendar:
-            key = f"{key}{SEPARATOR}{self._bucket(message.destination, due_utc or utc)}"
-        return Window(key, self.cap.limit, self._period_s, due_utc)
+            key += SEPARATOR + self._bucket(message.destination, at_utc)
+        window = self._windows.get(key)
+        if window is None:
+            if len(self._windows) >= WINDOWS_MAX:
+                self._windows.clear()
+            window = self._windows[key] = Window(key, self.cap.limit, self._period_s)
+        return window
 
     def _whose(self, message: Message) -> str:
         per = self.cap.per
@@ -139,7 +147,17 @@ class CapRule:
         return EVERYBODY
 
     def _bucket(self, number: str, utc: float) -> str:
-        zone = self._zone or zone_of(country_code_of(number)) or UTC
+        """The period of the calendar. No zone's day begins within a quarter of an hour."""
+        country = "" if self._zone is not None else country_code_of(number)
+        quarter = int(utc // QUARTER_S)
+        bucket = self._buckets.get((country, quarter))
+        if bucket is None:
+            if len(self._buckets) >= WINDOWS_MAX:
+                self._buckets.clear()
+            bucket = self._buckets[country, quarter] = self._name_of(self._zone or zone_of(country) or UTC, utc)
+        return bucket
+
+    def _name_of(self, zone: tzinfo, utc: float) -> str:
         here = datetime.fromtimestamp(utc, UTC).astimezone(zone)
         if self._calendar == "day":
             return f"{here:%Y-%m-%d}"
@@ -161,6 +179,9 @@ class GuardMaker:
         self._velocity = policy.velocity
         self._velocity_classes = frozenset(policy.velocity.classes)
         self._safe = tuple(policy.velocity.safe)
+        self._of_prefix = (Window("velocity", policy.velocity.prefix_limit, policy.velocity.period_s),)
+        self._of_account = (Window("velocity", policy.velocity.account_limit, policy.velocity.period_s),)
+        self._listed: dict[tuple[str, str], tuple[Member, ...]] = {}
         self._stopped = frozenset(policy.opt_out.classes) if policy.opt_out.enabled else frozenset()
         self._agreed = frozenset(policy.consent.classes) if policy.consent.required else frozenset()
         self._suppressed = frozenset(filter(SuppressionRule(policy.suppression).applies, CLASSES))
@@ -174,35 +195,39 @@ class GuardMaker:
         on a list.
         """
         due_utc = due_after(message, utc)
-        account, number = message.account, message.destination
-        found: list[Guard] = [Member(blocked_set(account), number), Member(blocked_set(EVERYBODY), number)]
-        if message.class_ in self._suppressed:
-            found.append(Member(suppressed_set(account), number))
-        if message.class_ in self._stopped:
-            found.append(Member(optout_set(account), number))
-        if message.class_ in self._agreed:
-            found.append(Member(consent_set(account), number, must_be=True))
-        if message.part_of is None or message.part_of.seq == 1:
-            found += self._counting(message, utc, due_utc)
-            if self._trial:
-                found.append(Spend(trial_purse(account), 1))
+        lists = self._lists(message)
+        if message.part_of is not None and message.part_of.seq != 1:
+            return (Cell(message.destination, lists), *self._money(message, due_utc or utc))
+        about = (*lists, *self._counting(message, due_utc or utc))
+        found: list[Guard] = [Cell(message.destination, about, due_utc), *self._speed(message)]
+        if self._trial:
+            found.append(Spend(trial_purse(message.account), 1))
         found += self._money(message, due_utc or utc)
         return tuple(found)
 
-    def _counting(self, message: Message, utc: float, due_utc: float) -> list[Guard]:
-        """Duplicates, caps and speed."""
-        account, number = message.account, message.destination
-        found: list[Guard] = []
+    def _lists(self, message: Message) -> tuple[Member, ...]:
+        """Lists the recipient must (not) be on: the same for all messages of an account and class."""
+        account, class_ = message.account, message.class_
+        found = self._listed.get((account, class_))
+        if found is None:
+            members = [Member(blocked_set(account), ""), Member(blocked_set(EVERYBODY), "")]
+            if class_ in self._suppressed:
+                members.append(Member(suppressed_set(account), ""))
+            if class_ in self._stopped:
+                members.append(Member(optout_set(account), ""))
+            if class_ in self._agreed:
+                members.append(Member(consent_set(account), "", must_be=True))
+            found = self._listed[account, class_] = tuple(members)
+        return found
+
+    def _counting(self, message: Message, at_utc: float) -> list[Kept]:
+        """Duplicates and caps."""
+        found: list[Kept] = []
         if self._dedupe_s and (not self._dedupe_classes or message.class_ in self._dedupe_classes):
             said = blake2b(message.content.data, digest_size=9).hexdigest()
-            found.append(
-                Unique(
-                    f"dedupe{SEPARATOR}{account}{SEPARATOR}{message.source}{SEPARATOR}{number}{SEPARATOR}{said}",
-                    (due_utc or utc) + self._dedupe_s,
-                )
-            )
-        found += [rule.guard(message, utc, due_utc) for rule in self.caps if rule.applies(message)]
-        found += self._speed(message)
+            key = f"dedupe{SEPARATOR}{message.account}{SEPARATOR}{message.source}{SEPARATOR}{said}"
+            found.append(Unique(key, at_utc + self._dedupe_s))
+        found += [rule.guard(message, at_utc) for rule in self.caps if rule.applies(message)]
         return found
 
     def _speed(self, message: Message) -> list[Guard]:
@@ -211,10 +236,9 @@ class GuardMaker:
             return []
         found: list[Guard] = []
         if rule.prefix_limit:
-            key = f"velocity{SEPARATOR}{message.account}{SEPARATOR}{number[:-LAST_DIGITS]}"
-            found.append(Window(key, rule.prefix_limit, rule.period_s))
+            found.append(Cell(f"velocity{SEPARATOR}{message.account}{SEPARATOR}{number[:-LAST_DIGITS]}", self._of_prefix))
         if rule.account_limit:
-            found.append(Window(f"velocity{SEPARATOR}{message.account}", rule.account_limit, rule.period_s))
+            found.append(Cell(f"velocity{SEPARATOR}{message.account}", self._of_account))
         return found
 
     def _money(self, message: Message, at: float) -> list[Guard]:

@@ -230,8 +230,8 @@ class Screen:
 
     def guards_and_mark(self, message: Message, utc: float) -> tuple[Guard, ...]:
         """The same, with what is noted when it goes."""
-        mark = None if self._shared is None else self._shared.mark(message)
-        return self.guards(message, utc) if mark is None else (*self.guards(message, utc), mark)
+        guards = self.guards(message, utc)
+        return guards if self._shared is None else self._shared.marked(message, guards)
 
     def purses(self, message: Message, utc: float) -> dict[str, int]:
         """Budgets that must exist before the guards are checked."""

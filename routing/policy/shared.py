@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 from config.schema import Account
-from routing.guards import Mark
+from routing.guards import Cell, Guard, Mark
 from routing.policy.caps import SEPARATOR
 from routing.policy.numbers import one_spelling
 from routing.records import Message
@@ -44,6 +44,7 @@ class SharedNumbers:
                 kind.setdefault(number.removeprefix("+"), []).append(account.system_id)
         self._sharing = self._find_sharing(accounts) if days > 0 and len(accounts) > 1 else frozenset()
         self._known: dict[str, tuple[str, ...]] = {}
+        self._within: dict[str, Mark] = {}
 
     def _find_sharing(self, accounts: Sequence[Account]) -> frozenset[str]:
         """Accounts that may send from a number from which another one may, too."""
@@ -92,3 +93,19 @@ class SharedNumbers:
             return None
         recipient = one_spelling(message.destination) or message.destination
         return Mark(last_key(number, message.account, recipient), self._period_s)
+
+    def marked(self, message: Message, guards: tuple[Guard, ...]) -> tuple[Guard, ...]:
+        """The guards of a message with its mark: in its recipient's cell where it has one, for that is written anyway."""
+        mark = self.mark(message)
+        if mark is None:
+            return guards
+        first = guards[0] if guards else None
+        entry, _, recipient = mark.key.rpartition(SEPARATOR)
+        if not isinstance(first, Cell) or first.key != recipient:
+            return (*guards, mark)
+        within = self._within.get(entry)
+        if within is None:
+            if len(self._within) >= KNOWN_MAX:
+                self._within.clear()
+            within = self._within[entry] = Mark(entry, self._period_s)
+        return (Cell(first.key, first.guards, first.at_utc, within), *guards[1:])

@@ -26,7 +26,8 @@ def account(system_id: str = "shop", **fields: Any) -> Account:
 
 
 def channel(name: str = "a", **fields: Any) -> Channel:
-    return Channel(name=name, host="carrier.test", port=2775, system_id="t", password=Secret("secret"), **fields)
+    host = fields.pop("host", "carrier.test")
+    return Channel(name=name, host=host, port=2775, system_id="t", password=Secret("secret"), **fields)
 
 
 def route(*names: str, **match: Any) -> Route:

@@ -48,6 +48,11 @@ class Line:
         """The link dies without a word."""
         self.stream.socket.close()
 
+    @property
+    def dead(self) -> bool:
+        """Whether it is closed."""
+        return self.stream.socket.fileno() < 0
+
 
 class Smsc:
     """`reply` says what is answered; `bind_status` what binds get; `refusing` lets no connection through."""

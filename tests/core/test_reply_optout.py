@@ -125,7 +125,7 @@ async def test_who_is_on_a_list_longer_than_memory_hears_it_once(tmp_path: Path)
     here: set[str] = set()
 
     class Lists:
-        async def would_pass(self, guards: Sequence[Guard]) -> list[bool]:
+        async def would_pass(self, guards: Sequence[Guard]) -> list[tuple[Guard, bool]]:
             here.update(one.key for one in guards if isinstance(one, Member) and one.key in kept)
             return [True] * len(guards)
 

@@ -21,6 +21,7 @@ class Carrier:
         self.quality = ChannelQuality()
         self.now = 1_000.0
         self.rate = rate
+        self._owed = 0.0
         self._chance = random.Random(7)
         self._receipts: list[tuple[float, float]] = []
 
@@ -30,7 +31,9 @@ class Carrier:
         began = self.now
         meter = self.quality.of("notification")
         while self.now < began + seconds:
-            count = round(self.rate / 10)
+            self._owed += self.rate / 10
+            count = int(self._owed + 1e-6)
+            self._owed -= count
             meter.written(count, self.now)
             self.quality.answers.answered(self.now, accepted=count)
             for _ in range(count):
@@ -75,6 +78,16 @@ def test_it_is_trusted_again_within_a_minute_after_it_is_well() -> None:
     seen = carrier.run(70, HEALTHY)
     assert [what for _, what in seen] == ["closed"]
     assert seen[0][0] < 60
+
+
+@pytest.mark.parametrize("tries_per_s", [0.0, 1.0, 3.0])
+def test_what_it_did_well_before_does_not_close_the_breaker_while_it_is_slow(tries_per_s: float) -> None:
+    carrier = Carrier()
+    carrier.run(30, HEALTHY)
+    carrier.run(5, SLOW)
+    carrier.rate = tries_per_s
+    assert carrier.quality.breaker.is_open
+    assert carrier.run(45, SLOW) == []
 
 
 def test_one_that_accepts_everything_and_delivers_nothing_is_found_without_any_past() -> None:
@@ -186,6 +199,41 @@ def test_one_network_of_a_channel_may_be_bad_while_the_others_are_well() -> None
     assert differing["virtual"] < 60 < quality.score_of("marketing") < differing["mobile"]
 
 
+def test_a_class_that_left_a_channel_when_it_turned_bad_is_not_judged_by_what_was_before() -> None:
+    """Other classes stay, and show how it is now; of the class only its latest messages do."""
+    quality = ChannelQuality()
+    scores = {}
+    for at in range(1_200):
+        now = 1_000.0 + at / 20
+        bad = at >= 400
+        for class_ in ("verification", "marketing"):
+            if class_ == "verification" and at >= 480:
+                continue  # gone to another channel
+            meter = quality.of(class_, "mobile")
+            meter.written(1, now)
+            quality.answers.answered(now, accepted=1)
+            if not bad or at % 2:
+                meter.delivered(0.05, now)
+        if at % 20 == 19:
+            quality.look(now)
+            scores[round(now - 1_000)] = quality.score_of("verification")
+    assert scores[20] > 95
+    assert max(scores[at] for at in range(26, 60)) < 70
+
+
+def test_new_messages_that_arrive_count_more_than_the_latest_before_them() -> None:
+    carrier = Carrier()
+    carrier.run(30, HEALTHY)
+    carrier.run(4, NEVER)
+    carrier.rate = 0
+    carrier.run(15, NEVER)
+    low = carrier.score.value
+    carrier.rate = 50
+    carrier.run(4, HEALTHY)
+    assert low < 20
+    assert carrier.score.value > 70
+
+
 def test_networks_that_refuse_score_low_though_refusals_are_not_waited_for() -> None:
     quality = ChannelQuality()
     for at in range(300):
@@ -247,3 +295,14 @@ def test_how_long_receipts_take_as_a_rule_is_known_by_class() -> None:
     assert carrier.quality.usual_s["notification"] == 3.0
     assert carrier.quality.share_by("notification", 4.0) == 1.0
     assert carrier.quality.share_by("marketing", 4.0) == 0.0
+
+
+def test_receipts_that_cannot_come_for_our_links_are_down_lower_nothing() -> None:
+    carrier = Carrier()
+    carrier.run(30, HEALTHY)
+    carrier.run(0.9, NEVER)
+    carrier.quality.excuse(carrier.now)
+    carrier.now += 20
+    assert carrier.score.speed > 0.95
+    carrier.run(15, NEVER)
+    assert carrier.score.speed < 0.5, "what is written after that is waited for"

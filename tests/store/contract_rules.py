@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from story import START_UTC, TO, VALIDITY_S, Story
 
 from gateway.store.base import Admission, Change, Finish, Membership, Settled, Store
-from routing.guards import Guard, Mark, Member, Spend, Unique, Window
+from routing.guards import Cell, Guard, Mark, Member, Spend, Unique, Window
 from routing.policy.caps import optout_set
 from routing.records import Message, MessageState
 
@@ -209,27 +209,38 @@ def test_what_a_message_took_is_given_back_unless_a_carrier_may_have_it(
 # -- what was sent last
 
 
-MARK = Mark("last", 100_000.0)
+KEPT_S = 100_000.0
+MARKS: list[Guard] = [
+    Mark(f"last\x1f{TO}", KEPT_S),
+    Cell(TO, (Member("nobody", ""), Window("cap", 99, 60.0)), mark=Mark("last", KEPT_S)),
+]
+either = pytest.mark.parametrize("mark", MARKS, ids=["by itself", "in a cell"])
 BIG = (1 << 62) + 12_345
 
 
-def marked(story: Story, key: str = "last") -> tuple[float, int] | None:
+def admit(story: Story, message: Message, mark: Guard) -> Guard | None:
+    """With another guard: a cell is first, a mark last."""
+    return story.admit(message, mark, OPT_OUT) if isinstance(mark, Cell) else story.admit(message, OPT_OUT, mark)
+
+
+def marked(story: Story, key: str = f"last\x1f{TO}") -> tuple[float, int] | None:
     """When and by which message."""
     found = story.store.marks([key, "never"], story.utc)
     assert "never" not in found
     return found.get(key)
 
 
-def test_a_mark_tells_what_went_last_and_refuses_nothing(store: Store) -> None:
+@either
+def test_a_mark_tells_what_went_last_and_refuses_nothing(store: Store, mark: Guard) -> None:
     story = Story(store)
     first, second, waiting = story.message(id=BIG), story.message(), story.message()
-    assert story.admit(first, MARK) is None
+    assert admit(story, first, mark) is None
     assert marked(story) is None, "accepted is not sent"
     story.sent(first)
     assert marked(story) == (story.utc, BIG)
     story.wait(1)
-    assert story.admit(second, OPT_OUT, MARK) is None
-    assert story.admit(waiting, MARK) is None
+    assert admit(story, second, mark) is None
+    assert admit(story, waiting, mark) is None
     story.sent(second)
     at = story.utc
     story.wait(1)
@@ -237,11 +248,12 @@ def test_a_mark_tells_what_went_last_and_refuses_nothing(store: Store) -> None:
     assert marked(story) == (at, second.id), "what never left marks nothing"
 
 
-def test_a_message_that_goes_again_marks_again_and_its_parts_do_not(store: Store) -> None:
+@either
+def test_a_message_that_goes_again_marks_again_and_its_parts_do_not(store: Store, mark: Guard) -> None:
     story = Story(store)
     first, second = story.message(), story.message()
     for one in (first, second):
-        assert story.admit(one, MARK) is None
+        assert admit(story, one, mark) is None
     story.begun(first, part=1, parts=2)
     story.wait(1)
     story.begun(second)
@@ -255,12 +267,15 @@ def test_a_message_that_goes_again_marks_again_and_its_parts_do_not(store: Store
     assert marked(story) == (story.utc, second.id)
 
 
+@either
 @pytest.mark.parametrize("times", [0, 1, 3])
-def test_a_mark_outlives_crashes_and_eviction_until_its_time_is_over(store: Store, crash: Crash, times: int) -> None:
+def test_a_mark_outlives_crashes_and_eviction_until_its_time_is_over(
+    store: Store, crash: Crash, times: int, mark: Guard
+) -> None:
     story = Story(store)
     old, new = story.message(expires_utc=story.utc + 9_000), story.message(expires_utc=story.utc + 9_000)
     for one in (old, new):
-        assert story.admit(one, MARK) is None
+        assert admit(story, one, mark) is None
     story.sent(old)
     for _ in range(times):
         story.wait(30)
@@ -273,17 +288,18 @@ def test_a_mark_outlives_crashes_and_eviction_until_its_time_is_over(store: Stor
             story.accepted()
         story.store, _ = crash(story.store, story.utc)
         assert marked(story) == (at, new.id)
-    story.utc = at + MARK.period_s - 1
+    story.utc = at + KEPT_S - 1
     assert marked(story) is not None
     story.utc += 1
     assert marked(story) is None
 
 
-def test_a_message_that_left_memory_before_it_went_marks_all_the_same(store: Store, crash: Crash) -> None:
+@either
+def test_a_message_that_left_memory_before_it_went_marks_all_the_same(store: Store, crash: Crash, mark: Guard) -> None:
     story = Story(store)
     due = story.utc + 5_000
     message = story.message(state=MessageState.SCHEDULED, not_before_utc=due, expires_utc=due + 600)
-    assert story.admit(message, OPT_OUT, MARK) is None
+    assert admit(story, message, mark) is None
     for _ in range(3):
         story.wait(30)
         story.accepted()
@@ -292,6 +308,18 @@ def test_a_message_that_left_memory_before_it_went_marks_all_the_same(store: Sto
     story.wait(5_000)
     story.sent(message)
     assert marked(story) == (story.utc, message.id)
+
+
+def test_of_two_marks_under_one_key_the_later_counts(store: Store) -> None:
+    """An account that gets rules has a cell from then on, and may have a mark by itself from before."""
+    story = Story(store)
+    messages = [story.message() for _ in range(3)]
+    for at, message in enumerate(messages):
+        assert admit(story, message, MARKS[at % 2]) is None
+    for message in messages:
+        story.wait(1)
+        story.sent(message)
+        assert marked(story) == (story.utc, message.id)
 
 
 # -- any order, any batches

@@ -3,12 +3,15 @@
 `schemas/store-N.sql` is a dump of a store as version N left it, with a few rows; add one before version N + 1 is released.
 """
 
+import json
 import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from zlib import crc32
 
+import msgspec
 import pytest
 from story import BOOT, START_UTC, TO, Story
 
@@ -18,7 +21,7 @@ from gateway.store.embedded.schema import APPLICATION_ID, HISTORY, STORE, connec
 from gateway.store.embedded.store import open_store
 from gateway.store.embedded.vault import FILE
 from gateway.store.vault import KEYED, SORTED, VaultError
-from routing.guards import Unique
+from routing.guards import Cell, Kept, Member, Unique, Window
 from routing.records import MessageState
 
 SCHEMAS = Path(__file__).parent / "schemas"
@@ -110,6 +113,42 @@ def test_a_released_version_is_brought_up_with_all_it_holds(tmp_path: Path, vers
         (day,) = store.book.rollups.held.keys() & {("d", 20833, "notification", "a", "", "shop", "")}
         assert store.book.rollups.held[day][0] == 2
     assert pragma(tmp_path / FILE, "user_version") == len(STORE)
+
+
+def test_guards_of_the_second_version_are_found_by_cell_and_those_of_the_journal_count(tmp_path: Path) -> None:
+    """What policy spelled then, as rows and in a page that is newer."""
+    path = load(tmp_path, 2)
+    sep, later = "\x1f", START_UTC + 9_000
+    rows = {
+        f"w8640{sep}cap{sep}weekly{sep}shop{sep}{TO}": [START_UTC - 5],
+        f"w8640{sep}cap{sep}daily{sep}shop{sep}{TO}{sep}2027-01-15": [START_UTC - 9],
+        f"u{sep.join(('dedupe', 'shop', 'Shop', TO, 'abc'))}": [later],
+        f"w600{sep}velocity{sep}shop{sep}861380013": [START_UTC - 1],
+        f"llast{sep}x": [later, START_UTC, 0.0, 5.0],
+        f"mstop{sep}8613900000001": [],
+    }
+    newer = {f"w8640{sep}cap{sep}weekly{sep}shop{sep}{TO}": [START_UTC - 5, START_UTC - 1], f"mstop{sep}1": [0.0]}
+    body = msgspec.msgpack.encode({"guards": newer, "totals": {"accepted": 4, "1": 1, "2": 1, "3": 1, "0": 1}})
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.executemany("INSERT INTO guard VALUES (?, ?)", [(key, json.dumps(value)) for key, value in rows.items()])
+        (last,) = connection.execute("SELECT max(number) FROM page").fetchone()
+        connection.execute("INSERT INTO page VALUES (?, ?)", (last + 1, crc32(body).to_bytes(4, "big") + body))
+    with closing(open_store(tmp_path, BOOT, START_UTC)) as store:
+        story = Story(store)
+        story._ids = 100
+
+        def refused(*guards: Kept, key: str = TO) -> bool:
+            return story.admit(story.message(), Cell(key, guards)) is not None
+
+        weekly = f"cap{sep}weekly{sep}shop"
+        assert refused(Window(weekly, 2, 8_640.0)), "the page's second one counts"
+        assert not refused(Window(weekly, 3, 8_640.0))
+        assert refused(Window(f"cap{sep}daily{sep}shop{sep}2027-01-15", 1, 8_640.0))
+        assert refused(Unique(f"dedupe{sep}shop{sep}Shop{sep}abc", later))
+        assert refused(Window("velocity", 1, 600.0), key=f"velocity{sep}shop{sep}861380013")
+        assert refused(Member("stop", ""), key="1")
+        assert not refused(Member("stop", ""), key="8613900000001")
+        assert store.marks([f"last{sep}x"], story.utc)[f"last{sep}x"].message_id == 5
 
 
 def story_of_a_dump(folder: Path) -> None:

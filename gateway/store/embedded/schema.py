@@ -6,13 +6,16 @@ and add a dump of the version before it to tests/store/schemas.
 
 import contextlib
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
+from gateway.store.embedded.cells import keep_by_cell
 from gateway.store.vault import VaultError
 
 APPLICATION_ID = 0x54534543
-STORE: Sequence[str] = (
+Step: TypeAlias = str | Callable[[sqlite3.Connection], None]
+STORE: Sequence[Step] = (
     """
     CREATE TABLE page (number INTEGER PRIMARY KEY, body BLOB NOT NULL);
     CREATE TABLE message (key INTEGER PRIMARY KEY, value TEXT NOT NULL);
@@ -30,8 +33,9 @@ STORE: Sequence[str] = (
     CREATE TABLE document (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE request (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     """,
+    keep_by_cell,
 )
-HISTORY: Sequence[str] = (
+HISTORY: Sequence[Step] = (
     """
     CREATE TABLE final (key INTEGER PRIMARY KEY, value TEXT NOT NULL);
     """,
@@ -50,7 +54,7 @@ RESTORE_HINT = "restore a backup with `tensec restore FILE`, or move the file aw
 
 
 def connect(
-    path: Path, steps: Sequence[str], *, synchronous: str = "FULL", check: bool = True, page_size: int = PAGE_SIZE
+    path: Path, steps: Sequence[Step], *, synchronous: str = "FULL", check: bool = True, page_size: int = PAGE_SIZE
 ) -> sqlite3.Connection:
     """A connection for writing, the file made or brought to the newest version; `check` reads all of it first.
 
@@ -75,7 +79,7 @@ def connect(
     return connection
 
 
-def _look_at(path: Path, steps: Sequence[str], *, thorough: bool) -> None:
+def _look_at(path: Path, steps: Sequence[Step], *, thorough: bool) -> None:
     """Refuse a file that is not to be used. A connection that may write would tidy it up on its way out."""
     connection = connect_reader(path)
     try:
@@ -104,7 +108,7 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _check(connection: sqlite3.Connection, path: Path, steps: Sequence[str], *, thorough: bool) -> None:
+def _check(connection: sqlite3.Connection, path: Path, steps: Sequence[Step], *, thorough: bool) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
@@ -121,13 +125,16 @@ def _check(connection: sqlite3.Connection, path: Path, steps: Sequence[str], *, 
         raise VaultError(f"{path}: damaged ({verdict}); {RESTORE_HINT}")
 
 
-def _migrate(connection: sqlite3.Connection, steps: Sequence[str]) -> None:
+def _migrate(connection: sqlite3.Connection, steps: Sequence[Step]) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     for number, step in enumerate(steps[version:], version + 1):
         with transaction(connection):
-            for statement in step.split(";"):
-                if statement.strip():
-                    connection.execute(statement)
+            if isinstance(step, str):
+                for statement in step.split(";"):
+                    if statement.strip():
+                        connection.execute(statement)
+            else:
+                step(connection)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {number}")
 

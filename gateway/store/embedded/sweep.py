@@ -10,12 +10,13 @@ from gateway.store.embedded.schema import STORE, connect
 from gateway.store.embedded.vault import FILE
 
 CHUNK = 1_000
-# A window's key begins with its period, and a cast reads the number a text begins with.
+# Every entry of the row is over: `useful` of guards.py in SQL.
 _OVER = """
-    DELETE FROM guard WHERE key > ?1 AND key <= ?2 AND (
-        json_array_length(value) = 0
-        OR ((key LIKE 'u%' OR key LIKE 'l%') AND value ->> 0 <= ?3)
-        OR (key LIKE 'w%' AND (value ->> '$[#-1]') + CAST(substr(key, 2) AS REAL) <= ?3)
+    DELETE FROM guard WHERE key > ?1 AND key <= ?2 AND NOT EXISTS (
+        SELECT 1 FROM json_each(guard.value) AS entry WHERE
+            CASE WHEN entry.value ->> 0 < 0
+            THEN (entry.value ->> '$[#-1]') - (entry.value ->> 0) > ?3
+            ELSE entry.value ->> 0 > ?3 END
     )
 """
 _END = "SELECT max(key) FROM (SELECT key FROM guard WHERE key > ? ORDER BY key LIMIT ?)"

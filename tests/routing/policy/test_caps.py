@@ -4,12 +4,13 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from ruled import TO, UTC, message, screen_of
 
 from config.policy import Budget, Cap, Consent, Dedupe, OptOut, Policy, Suppression, Velocity
 from protocol.status import Status
-from routing.guards import Guard, Member, Spend, Unique, Window
+from routing.guards import Cell, Guard, Member, Spend, Unique, Window
 from routing.policy.caps import blocked_set, consent_set, optout_set, refusal_of, suppressed_set, trial_purse
 from routing.records import Content, Message, MessageState, PartOf
 
@@ -20,8 +21,22 @@ def at(text: str, zone: str = "UTC") -> float:
     return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).timestamp()
 
 
+def alone(guard: Guard) -> list[Guard]:
+    """The guards of a cell as if each stood alone: with what they are about, and when they count."""
+    if not isinstance(guard, Cell):
+        return [guard]
+    found: list[Guard] = []
+    for one in guard.guards:
+        changes = {"key": guard.key if isinstance(one, Member) else f"{one.key}\x1f@{guard.key}"}
+        if isinstance(one, Window):
+            changes["at_utc"] = guard.at_utc  # type: ignore[assignment]
+        found.append(msgspec.structs.replace(one, **changes))
+    return found
+
+
 def guards(policy: Policy, one: Message | None = None, utc: float = UTC) -> tuple[Guard, ...]:
-    return screen_of(policy).guards(one or message(class_="marketing"), utc)
+    made = screen_of(policy).guards(one or message(class_="marketing"), utc)
+    return tuple(single for guard in made for single in alone(guard))
 
 
 def windows(policy: Policy, one: Message | None = None, utc: float = UTC) -> list[Window]:

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from config.schema import Account, Secret
-from routing.guards import Mark
+from routing.guards import Cell, Mark, Spend, Window
+from routing.policy.caps import SEPARATOR
 from routing.policy.shared import SharedNumbers, last_key
 from routing.records import Message
 
@@ -77,3 +78,16 @@ def test_what_is_remembered_of_numbers_is_bounded(monkeypatch: pytest.MonkeyPatc
     for number in range(20):
         assert numbers.users(str(number)) == ("a", "b")
         assert len(numbers._known) <= 3
+
+
+def test_a_message_with_a_cell_for_its_recipient_is_marked_there() -> None:
+    numbers = shared(a="", b="")
+    one = Message(1, "a", source="1069", destination="8613800138000")
+    cap = (Window("cap", 1, 60.0),)
+    (cell, spend) = numbers.marked(one, (Cell("8613800138000", cap, 5.0), Spend("p", 1)))
+    assert cell == Cell("8613800138000", cap, 5.0, Mark(f"last{SEPARATOR}1069{SEPARATOR}a", 30 * 86_400.0))
+    assert spend == Spend("p", 1)
+    assert numbers.marked(one, (Cell("another", cap),))[-1] == mark(numbers, "1069")
+    assert numbers.marked(one, ()) == (mark(numbers, "1069"),)
+    one.source = "Shop"
+    assert numbers.marked(one, (Cell("8613800138000", cap),)) == (Cell("8613800138000", cap),)
