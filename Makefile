@@ -43,6 +43,7 @@ bench-micro: env  ## microseconds of CPU: PDUs of the hot path, messages in the 
 	$(BIN)/python -m bench.micro.store
 	$(BIN)/python -m bench.micro.policy
 	$(BIN)/python -m bench.micro.loop
+	$(BIN)/python -m bench.micro.figures
 
 lock:  ## rewrite requirements.lock from pyproject.toml (needs uv on PATH)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \

@@ -4,7 +4,7 @@ Neither trio nor asyncio is imported: each end bridges these to its own loop.
 """
 
 from struct import Struct
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -25,6 +25,14 @@ class BindView(msgspec.Struct, frozen=True):
     kind: str
     state: str
     last_error: str
+
+
+class HistogramView(msgspec.Struct, frozen=True):
+    """Latencies since the start: how many took at most so many seconds, how many there were, and their sum."""
+
+    up_to: list[tuple[float, int]]
+    count: int
+    sum_s: float
 
 
 class ChannelView(msgspec.Struct, frozen=True):
@@ -52,6 +60,14 @@ class ChannelView(msgspec.Struct, frozen=True):
     """What it is given now, a second; less than `rate_max` while the carrier throttles. 0: no limit."""
     weight: int | None = None
     """Set by hand, instead of those of the routes."""
+    answers: HistogramView = HistogramView([], 0, 0.0)
+    """How long the carrier took to answer submits."""
+    throttled: int = 0
+    unknown: int = 0
+    failovers: int = 0
+    paced_s: float = 0.0
+    """Answers that said we were too fast; attempts without a known outcome; messages another channel had before; seconds in
+    which the pace kept everything waiting."""
 
 
 class TallyView(msgspec.Struct, frozen=True):
@@ -65,13 +81,20 @@ class TallyView(msgspec.Struct, frozen=True):
 
 
 class WindowView(msgspec.Struct, frozen=True):
-    """The ten seconds of one class over one window; shares and seconds, None where nothing can be said yet."""
+    """The ten seconds over one window, on one clock, of what the names say (empty: of all); shares and seconds, None where
+    nothing can be said yet. See `routing/slawindows.py`.
+    """
 
-    class_: str
+    clock: Literal["user", "channel"]
     window: str
+    class_: str
+    channel: str
+    network: str
+    account: str
     due: int
     within: float | None
     arrival: float | None
+    closed: float | None
     p50: float | None
     p95: float | None
     p99: float | None
@@ -86,7 +109,11 @@ class AskLedger(msgspec.Struct, tag=True):
 
 
 class AskTallies(msgspec.Struct, tag=True):
-    """The ten seconds, by class and channel."""
+    """The ten seconds. `by`, and `only` what has the values named: class, channel, network, account. No windows: all."""
+
+    by: tuple[str, ...] = ("class",)
+    windows: tuple[str, ...] = ()
+    only: dict[str, str] = {}
 
 
 class AskDead(msgspec.Struct, tag=True):
@@ -109,11 +136,17 @@ class Sums(msgspec.Struct, tag=True):
     """Messages that wait for a channel, by class."""
     dead_letters: int = 0
     """Notices nobody took in time."""
+    oldest_s: dict[str, float] = {}
+    """How long the first of those that wait has, by class."""
 
 
 class Tallies(msgspec.Struct, tag=True):
     tallies: list[TallyView]
     windows: list[WindowView] = []
+    latencies: dict[str, HistogramView] = {}
+    """On the user's clock, by class."""
+    breached: list[tuple[str, str]] = []
+    """Classes, and classes on channels, that are in breach now."""
 
 
 class Dead(msgspec.Struct, tag=True):

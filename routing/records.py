@@ -211,8 +211,22 @@ class Delivery(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
     said: str = ""
 
 
+class SlaTurn(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
+    """A breach of the ten seconds, or its end: of an account's messages of a class, of a whole class, of one on a channel."""
+
+    class_: str
+    channel: str = ""
+    window: str = ""
+    due: int = 0
+    within: float | None = None
+    arrival: float | None = None
+    since_utc: float = 0.0
+
+
 class Notice(msgspec.Struct, gc=False, omit_defaults=True):
-    """Something a sender must be told: the final state of a message, or a message from a subscriber (`data` set)."""
+    """Something a sender must be told: the final state of a message, a message from a subscriber (`data` set), or another
+    event that `event` names.
+    """
 
     id: int
     account: str
@@ -244,6 +258,9 @@ class Notice(msgspec.Struct, gc=False, omit_defaults=True):
     in_reply_to: str = ""
     """The id, as its sender knows it, of the message that a subscriber's probably answers; with its brand."""
     brand: str = ""
+    event: str = ""
+    """Its name where it is neither of the two."""
+    sla: SlaTurn | None = None
 
     @property
     def box(self) -> str:

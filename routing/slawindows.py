@@ -1,159 +1,82 @@
-"""The ten seconds over the last minutes: of what came due in a window, how much was delivered within them, and how fast.
+"""The ten seconds over the last 1, 5 and 15 minutes and the day, on two clocks, by class, network, account and channel.
 
-Counted by when messages came due, so one without a receipt is late as soon as its ten seconds are over (censored, not
-dropped). A ring of slots for each class; memory is fixed, a message costs two additions and a look-up. Latencies are counted
-between edges, one of which is exactly ten seconds.
+    user      from max(arrival, due) to delivery, our queueing included: every message once
+    channel   from the write to delivery: every attempt, on its channel
+
+Counted by when it began, so one without a receipt is late as soon as its ten seconds are over (censored, not dropped). Shares
+are of those whose ten seconds, or five minutes, ended within the window; percentiles of what began in it and was delivered.
 """
 
-from bisect import bisect_left
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
+from routing.histogram import ARRIVAL_S, Histogram
 from routing.sla import WITHIN_S
+from routing.slacells import DAY_S, FAR_S, NEAR, NEAR_S, NO_FAR, Cells, Key, Span
 
-ARRIVAL_S = 300.0
-"""A message should have arrived after so long."""
-EDGES_S = (0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.5, WITHIN_S, 15.0, 30.0, 60.0, ARRIVAL_S, 3_600.0)
-SLOT_S = 10
-SLOTS = 8_640 + 1
-"""A day of slots."""
-WINDOWS_S = {"1m": 60, "5m": 300, "15m": 900, "day": 86_400}
-TARGET_WITHIN, TARGET_ARRIVAL = 0.95, 0.99
-SUSTAINED = 3
-"""Looks in a row, a minute apart, before it is a breach or a recovery."""
-DUE_MIN = 20
+WINDOWS_S = {"1m": 60, "5m": 300, "15m": 900, "day": DAY_S}
+DIMENSIONS = ("class", "network", "account", "channel")
+_FIELDS = {"class": "class_"}
+STEP = 50
+"""Cells, or groups of them: a millisecond."""
 
 
 class WindowShare(NamedTuple):
-    """One window. Shares are None while nothing has been due for long enough; percentiles are upper edges, in seconds."""
+    """One window. Shares are None while nothing has been due for long enough; percentiles in seconds."""
 
     due: int
+    """What began in the window."""
     within: float | None
     arrival: float | None
-    p50: float | None
-    p95: float | None
-    p99: float | None
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    closed: float | None = None
+    """Of those that `arrival` is about: delivered by now, however late."""
 
 
-class _Slot:
-    __slots__ = ("counts", "due", "number")
-
-    def __init__(self) -> None:
-        self.number = -1
-        self.due = 0
-        self.counts: list[int] = []
+EMPTY = WindowShare(0, None, None)
 
 
-class DueClock:
-    """The messages of one class, by when they came due. `at` is the boot clock."""
-
-    def __init__(self) -> None:
-        self._ring: list[_Slot | None] = [None] * SLOTS
-
-    def _slot(self, number: int) -> _Slot:
-        slot = self._ring[number % SLOTS]
-        if slot is None:
-            slot = self._ring[number % SLOTS] = _Slot()
-        if slot.number != number:
-            slot.number, slot.due, slot.counts = number, 0, [0] * (len(EDGES_S) + 1)
-        return slot
-
-    def due(self, count: int, at: float) -> None:
-        """So many came due."""
-        self._slot(int(at // SLOT_S)).due += count
-
-    def delivered(self, since_due: float, at: float) -> None:
-        """One was delivered at `at`, `since_due` seconds after it was due."""
-        number = int((at - since_due) // SLOT_S)
-        slot = self._ring[number % SLOTS]
-        if slot is not None and slot.number == number:
-            slot.counts[bisect_left(EDGES_S, since_due)] += 1
-
-    def share(self, window_s: int, at: float) -> WindowShare:
-        """Of what came due in the last `window_s` seconds, as far as its ten seconds, or its five minutes, are over."""
-        newest = int(at // SLOT_S)
-        due = old_due = within = settled_due = arrived = 0
-        sums = [0] * (len(EDGES_S) + 1)
-        in_time, by_then = bisect_left(EDGES_S, WITHIN_S) + 1, bisect_left(EDGES_S, ARRIVAL_S) + 1
-        for number in range(newest - window_s // SLOT_S, newest + 1):
-            slot = self._ring[number % SLOTS]
-            if slot is None or slot.number != number:
-                continue
-            due += slot.due
-            end = (number + 1) * SLOT_S
-            if end + WITHIN_S <= at:
-                old_due += slot.due
-                within += sum(slot.counts[:in_time])
-            if end + ARRIVAL_S <= at:
-                settled_due += slot.due
-                arrived += sum(slot.counts[:by_then])
-            sums = [mine + other for mine, other in zip(sums, slot.counts, strict=True)]
-        return WindowShare(
-            due,
-            min(1.0, within / old_due) if old_due else None,
-            min(1.0, arrived / settled_due) if settled_due else None,
-            *(_percentile(sums, share) for share in (0.5, 0.95, 0.99)),
-        )
+def spans_of(window_s: int, at: float) -> tuple[Span, Span, Span]:
+    """What began in the window; whose ten seconds ended in it; whose five minutes did."""
+    return _span(window_s, at, 0.0), _span(window_s, at, WITHIN_S), _span(window_s, at, ARRIVAL_S)
 
 
-def _percentile(sums: list[int], share: float) -> float | None:
-    """The edge below which that share of deliveries is."""
-    total = sum(sums)
-    if not total:
-        return None
-    seen = 0
-    for edge, count in zip(EDGES_S, sums, strict=False):
-        seen += count
-        if seen >= share * total:
-            return edge
-    return EDGES_S[-1]
+def _span(window_s: int, at: float, after_s: float) -> Span:
+    """Slots that ended so long ago, or are running for 0. A far slot has always ended long ago."""
+    last = int((at - after_s) // NEAR_S) - (after_s > 0)
+    first = int((at - after_s - window_s) // NEAR_S)
+    far_first = int((at - after_s - window_s) // FAR_S) if window_s > NEAR_S * NEAR else NO_FAR
+    return Span(first, last, far_first)
 
 
-class Watch:
-    """Tells when a class falls below its targets for some minutes, and when it is well again. Asked once a minute."""
-
-    def __init__(self) -> None:
-        self.breached = False
-        self._against = 0
-
-    def look(self, share: WindowShare) -> str:
-        """Gives "breach", "recovery" or nothing."""
-        if share.due < DUE_MIN or share.within is None:
-            return ""
-        bad = share.within < TARGET_WITHIN or (share.arrival is not None and share.arrival < TARGET_ARRIVAL)
-        if bad is self.breached:
-            self._against = 0
-            return ""
-        self._against += 1
-        if self._against < SUSTAINED:
-            return ""
-        self.breached, self._against = bad, 0
-        return "breach" if bad else "recovery"
+def share_of(sums: list[int]) -> WindowShare:
+    """Of the sums of `spans_of`."""
+    seen, old, settled = map(Histogram, sums)
+    p50, p95, p99 = seen.percentiles(0.5, 0.95, 0.99)
+    arrival, closed = _part(settled.arrived, settled.began), _part(settled.delivered, settled.began)
+    return WindowShare(seen.began, _part(old.within, old.began), arrival, p50, p95, p99, closed)
 
 
-class SlaWindows:
-    """All classes."""
+def _part(some: int, of_all: int) -> float | None:
+    """What began before a restart is delivered without having begun: never more than all."""
+    return min(1.0, some / of_all) if of_all else None
 
-    def __init__(self) -> None:
-        self.clocks: dict[str, DueClock] = {}
-        self._watches: dict[str, Watch] = {}
-        self._looked_at = 0.0
 
-    def of(self, class_: str) -> DueClock:
-        """The clock of a class."""
-        clock = self.clocks.get(class_)
-        if clock is None:
-            clock = self.clocks[class_] = DueClock()
-        return clock
-
-    def look(self, at: float) -> list[tuple[str, str, WindowShare]]:
-        """Once a minute: (class, breach or recovery, its five minutes)."""
-        if at - self._looked_at < 60:
-            return []
-        self._looked_at = at
-        found = []
-        for class_, clock in self.clocks.items():
-            share = clock.share(WINDOWS_S["5m"], at)
-            what = self._watches.setdefault(class_, Watch()).look(share)
-            if what:
-                found.append((class_, what, share))
-        return found
+def shares(
+    cells: Cells, window: str, at: float, by: Collection[str] = ("class",), only: Mapping[str, str] | None = None
+) -> Iterator[tuple[Key, WindowShare] | None]:
+    """By some of DIMENSIONS, of what has the values in `only` (by dimension). None after each millisecond of work or so: with
+    very many accounts and networks it takes tens of these, and others should have their turn.
+    """
+    fields = [_FIELDS.get(name, name) for name in by]
+    wanted = {_FIELDS.get(name, name): value for name, value in (only or {}).items()}
+    for found in cells.sums(spans_of(WINDOWS_S[window], at), fields, wanted, STEP):
+        if found is None:
+            yield None
+            continue
+        for number, (key, sums) in enumerate(found.items(), 1):
+            yield key, share_of(sums)
+            if number % STEP == 0:
+                yield None

@@ -11,7 +11,7 @@ import msgspec
 
 from gateway.api.operation import Operation
 from gateway.api.problems import ProblemBody
-from gateway.api.schemas import Event
+from gateway.api.schemas import EVENTS, Event
 
 REF = "#/components/schemas/{name}"
 ANYBODY = {400: "Not JSON, or not HTTP", 401: "No valid key", 403: "The key lacks the scope", 500: "A bug of ours"}
@@ -126,6 +126,8 @@ def _responses(one: Operation) -> dict[str, Any]:
 def _event() -> dict[str, Any]:
     return {
         "summary": "What a webhook receives; signed as Standard Webhooks has it",
+        "description": f"`type` is one of {', '.join(EVENTS)}. `sla.breach` says that messages of a class of this account have "
+        "been late for some minutes, `sla.recovery` that they are in time again.",
         "requestBody": {"content": {"application/json": {"schema": _ref(Event)}}},
         "responses": {"2XX": {"description": "Taken"}, "410": {"description": "Disables the webhook"}},
     }

@@ -9,7 +9,8 @@ from gateway.api.corelink import expect
 from gateway.api.operating_schemas import ChannelChange
 from gateway.api.operation import Asked, Said
 from gateway.api.problems import not_found
-from gateway.api.schemas import ChannelList, ChannelOut, LedgerOut, SlaOut, TallyOut, WindowOut
+from gateway.api.schemas import ChannelList, ChannelOut, LedgerOut
+from gateway.api.sla_schemas import SlaOut, SlaQuery, TallyOut, WindowOut
 from gateway.calls import messages as calls
 from gateway.link import ChannelView
 
@@ -119,7 +120,12 @@ async def get_ledger(asked: Asked) -> Said:
 
 
 async def get_sla(asked: Asked) -> Said:
-    """The ten seconds, by class and channel."""
-    found = expect(await asked.services.core.ask(calls.AskTallies()), calls.TallyList).tallies
+    """The ten seconds: sums since the start, and windows on both clocks."""
+    query: SlaQuery = asked.query
+    wanted = {"class": query.class_ or "", "channel": query.channel, "network": query.network, "account": query.account}
+    only = {name: value for name, value in wanted.items() if value}
+    by = tuple(query.by.split(",")) if query.by else ()
+    question = calls.AskTallies(by, (query.window,) if query.window else (), only)
+    found = expect(await asked.services.core.ask(question), calls.TallyList).tallies
     windows = [WindowOut(**msgspec.structs.asdict(one)) for one in found.windows]
     return Said(200, SlaOut(data=[TallyOut(**msgspec.structs.asdict(one)) for one in found.tallies], windows=windows))

@@ -1,6 +1,6 @@
 """Every endpoint, in one table. Routes, scopes, checks and OpenAPI all come from here."""
 
-from gateway.api import events, keys, messages, numbers, operating, rules, submits, templates, webhooks
+from gateway.api import events, keys, messages, numbers, operating, rules, sla_schemas, submits, templates, webhooks
 from gateway.api import operating_schemas as o
 from gateway.api import rule_schemas as r
 from gateway.api import schemas as s
@@ -430,8 +430,9 @@ OPERATIONS: tuple[Operation, ...] = (
         path="/v1/sla",
         scope="ops",
         tag=GATEWAY,
-        summary="The ten seconds, by class and channel",
+        summary="The ten seconds, by class, channel, network, account",
         handler=operating.get_sla,
-        answers={200: s.SlaOut},
+        query=sla_schemas.SlaQuery,
+        answers={200: sla_schemas.SlaOut},
     ),
 )

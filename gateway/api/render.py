@@ -8,7 +8,7 @@ from gateway.calls.things import event_name
 from gateway.store.record import Record
 from protocol.address import TON_INTERNATIONAL
 from protocol.spoken import spoken_text
-from routing.records import Attempt, AttemptState, Message, MessageState, Notice
+from routing.records import Attempt, AttemptState, Message, MessageState, Notice, SlaTurn
 from routing.sla import WITHIN_S
 
 _SENDING = AttemptState.SENDING
@@ -122,7 +122,20 @@ def event(notice: Notice) -> Event:
         type=event_name(notice),
         id=event_id(notice.id),
         timestamp=sure_moment(notice.created_utc),
-        data=_received(notice) if notice.is_mo else _ended(notice),
+        data=_turned(notice, notice.sla) if notice.sla else _received(notice) if notice.is_mo else _ended(notice),
+    )
+
+
+def _turned(notice: Notice, turn: SlaTurn) -> EventData:
+    return EventData(
+        id=str(notice.id),
+        class_=turn.class_,
+        channel=turn.channel,
+        window=turn.window,
+        due=turn.due,
+        within=turn.within,
+        arrival=turn.arrival,
+        since=moment(turn.since_utc),
     )
 
 

@@ -34,7 +34,7 @@ StatusWord: TypeAlias = Literal[
     "blocked",
 ]
 FINAL_WORDS = tuple(state.name.lower() for state in MessageState if state.final)
-EVENTS = (*(f"message.{word}" for word in FINAL_WORDS), "message.received")
+EVENTS = (*(f"message.{word}" for word in FINAL_WORDS), "message.received", "sla.breach", "sla.recovery")
 EventName: TypeAlias = Literal[
     "message.delivered",
     "message.undelivered",
@@ -44,6 +44,8 @@ EventName: TypeAlias = Literal[
     "message.unknown",
     "message.blocked",
     "message.received",
+    "sla.breach",
+    "sla.recovery",
 ]
 
 
@@ -386,36 +388,11 @@ class LedgerOut(Out, frozen=True, kw_only=True):
     dead_letters: int
 
 
-class TallyOut(Out, frozen=True, kw_only=True):
-    """Final messages of a class on a channel, and how many were delivered within ten seconds."""
-
-    class_: str = msgspec.field(name="class")
-    channel: str
-    final: int
-    delivered: int
-    within_10s: int
-
-
-class WindowOut(Out, frozen=True, kw_only=True):
-    """What came due in a window: shares within ten seconds and arrived after five minutes, latencies in seconds."""
-
-    class_: str = msgspec.field(name="class")
-    window: str
-    due: int
-    within: float | None
-    arrival: float | None
-    p50: float | None
-    p95: float | None
-    p99: float | None
-
-
-class SlaOut(Out, frozen=True, kw_only=True):
-    data: list[TallyOut]
-    windows: list[WindowOut]
-
-
 class EventData(Out, frozen=True, kw_only=True):
-    """What an event is about: a message that became final, or (message.received) one from a subscriber."""
+    """What an event is about: a message that became final, one from a subscriber (message.received), or an account's messages
+    of a class (sla.breach, sla.recovery): how many were due in `window`, shares `within` ten seconds and of `arrival` within
+    five minutes, and `since` when that was first seen.
+    """
 
     id: str
     status: str = ""
@@ -439,6 +416,11 @@ class EventData(Out, frozen=True, kw_only=True):
     correction: bool = False
     in_reply_to: str = ""
     brand: str = ""
+    window: str = ""
+    due: int = 0
+    within: float | None = None
+    arrival: float | None = None
+    since: Moment | None = None
 
 
 class Event(Out, frozen=True, kw_only=True):

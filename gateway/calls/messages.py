@@ -131,7 +131,11 @@ class AskChannels(msgspec.Struct, array_like=True, tag=10):
 
 
 class AskTallies(msgspec.Struct, array_like=True, tag=11):
-    """The ten seconds, by class and channel."""
+    """The ten seconds; see `link.AskTallies`."""
+
+    by: tuple[str, ...] = ("class",)
+    windows: tuple[str, ...] = ()
+    only: dict[str, str] = {}
 
 
 class AskHealth(msgspec.Struct, array_like=True, tag=12):

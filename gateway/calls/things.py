@@ -75,4 +75,4 @@ class Tuning(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def event_name(notice: Notice) -> str:
     """What an event is called."""
-    return "message.received" if notice.is_mo else f"message.{notice.state.name.lower()}"
+    return notice.event or ("message.received" if notice.is_mo else f"message.{notice.state.name.lower()}")

@@ -54,5 +54,6 @@ def dead_letters(
         print("none")
     for one in answer.notices:
         created = datetime.fromtimestamp(one.created_utc, UTC).isoformat(timespec="seconds")
-        what = "message of a subscriber" if one.is_mo else f"receipt of {one.public_id}: {one.state.name.lower()}"
+        told = f"receipt of {one.public_id}: {one.state.name.lower()}"
+        what = one.event or ("message of a subscriber" if one.is_mo else told)
         print(f"{created}  {one.account:<16} {what}")

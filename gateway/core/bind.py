@@ -7,6 +7,7 @@ flight when the link died is handed back to it.
 import random
 import socket
 import ssl
+from collections.abc import Sequence
 from typing import Protocol
 
 import trio
@@ -16,7 +17,7 @@ from gateway import log
 from gateway.clock import Clock
 from gateway.core.tls import TlsWire, client_context
 from gateway.core.wire import Wire
-from protocol.pdu import BindReceiver, BindRequest, BindTransceiver, BindTransmitter
+from protocol.pdu import BindReceiver, BindRequest, BindTransceiver, BindTransmitter, Pdu
 from protocol.session import BindAnswered, Ended, Event, Session, Timers, Violation
 from protocol.states import Role, State
 from protocol.status import Status, status_name
@@ -297,3 +298,18 @@ def make_binds(channel: Channel, owner: BindOwner, clock: Clock) -> list[Bind]:
     kinds = ["trx"] if channel.bind == "transceiver" else ["tx", "rx"]
     every = [kind for _ in range(channel.binds) for kind in kinds]
     return [Bind(channel, number, kind, owner, clock) for number, kind in enumerate(every)]
+
+
+class Answers:
+    """Acknowledges requests of a carrier on the session they came on, if it still is that session."""
+
+    def __init__(self, bind: Bind) -> None:
+        self._bind = bind
+        self._session = bind.session
+
+    def acknowledge(self, requests: Sequence[Pdu], status: int) -> None:
+        session = self._session
+        if session is None or self._bind.session is not session:
+            return
+        session.respond_all(requests, status)
+        self._bind.flush()

@@ -8,7 +8,7 @@ import msgspec
 import trio
 
 from gateway import link, log
-from gateway.core import views
+from gateway.core import slaviews, views
 from gateway.core.pipeline import Pipeline
 from gateway.listening import private_socket
 
@@ -57,7 +57,7 @@ class Control:
         if isinstance(ask, link.AskDead):
             return link.Dead(await pipeline.store.dead_letters(ask.limit))
         if isinstance(ask, link.AskTallies):
-            return views.tallies(pipeline)
+            return await slaviews.tallies(pipeline, ask)
         return link.Done(self._reload())
 
 

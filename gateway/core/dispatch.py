@@ -187,6 +187,15 @@ class Dispatch:
         """Messages ready or waiting for a channel, by class."""
         return {name: len(self._ready[name]) + sum(map(len, self._aside[name].values())) for name in CLASSES}
 
+    def oldest_s(self) -> dict[str, float]:
+        """How long the first of these has waited since it was due, by class; 0 without any."""
+        utc = self._clock.utc()
+        found: dict[str, float] = {}
+        for name in CLASSES:
+            heads = [queue[0] for queue in (self._ready[name], *self._aside[name].values()) if queue]
+            found[name] = max([0.0, *(utc - max(one.arrival_utc, one.due_utc) for one in heads)])
+        return found
+
     def could_leave(self) -> int:
         """Of these the ones with a channel that is up."""
         up = {name for name, lane in self._lanes.items() if lane.up}

@@ -6,7 +6,7 @@ queue is kept short on purpose, so that a code that comes now never stands behin
 """
 
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import ceil, log2
 from typing import Protocol
 
@@ -15,8 +15,9 @@ import trio
 from config.schema import CLASSES, Channel
 from gateway import log
 from gateway.clock import Clock
-from gateway.core.bind import Bind, make_binds
+from gateway.core.bind import Answers, Bind, make_binds
 from gateway.core.incoming import Incoming
+from gateway.core.lanecounts import LaneCounts
 from gateway.core.mailbox import Signal
 from gateway.core.outgoing import Encoder, Part
 from gateway.core.report import Report
@@ -78,6 +79,12 @@ class LaneOwner(Protocol):
     def code_written(self, message: Message, number: int, channel: str) -> None:
         """The last part of an attempt of a code has gone to the carrier."""
 
+    def written(self, channel: str, alike: Mapping[tuple[str, str, str], int], begun: float) -> None:
+        """So many attempts have, by class, network and account."""
+
+    def not_written(self, channel: str, message: Message, begun: float) -> None:
+        """An attempt of these was refused."""
+
 
 class Lane:
     """See the module. `health` is what planning sees; `run` lives until `leave` is done."""
@@ -88,6 +95,7 @@ class Lane:
         self.binds: list[Bind] = make_binds(channel, self, clock)
         self.submitted = 0
         self.refused = 0
+        self.counts = LaneCounts()
         self._owner = owner
         self._clock = clock
         self._incoming = incoming
@@ -185,17 +193,19 @@ class Lane:
             return await self._wait_for_binds(now)
         granted = self.pace.bucket.take(min(free, self._capacity), now)
         if granted == 0:
-            await trio.sleep(self.pace.bucket.wait_s(now))
+            await self.counts.pace(self.pace.bucket.wait_s(now))
             return True
         parts = self._take_parts(granted)
         self.pace.bucket.give_back(granted - len(parts))
         if not parts:
             return False
         shares = self._spread(parts, now)
+        self.counts.taken(parts, self.name)
         self._beginning = len(parts)
         with trio.CancelScope(shield=True):  # what is stored as leaving leaves, or is settled as not sent
-            begun = await self._owner.begin(self._attempts(shares))
-        self._send(shares, iter(begun.may_leave))
+            attempts = self._attempts(shares)
+            begun = await self._owner.begin(attempts)
+        self._send(shares, iter(begun.may_leave), max([attempt.begun for attempt in attempts]))
         self._beginning = 0
         self._owner.lane_changed()
         return True
@@ -205,7 +215,7 @@ class Lane:
         waits = [bind.bucket.wait_s(now) for bind in self.binds if bind.can_send]
         if not waits:
             return False
-        await trio.sleep(min(waits))
+        await self.counts.pace(min(waits))
         return True
 
     def _take_parts(self, count: int) -> list[Part]:
@@ -245,7 +255,7 @@ class Lane:
                 attempt.cost = self._owner.cost(part.message, name)
         return attempts
 
-    def _send(self, shares: list[tuple[Bind, list[Part]]], may_leave: Iterator[bool]) -> None:
+    def _send(self, shares: list[tuple[Bind, list[Part]]], may_leave: Iterator[bool], begun: float) -> None:
         now, utc = self._clock.now(), self._clock.utc()
         failed: list[Outcome] = []
         for bind, parts in shares:
@@ -253,17 +263,17 @@ class Lane:
             if bind.session is None or bind.can_send < len(leaving):  # the link died while the attempts were being stored
                 failed += [self._not_sent(part) for part in leaving]
             else:
-                failed += self._request(bind.session, leaving, now, utc)
+                failed += self._request(bind.session, leaving, now, utc, begun)
                 bind.flush()
         if failed:
             self._owner.report(Report(failed))
 
-    def _request(self, session: Session, parts: list[Part], now: float, utc: float) -> list[Outcome]:
+    def _request(self, session: Session, parts: list[Part], now: float, utc: float, begun: float) -> list[Outcome]:
         """Give the session the submit_sm of `parts`; what cannot be written at all is refused."""
         failed: list[Outcome] = []
         request, pdu_of = session.request, self._encoder.pdu
         for part in parts:
-            part.written = now
+            part.written, part.begun = now, begun
             part.answered = False
             try:
                 request(pdu_of(part, utc), part, now)
@@ -275,16 +285,18 @@ class Lane:
                 if part.number == part.total:
                     self._owner.code_written(part.message, part.key.number, self.name)
         self.submitted += len(parts) - len(failed)
-        self._note_written(parts, now)
+        self._note_written(parts, now, begun)
         return failed
 
-    def _note_written(self, parts: list[Part], now: float) -> None:
+    def _note_written(self, parts: list[Part], now: float, begun: float) -> None:
         """Of a message in parts the first stands for all. Where no receipts come, nobody waits for them."""
         if not self.channel.receipts:
             return
-        alike = Counter([(part.message.class_, part.message.network) for part in parts if part.number == 1])
-        for (class_, network), count in alike.items():
+        firsts = [part.message for part in parts if part.number == 1]
+        alike: Counter[tuple[str, str, str]] = Counter([(one.class_, one.network, one.account) for one in firsts])
+        for (class_, network, _), count in alike.items():
             self.quality.of(class_, network).written(count, now)
+        self._owner.written(self.name, alike, begun)
 
     def _not_sent(self, part: Part) -> NotSent:
         """A part of a long message stays here, for its sisters may have left; a whole message is planned again."""
@@ -300,11 +312,13 @@ class Lane:
         delivered: list[DeliverSm | DataSm] = []
         accepted = 0
         waited = 0.0
+        took_s: list[float] = []
         for event in events:
             if isinstance(event, Answered):
                 part: Part = event.token
                 part.answered = True
                 answer = event.answer
+                took_s.append(now - event.sent_at)
                 if isinstance(answer, SubmitSmResp) and not answer.status:
                     accepted += 1
                     waited += now - event.sent_at
@@ -323,13 +337,14 @@ class Lane:
             self.pace.accepted(accepted, now)
             self.quality.answers.answered(now, accepted=accepted, answer_s=waited)
         if outcomes:
+            self.counts.answered(took_s)
             self._progress_at, self._stalled = now, False
         receipts: list[Pdu] = []
         if delivered:
-            read, receipts = self._incoming.read(delivered, now, _Answers(bind))
+            read, receipts = self._incoming.read(delivered, now, Answers(bind))
             outcomes += read
         if outcomes or receipts:
-            self._owner.report(Report(outcomes, _Answers(bind), receipts))
+            self._owner.report(Report(outcomes, Answers(bind), receipts))
         if bind.can_send:
             self._signal.set()
 
@@ -353,13 +368,16 @@ class Lane:
         return Refused(part.key, now, status, status_name(status), decision.again, decision.never_here, decision.free)
 
     def _note_refused(self, part: Part, now: float, *, throttled: bool) -> None:
+        self.counts.throttled += throttled
         self.quality.answers.answered(now, refused=int(not throttled), throttled=int(throttled))
         if part.number == 1:
             meter = self.quality.of(part.message.class_, part.message.network)
             meter.not_written(1, part.written)
+            self._owner.not_written(self.name, part.message, part.begun)
             meter.answered(now, refused=int(not throttled))
 
     def _unclear(self, part: Part, now: float) -> Unclear:
+        self.counts.unclear(part)
         message = part.message
         after = RESEND_AFTER_S.get(message.class_)
         if after is None or message.possible_duplicate:
@@ -477,18 +495,3 @@ class Lane:
         self._leaving = True
         for bind in self.binds:
             bind.leave()
-
-
-class _Answers:
-    """Acknowledges requests of a carrier on the session they came on, if it still is that session."""
-
-    def __init__(self, bind: Bind) -> None:
-        self._bind = bind
-        self._session = bind.session
-
-    def acknowledge(self, requests: Sequence[Pdu], status: int) -> None:
-        session = self._session
-        if session is None or self._bind.session is not session:
-            return
-        session.respond_all(requests, status)
-        self._bind.flush()

@@ -206,9 +206,13 @@ class Outbox:
         """Whether anybody wants to hear of the account's messages."""
         return any(line.webhook.enabled and line.webhook.account == account for line in self._lines.values())
 
+    def wants(self, account: str, event: str) -> bool:
+        """Whether an event of this name goes to a webhook of the account."""
+        return any(line.webhook.account == account and line.webhook.wants(event) for line in self._lines.values())
+
     def wants_received(self, account: str) -> bool:
         """Whether subscribers' messages to the account go to a webhook."""
-        return any(line.webhook.account == account and line.webhook.wants("message.received") for line in self._lines.values())
+        return self.wants(account, "message.received")
 
     def joined(self, number: int, send: Callable[[Work], None]) -> None:
         """A worker that can make requests."""

@@ -29,7 +29,10 @@ class Part(msgspec.Struct, gc=False):
     concat_reference: int = 0
     user_reference: int = 0
     written: float = 0.0
+    begun: float = 0.0
+    """When its attempt was stored: from then on the channel's clock runs."""
     answered: bool = False
+    unclear: bool = False
 
 
 class Encoder:

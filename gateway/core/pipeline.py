@@ -15,7 +15,7 @@ Who waits for whom: lanes wait for windows, dispatch for lanes, nobody waits for
 queue in it may block. The bounds are elsewhere: a session's window, the queue size at intake, the lanes' short queues.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import Protocol
 
@@ -48,6 +48,7 @@ from routing.policy.verdict import Refusal
 from routing.records import Attempt, Message, MessageState, Notice
 from routing.routes import RouteTable
 from routing.second_tries import SecondTries
+from routing.slawatch import Turn
 
 _OK = Status.ROK
 _QUEUED, _SCHEDULED = MessageState.QUEUED, MessageState.SCHEDULED
@@ -81,6 +82,8 @@ class Pipeline:
         self.accepting = self.sending = True
         self.on_finals: Callable[[Sequence[Final]], None] = lambda _: None
         """Told what became final; for whoever watches."""
+        self.on_turns: Callable[[Sequence[Turn]], None] = lambda _: None
+        """Told of breaches of the ten seconds, and of recoveries."""
         self.endings = Endings(clock, self.report)
         self._deliver = deliver
         self.operators = Operators(shipped())
@@ -259,6 +262,14 @@ class Pipeline:
         """It may be tried again by another channel when its receipt does not come."""
         self._second.written(message, number, channel, self.clock.now())
 
+    def written(self, channel: str, alike: Mapping[tuple[str, str, str], int], begun: float) -> None:
+        """The channel's ten seconds run for so many attempts, by class, network and account."""
+        self.figures.written(channel, alike, begun)
+
+    def not_written(self, channel: str, message: Message, begun: float) -> None:
+        """They do not for one that was refused."""
+        self.figures.not_written(channel, message, begun)
+
     def _second_try(self, message: Message, attempt: Attempt) -> bool:
         """Whether a code that a carrier could not deliver just now goes once more, by another channel."""
         again = self.alternatives(message, attempt.channel) and self._second.take()
@@ -331,8 +342,12 @@ class Pipeline:
                 await self._wait_for_window(late)
             if missed := list(self._second.due(self.clock.now(), self._share_by, self.alternatives)):
                 self.report(Report([Abandoned(message_id, number) for message_id, number in missed]))
-            for class_, what, share in self.figures.windows.look(self.clock.now()):
-                self.alert(f"ten seconds: {what}", class_=class_, due=share.due, within=share.within, arrival=share.arrival)
+            if turns := self.figures.look():
+                for what, key, share, _ in turns:
+                    if not key.account:  # accounts are told themselves
+                        values = {"due": share.due, "within": share.within, "arrival": share.arrival}
+                        self.alert(f"ten seconds: {what}", class_=key.class_, channel=key.channel, **values)
+                self.on_turns(turns)
             self.endings.look(self.alert)
             await self._page_in()
 

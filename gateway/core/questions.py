@@ -13,7 +13,7 @@ from gateway.calls import messages as calls
 from gateway.calls.making import stored
 from gateway.calls.things import KEY, TEMPLATE, WEBHOOK, ApiKey, Template, Webhook
 from gateway.clock import Clock
-from gateway.core import views
+from gateway.core import slaviews, views
 from gateway.core.audit import Audit
 from gateway.core.outbox import Outbox
 from gateway.core.pipeline import Pipeline
@@ -99,7 +99,7 @@ class Questions:
             case calls.AskChannels():
                 return calls.ChannelList(views.channels(pipeline))
             case calls.AskTallies():
-                return calls.TallyList(views.tallies(pipeline))
+                return calls.TallyList(await slaviews.tallies(pipeline, ask))
         found = await self.steering.answer(ask) or await self.rules.answer(ask)
         return found or calls.Done(f"{type(ask).__name__} is not a question")
 

@@ -39,6 +39,7 @@ from gateway.core.questions import Questions
 from gateway.core.rates import Rates
 from gateway.core.replies import Replies
 from gateway.core.rules import Rules
+from gateway.core.slaevents import SlaEvents
 from gateway.core.storage import Storage
 from gateway.core.submission import Reader
 from gateway.core.upkeep import keep_history
@@ -101,6 +102,7 @@ class Service:
             clock, self._ids, self._addressees, replies, long_texts, self.pipeline.report, self._outbox.wants_received
         )
         self.pipeline.on_finals = self._workers.tell_finals
+        self.pipeline.on_turns = SlaEvents(clock, self._ids, self._outbox.wants, self.pipeline.report, self._workers.tell).take
         self.pipeline.endings.on_memberships = rules.note_memberships
         for name, value in self._storage.book.documents.of(WEBHOOK):
             self._questions.take_over(WEBHOOK, name, value)

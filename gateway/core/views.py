@@ -1,9 +1,12 @@
-"""The gateway as an operator sees it: channels, sums, the ten seconds. For the command line and the API alike."""
+"""The gateway as an operator sees it: channels and sums. For the command line and the API alike."""
 
+from itertools import accumulate
+
+from config.schema import CLASSES
 from gateway import link
 from gateway.core.lane import Lane
+from gateway.core.lanecounts import ANSWER_EDGES_S, LaneCounts
 from gateway.core.pipeline import Pipeline
-from routing.slawindows import WINDOWS_S
 
 
 def channels(pipeline: Pipeline) -> link.Channels:
@@ -14,25 +17,9 @@ def channels(pipeline: Pipeline) -> link.Channels:
 def sums(pipeline: Pipeline) -> link.Sums:
     """The ledger, and what waits."""
     store = pipeline.store
-    return link.Sums(store.ledger(), pipeline.dispatch.waiting(), store.book.dead_letters)
-
-
-def tallies(pipeline: Pipeline) -> link.Tallies:
-    """Final messages by class and channel."""
-    found = sorted(pipeline.figures.sla.tallies.items())
-    return link.Tallies(
-        [link.TallyView(class_, channel, one.final, one.delivered, one.within) for (class_, channel), one in found],
-        _windows(pipeline),
-    )
-
-
-def _windows(pipeline: Pipeline) -> list[link.WindowView]:
-    now = pipeline.clock.now()
-    return [
-        link.WindowView(class_, name, *clock.share(window_s, now))
-        for class_, clock in pipeline.figures.windows.clocks.items()
-        for name, window_s in WINDOWS_S.items()
-    ]
+    handed = pipeline.dispatch.waiting()
+    waiting: dict[str, int] = {name: handed[name] + store.waiting(name) for name in CLASSES}
+    return link.Sums(store.ledger(), waiting, store.book.dead_letters, pipeline.dispatch.oldest_s())
 
 
 def _channel(pipeline: Pipeline, lane: Lane) -> link.ChannelView:
@@ -59,7 +46,17 @@ def _channel(pipeline: Pipeline, lane: Lane) -> link.ChannelView:
         not lane.quality.breaker.is_open,
         round(lane.pace.rate, 1),
         pipeline.dispatch.weight(lane.name),
+        answers=_answers(lane.counts),
+        throttled=lane.counts.throttled,
+        unknown=lane.counts.unknown,
+        failovers=lane.counts.failovers,
+        paced_s=lane.counts.paced_s,
     )
+
+
+def _answers(counts: LaneCounts) -> link.HistogramView:
+    up_to = list(zip(ANSWER_EDGES_S, accumulate(counts.answers), strict=False))
+    return link.HistogramView(up_to, sum(counts.answers), counts.answers_s)
 
 
 def _state(lane: Lane) -> str:

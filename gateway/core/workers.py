@@ -228,6 +228,11 @@ class Workers:
             if seen:
                 self._push((worker,), Events(seen))
 
+    def tell(self, notice: Notice) -> None:
+        """An event that is about no message, for those that watch its account, or everybody."""
+        watching = {notice.account, EVERYBODY}
+        self._push([one for one in self._workers.values() if watching & one.watched], Events([notice]))
+
     # -- submits
 
     def _submit(self, worker: Worker, submits: Sequence[tuple[int, Submit]]) -> None:

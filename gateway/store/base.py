@@ -125,6 +125,12 @@ class MobileOriginated(msgspec.Struct, gc=False):
     notice: Notice
 
 
+class Announce(msgspec.Struct, gc=False):
+    """An event of `notice.account` that is about no message."""
+
+    notice: Notice
+
+
 class Finish(msgspec.Struct, gc=False):
     """End a message that is in none of the carriers' hands, or whose evidence will not come."""
 
@@ -175,6 +181,7 @@ Outcome: TypeAlias = (
     | Abandoned
     | CarrierReceipt
     | MobileOriginated
+    | Announce
     | Finish
     | NoticeDone
     | NoticeKept

@@ -14,6 +14,7 @@ from gateway.store.agenda import Due as Coming
 from gateway.store.base import (
     Abandoned,
     Admission,
+    Announce,
     Answered,
     Begun,
     CarrierReceipt,
@@ -72,7 +73,8 @@ class Book(Telling):
             Unclear: self._became_unclear,
             Abandoned: self._abandoned,
             CarrierReceipt: self._receipt,
-            MobileOriginated: self._mobile_originated,
+            MobileOriginated: self._announced,
+            Announce: self._announced,
             Finish: self._finish,
             NoticeDone: self._notice_done,
             NoticeKept: self._notice_kept,

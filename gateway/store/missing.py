@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from gateway.store.base import (
     Admission,
+    Announce,
     CarrierReceipt,
     Membership,
     MobileOriginated,
@@ -80,7 +81,7 @@ def for_outcomes(book: Book, outcomes: Sequence[Outcome]) -> Wanted | None:
         elif isinstance(outcome, Sent):
             if not outcome.carrier_id or outcome.key.message_id not in records:
                 _for_attempt(book, outcome.key, wanted, about_place=not outcome.carrier_id)
-        elif isinstance(outcome, (NoticeDone, NoticeKept)):
+        elif isinstance(outcome, (NoticeDone, NoticeKept, Announce)):
             continue
         elif isinstance(outcome, Membership):
             cell = cell_key(outcome.key)

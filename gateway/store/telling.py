@@ -1,6 +1,6 @@
 """What senders are to be told, and what subscribers told us: rules that are about neither messages nor attempts."""
 
-from gateway.store.base import Due, Membership, MobileOriginated, NoticeDone, NoticeKept, Reach, Settled
+from gateway.store.base import Announce, Due, Membership, MobileOriginated, NoticeDone, NoticeKept, Reach, Settled
 from gateway.store.holdings import Holdings
 from gateway.store.shelf import given_up_utc
 from routing.records import Notice
@@ -11,7 +11,7 @@ class Telling(Holdings):
     the end that proves it.
     """
 
-    def _mobile_originated(self, outcome: MobileOriginated, done: Settled, utc: float) -> None:
+    def _announced(self, outcome: MobileOriginated | Announce, done: Settled, utc: float) -> None:
         outcome.notice.created_utc = utc
         self._add_notice(outcome.notice, done)
 

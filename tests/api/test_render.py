@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from gateway.api.render import attempt_out, event, message_out, state_of, status_word
@@ -9,7 +10,7 @@ from gateway.api.schemas import EVENTS
 from gateway.calls.things import event_name
 from gateway.store.record import Record
 from gateway.store.states import event_of
-from routing.records import Attempt, AttemptKey, AttemptState, Content, Message, MessageState, Notice
+from routing.records import Attempt, AttemptKey, AttemptState, Content, Message, MessageState, Notice, SlaTurn
 
 UTC = 1_800_000_000.0
 
@@ -39,7 +40,21 @@ def test_every_state_has_its_word(state: MessageState) -> None:
 
 def test_every_final_state_is_an_event_that_can_be_subscribed_to() -> None:
     names = {event_name(Notice(1, "shop", state=state)) for state in MessageState if state.final}
-    assert names | {"message.received"} == set(EVENTS)
+    assert names | {"message.received", "sla.breach", "sla.recovery"} == set(EVENTS)
+
+
+def test_a_breach_tells_of_what_and_how_far_it_went() -> None:
+    turn = SlaTurn("verification", window="5m", due=120, within=0.9, arrival=None, since_utc=UTC)
+    told = event(Notice(77, "shop", created_utc=UTC + 180, door="http", event="sla.breach", sla=turn))
+    assert (told.type, told.id) == ("sla.breach", "evt_77")
+    assert msgspec.to_builtins(told)["data"] == {
+        "id": "77",
+        "class": "verification",
+        "window": "5m",
+        "due": 120,
+        "within": 0.9,
+        "since": "2027-01-15T08:00:00Z",
+    }
 
 
 def test_numbers_have_their_plus_and_names_do_not() -> None:

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from bench.micro import loop, policy
+from bench.micro import figures, loop, policy
 from bench.micro.rounds import Job, figure, in_turn
 from bench.suite.micro import figures_of
 from bench.suite.parts import PartError
@@ -14,12 +14,14 @@ SMALL = {
     "store": "--stores memory,embedded --cases plain,guards --sizes 10 --rounds 1 --messages 300 --backlog 100",
     "policy": "--quick",
     "loop": "--quick",
+    "figures": "--quick",
 }
 FIGURES = {
     "codec": "codec.decode.submit_sm_us",
     "store": "store.embedded.guards.10.us",
     "policy": "policy.screen.100.us",
     "loop": "loop.mailbox.100.us",
+    "figures": "figures.ended.100.us",
 }
 
 
@@ -66,3 +68,6 @@ def test_every_size_of_the_decisions_and_of_the_loop_is_a_job():
         f"policy.{what}.{size}" for what in ("signed", "screen", "rules", "plan", "guards", "anew") for size in policy.SIZES
     ]
     assert [job.name for job in loop.jobs()] == [f"loop.{what}.{size}" for what in ("mailbox", "wire") for size in loop.SIZES]
+    assert [job.name for job in figures.jobs()] == [
+        f"figures.{what}.{size}" for what in ("due", "ended", "written") for size in figures.SIZES
+    ]

@@ -1,6 +1,6 @@
 """A channel with a real session against a carrier in memory: pace, window, what is lost, late, refused, and in parts."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,6 +12,7 @@ from smsc import Smsc
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from gateway.core import bind
+from gateway.core.figures import Figures
 from gateway.core.inbox import Heard
 from gateway.core.incoming import Incoming
 from gateway.core.lane import Lane
@@ -40,6 +41,7 @@ class FakeOwner:
         self.codes_written: list[tuple[int, int, str]] = []
         self.changes = 0
         self.begin_takes_s = 0.0
+        self.figures = Figures({}, self.clock)
         self.settling = True
 
     async def begin(self, attempts: Sequence[Attempt]) -> Begun:
@@ -75,6 +77,12 @@ class FakeOwner:
 
     def code_written(self, message: Message, number: int, channel: str) -> None:
         self.codes_written.append((message.id, number, channel))
+
+    def written(self, channel: str, alike: Mapping[tuple[str, str, str], int], begun: float) -> None:
+        self.figures.written(channel, alike, begun)
+
+    def not_written(self, channel: str, message: Message, begun: float) -> None:
+        self.figures.not_written(channel, message, begun)
 
     def of(self, kind: type) -> list[Any]:
         return [one for one in self.outcomes if isinstance(one, kind)]

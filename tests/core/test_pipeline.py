@@ -211,6 +211,18 @@ async def test_one_busy_channel_does_not_hold_up_the_others(
     assert sorted(ring.lanes["a"].take()) == list(range(1, 5_001))
 
 
+async def test_how_long_the_first_that_waits_has_is_known_by_class(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
+    ring = await started(nursery, a=FakeLane("a", up=False), b=FakeLane("b", up=False))
+    dispatch = ring.pipeline.dispatch
+    assert set(dispatch.oldest_s().values()) == {0.0}
+    await ring.submit(message(1))
+    await trio.sleep(7)
+    later = message(2, arrival_utc=START_UTC + 7, class_="marketing")
+    await ring.submit(message(3, arrival_utc=START_UTC + 7), later)
+    await trio.sleep(2)
+    assert dispatch.oldest_s() == {"verification": 0.0, "notification": pytest.approx(9), "marketing": pytest.approx(2)}
+
+
 async def test_a_message_that_waits_for_one_channel_of_its_route_does_not_spin(
     autojump_clock: MockClock, nursery: trio.Nursery
 ) -> None:

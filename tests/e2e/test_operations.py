@@ -382,6 +382,13 @@ def test_ledger_channels_and_sla(start):
         tallies = json.loads(gateway.cli("sla", "--json").stdout)["tallies"]
         assert [(one["class_"], one["channel"], one["delivered"]) for one in tallies] == [("notification", "good", 5)]
         assert "within 10 s 100.00%" in gateway.cli("sla").stdout
+        sliced = ("sla", "--by", "class,channel,account", "--window", "5m", "--only", "class=notification", "--json")
+        windows = json.loads(gateway.cli(*sliced).stdout)["windows"]
+        assert {(one["clock"], one["window"], one["class_"]) for one in windows} == {
+            ("user", "5m", "notification"),
+            ("channel", "5m", "notification"),
+        }
+        assert {one["channel"] for one in windows if one["clock"] == "channel"} == {"good"}
 
 
 def test_the_control_socket_is_the_owners_alone(start):

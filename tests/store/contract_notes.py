@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from story import START_UTC, Story
 
-from gateway.store.base import Finish, MobileOriginated, NoticeDone, NoticeKept, RequestRecord, Settled, Store
-from routing.records import Delivery, MessageState, Notice, PartOf
+from gateway.store.base import Announce, Finish, MobileOriginated, NoticeDone, NoticeKept, RequestRecord, Settled, Store
+from routing.records import Delivery, MessageState, Notice, PartOf, SlaTurn
 
 Crash = Callable[[Store, float], tuple[Store, Settled]]
 
@@ -101,6 +101,22 @@ def test_how_far_a_webhook_is_outlives_a_crash(store: Store, crash: Crash) -> No
         story.wait(30)
         story.accepted()
         story.store, _ = crash(story.store, story.utc)
+
+
+def test_an_event_that_is_about_no_message_is_kept_as_the_others_are(store: Store, crash: Crash) -> None:
+    story = Story(store)
+    turn = SlaTurn("verification", window="5m", due=100, within=0.9, arrival=0.5, since_utc=START_UTC)
+    told = Notice(1 << 40, "shop", door="http", event="sla.breach", sla=turn)
+    assert [one.id for one in story.settle(Announce(told)).notices] == [told.id]
+    for _ in range(3):
+        (found,) = story.store.notices("shop\x1ehttp", 10)
+        assert (found.event, found.sla, found.created_utc) == ("sla.breach", turn, START_UTC)
+        story.store, _ = crash(story.store, story.utc)
+        story.wait(30)
+        story.accepted()
+    story.settle(NoticeDone(told.id, told.box))
+    story.store, _ = crash(story.store, story.utc)
+    assert story.store.notices("shop\x1ehttp", 10) == []
 
 
 def test_an_event_no_webhook_takes_is_a_dead_letter_after_all_tries_and_not_before(store: Store) -> None:
