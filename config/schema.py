@@ -140,6 +140,7 @@ class Core(Section, frozen=True, kw_only=True):
     drain_timeout_s: Seconds = 30
     parts_timeout_s: Seconds = 60
     replies_days: Annotated[int, Meta(ge=0, le=366)] = 30
+    replies_unlisted: bool = False
 
 
 class Redis(Section, frozen=True, kw_only=True):

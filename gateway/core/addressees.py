@@ -49,7 +49,7 @@ class Addressees:
             ((address[:-1], name) for address, name in listed if address.endswith("*") and len(address) > 1),
             key=lambda one: -len(one[0]),
         )
-        self._shared = SharedNumbers(config.accounts, config.core.replies_days)
+        self._shared = SharedNumbers(config.accounts, config.core.replies_days, unlisted=config.core.replies_unlisted)
 
     def account_of(self, destination: str) -> str:
         """The first account that lists the number a subscriber wrote to; empty when none does."""

@@ -151,7 +151,7 @@ class Inbox:
         account = notice.account
         if not account:
             self._log.warning(
-                "a subscriber's message has no taker: set mo_account for the channel",
+                "a subscriber's message has no taker: list the number as an account's source_address, or set mo_account for the channel",
                 channel=text.channel,
                 source=log.mask(notice.source),
             )

@@ -12,7 +12,7 @@ def screens_of(config: Config, watches: Watches) -> dict[str, Screen]:
     policies = {policy.name: policy for policy in config.policies}
     words = {name: read_words(policy.keywords.words_file) for name, policy in policies.items()}
     validity_s: dict[str, float] = {name: getattr(config.classes, name).validity_s for name in CLASSES}
-    numbers = SharedNumbers(config.accounts, config.core.replies_days)
+    numbers = SharedNumbers(config.accounts, config.core.replies_days, unlisted=config.core.replies_unlisted)
     screens = {}
     for account in config.accounts:
         policy, name = policy_of(account, policies), account.system_id

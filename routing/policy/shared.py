@@ -30,12 +30,15 @@ def answerable(source: str) -> str:
 
 
 class SharedNumbers:
-    """By a configuration's accounts. `days`: how long a mark is kept; 0: nothing is shared."""
+    """By a configuration's accounts. `days`: how long a mark is kept; 0: nothing is shared.
 
-    def __init__(self, accounts: Sequence[Account], days: float) -> None:
+    `unlisted`: accounts that list no numbers may use all. Else a number is theirs alone who list it.
+    """
+
+    def __init__(self, accounts: Sequence[Account], days: float, *, unlisted: bool = False) -> None:
         self._period_s = days * DAY_S
         self._order = {one.system_id: at for at, one in enumerate(accounts)}
-        self._open = [one.system_id for one in accounts if not one.source_addresses]
+        self._open = [one.system_id for one in accounts if not one.source_addresses] if unlisted else []
         self._whole: dict[str, list[str]] = {}
         self._prefixes: dict[str, list[str]] = {}
         for account in accounts:

@@ -67,7 +67,7 @@ class Town:
             accounts=list(accounts),
             channels=[channel("a", mo_account=mo_account)],
             routes=[route("a")],
-            core=Core(replies_days=days),
+            core=Core(replies_days=days, replies_unlisted=True),
             policies=list(policies),
         )
         self.screens = screens_of(self.config, Watches())

@@ -108,6 +108,7 @@ def test_two_accounts_share_a_number_and_each_reply_goes_off_the_right_list(star
 def test_a_message_sent_over_smpp_is_answered_to_its_account(start, scripted):
     gateway = start.gateway(
         accounts=[account("first", source_addresses=["1069*"]), account("last", source_addresses=[])],
+        core={"replies_unlisted": True},
         channels=[channel("one", scripted.port)],
         routes=[route("one")],
     )

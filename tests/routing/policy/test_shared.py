@@ -16,7 +16,7 @@ def shared(days: float = 30, **lists: str) -> SharedNumbers:
     accounts = [
         Account(system_id=name, password_hash=Secret("x"), source_addresses=listed.split()) for name, listed in lists.items()
     ]
-    return SharedNumbers(accounts, days)
+    return SharedNumbers(accounts, days, unlisted=True)
 
 
 def mark(numbers: SharedNumbers, source: str, account: str = "a", to: str = "8613800138000") -> Mark | None:
@@ -91,3 +91,11 @@ def test_a_message_with_a_cell_for_its_recipient_is_marked_there() -> None:
     assert numbers.marked(one, ()) == (mark(numbers, "1069"),)
     one.source = "Shop"
     assert numbers.marked(one, (Cell("8613800138000", cap),)) == (Cell("8613800138000", cap),)
+
+
+def test_accounts_that_list_nothing_share_nothing_unless_that_is_asked_for() -> None:
+    accounts = [Account(system_id=name, source_addresses=listed) for name, listed in (("a", []), ("b", []), ("c", ["1069*"]))]
+    numbers = SharedNumbers(accounts, 30)
+    assert not any(numbers.sharing(name) for name in "abc")
+    assert numbers.users("10690001") == ()
+    assert mark(numbers, "10690001") is None
