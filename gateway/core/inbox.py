@@ -151,7 +151,7 @@ class Inbox:
         account = notice.account
         if not account:
             self._log.warning(
-                "a subscriber's message has no taker: put its number into an account's source_addresses, or set the channel's mo_account",
+                "a subscriber's message has no taker: list its number as an account's, or set the channel's mo_account",
                 channel=text.channel,
                 source=log.mask(notice.source),
             )

@@ -271,7 +271,7 @@ class GuardBook:
                 key, single, _ = cell_of(guard)
                 entries = self.held.get(key, {})
                 for one in single:
-                    if isinstance(one, Member) and ("m" + one.set_name in entries) is not one.must_be:
+                    if one.__class__ is Member and ("m" + one.set_name in entries) is not one.must_be:
                         return one
         return None
 
@@ -290,9 +290,12 @@ class GuardBook:
             if members_only and isinstance(guard, Cell) and guard.mark is not None:
                 keys.append(key)  # it is to be marked
                 continue
+            if not members_only and single and single[-1].__class__ is not Member:  # lists come first as a rule
+                keys.append(key)
+                continue
             for one in single:
                 # Of a set that nobody is in nothing needs to be known.
-                if sums.get("n" + one.set_name) if isinstance(one, Member) else not members_only:
+                if sums.get("n" + one.set_name) if one.__class__ is Member else not members_only:
                     keys.append(key)
                     break
         return keys
@@ -324,7 +327,7 @@ def _judge(entries: Entries, guards: Sequence[Kept], at_utc: float, utc: float) 
     for guard in guards:
         kind = guard.__class__
         if kind is Member:
-            if ("m" + guard.set_name in entries) is not guard.must_be:  # type: ignore[union-attr]
+            if ("m" + guard.set_name in entries) is not guard.must_be:
                 return guard, taken
             continue
         name = guard.key
@@ -332,9 +335,9 @@ def _judge(entries: Entries, guards: Sequence[Kept], at_utc: float, utc: float) 
         if kind is Unique:
             if times and times[0] > utc:
                 return guard, taken
-            taken[name] = [guard.until_utc]  # type: ignore[union-attr]
+            taken[name] = [guard.until_utc]
             continue
-        at = guard.at_utc or at_utc or utc  # type: ignore[union-attr]
+        at = guard.at_utc or at_utc or utc
         after = _counted(times, at, guard, utc)  # type: ignore[arg-type]
         if after is None:
             return guard, taken

@@ -334,7 +334,7 @@ class Screen:
         return self._lists.check(look.message.destination)
 
     def _linked(self, look: Look) -> Refusal | None:
-        return self._links.check(look.text, look.plain) if self._links.applies(look.message.class_) else None
+        return self._links.check(look.text) if self._links.applies(look.message.class_) else None
 
     def _worded(self, look: Look) -> Refusal | None:
         return self._words.check(look.plain) if self._words.applies(look.message.class_) else None

@@ -1,9 +1,13 @@
 """Web addresses: well-formed, of allowed domains, however they stand in a sentence."""
 
+import re
+import unicodedata
+
 import pytest
 from ruled import judged
 
 from config.policy import Links, Policy
+from routing.policy.links import DOTS, SLASHES
 
 CHECKED = Policy(links=Links(check=True))
 OWN = Policy(links=Links(domains=["shop.com", ".Brand.cn"]))
@@ -103,3 +107,11 @@ def test_links_count_for_the_classes_they_are_for() -> None:
 def test_a_long_line_of_dots_and_dashes_is_looked_at_in_no_time() -> None:
     for text in ("a-" * 5_000, "a." * 5_000, "http://" + "a." * 5_000, "x" * 10_000 + "://"):
         judged(OWN, text, parts=255)
+
+
+@pytest.mark.parametrize(("listed", "sign"), [(DOTS, "."), (SLASHES, "/")])
+def test_every_character_that_is_folded_to_a_sign_of_links_is_looked_for(listed: str, sign: str) -> None:
+    signs = re.compile(f"[{listed}]")
+    every = (chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000)
+    folded = [one for one in every if sign in unicodedata.normalize("NFKC", one)]
+    assert [one for one in folded if signs.match(one) is None] == []
