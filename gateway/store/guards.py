@@ -327,7 +327,7 @@ def _judge(entries: Entries, guards: Sequence[Kept], at_utc: float, utc: float) 
     for guard in guards:
         kind = guard.__class__
         if kind is Member:
-            if ("m" + guard.set_name in entries) is not guard.must_be:
+            if ("m" + guard.set_name in entries) is not guard.must_be:  # type: ignore[union-attr]
                 return guard, taken
             continue
         name = guard.key
@@ -335,9 +335,9 @@ def _judge(entries: Entries, guards: Sequence[Kept], at_utc: float, utc: float) 
         if kind is Unique:
             if times and times[0] > utc:
                 return guard, taken
-            taken[name] = [guard.until_utc]
+            taken[name] = [guard.until_utc]  # type: ignore[union-attr]
             continue
-        at = guard.at_utc or at_utc or utc
+        at = guard.at_utc or at_utc or utc  # type: ignore[union-attr]
         after = _counted(times, at, guard, utc)  # type: ignore[arg-type]
         if after is None:
             return guard, taken
