@@ -338,7 +338,10 @@ class Lane:
             self.quality.answers.answered(now, accepted=accepted, answer_s=waited)
         if outcomes:
             self.counts.answered(took_s)
-            self._progress_at, self._stalled = now, False
+            self._progress_at = now
+            if self._stalled:
+                self._stalled = False
+                self._turned()
         receipts: list[Pdu] = []
         if delivered:
             read, receipts = self._incoming.read(delivered, now, Answers(bind))
