@@ -44,7 +44,7 @@ def suite(
     quick
         Small loads and short rounds, in less than three minutes.
     only
-        Parts, with commas: codec, store, policy, loop, end-to-end, or rows of that by name, such as restart.
+        Parts, with commas: codec, store, policy, figures, loop, end-to-end, or rows of that by name, such as restart.
     out
         Folder of the results.
     """

@@ -103,7 +103,7 @@ def test_aims_lie_beyond_targets_and_every_name_is_there_once():
     every = parts()
     names = [part.name for part in every]
     assert len(names) == len(set(names))
-    assert {part.group for part in every} == {"codec", "store", "policy", "loop", "end-to-end", "api"}
+    assert {part.group for part in every} == {"codec", "store", "policy", "figures", "loop", "end-to-end", "api"}
     targets = targets_of(every)
     assert len(targets) == len({one.figure for one in targets}) >= 18
     for one in targets:
