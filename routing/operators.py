@@ -63,7 +63,11 @@ class Operators:
         if self.listed or self._own:
             moved = self._own.get(number) or self.listed.get(number)
             if moved:
-                return Operator(moved, False, country_code_of(number))
+                before = self._of_prefix(number)
+                return before if before.name == moved else Operator(moved, False, before.country)
+        return self._of_prefix(number)
+
+    def _of_prefix(self, number: str) -> Operator:
         start = number[: self._digits]
         if len(number) != CN_DIGITS and number.startswith("86"):
             start = "86"  # a fixed line, or no number

@@ -69,15 +69,23 @@ def plan(
 def waits_for(message: Message, table: RouteTable, health: Mapping[str, Health], pins: Mapping[str, str]) -> tuple[str, ...]:
     """The channels one of which must have room for a message that was told to WAIT."""
     left = [one for one in table.left(message, pins) if one.name in health]
-    if not table.plain and message.class_ != "verification" and not message.tries and (group := _lowest(left, health)):
-        left = [one for one in left if one.group == group]
-    return tuple(one.name for one in left)
+    return tuple(one.name for one in (_eligible(message, table, left, health) or left))
 
 
-def _lowest(candidates: Sequence[Choice], health: Mapping[str, Health]) -> int:
-    """The lowest group of which any channel is up and trusted, however full it is; 0 when none is."""
-    usable = [one.group for one in candidates if (state := health.get(one.name)) is not None and state.up and state.trusted]
-    return min(usable, default=0)
+def _eligible(
+    message: Message, table: RouteTable, candidates: Sequence[Choice], health: Mapping[str, Health]
+) -> Sequence[Choice]:
+    """Those a message may take, or must wait for when they are full; empty when none is up.
+
+    Channels that are not trusted are for when no other is up. The lowest group is a code's first choice, and all that others
+    have; a message that was refused, and not for being too early, is bound to none.
+    """
+    up = [(one, state) for one in candidates if (state := health.get(one.name)) is not None and state.up]
+    pool = [one for one, state in up if state.trusted] or [one for one, _ in up]
+    if not pool or table.plain or message.class_ == "verification" or message.refusals:
+        return pool
+    group = min(one.group for one in pool)
+    return [one for one in pool if one.group == group]
 
 
 class _Planner:
@@ -104,10 +112,8 @@ class _Planner:
         if not candidates:
             return None
         open_now = [one for one in candidates if (state := health.get(one.name)) is not None and state.up and state.room > 0]
-        if message.tries and len(open_now) > 1:
-            open_now = [one for one in open_now if one.name != message.channel] or open_now
         if self._even or not open_now:
-            kept = open_now
+            kept = _elsewhere(message, open_now)
         elif message.tries or message.part_of is not None:
             kept = self._preferred(message, candidates, open_now)
         else:
@@ -142,15 +148,12 @@ class _Planner:
         there is no other.
         """
         health, class_ = self._health, message.class_
-        if class_ != "verification":
-            if _probes(message):
-                probed = [one for one in open_now if not health[one.name].trusted]
-                if probed:
-                    return probed
-            if not self._table.plain and not message.tries:
-                group = _lowest(candidates, health)
-                open_now = [one for one in open_now if not group or one.group == group]
-        kept = [one for one in open_now if health[one.name].trusted] or open_now
+        if class_ != "verification" and _probes(message):
+            probed = [one for one in open_now if not health[one.name].trusted]
+            if probed:
+                return probed
+        eligible = _eligible(message, self._table, candidates, health)
+        kept = _elsewhere(message, [one for one in open_now if one in eligible])
         if len(kept) < 2:
             return kept
         scored = [(one, health[one.name].score_for(message)) for one in kept]
@@ -196,6 +199,13 @@ class _Planner:
         if not taken:
             parts.append("passed over" if state.room > 0 else "full")
         return f"{one.name}: {', '.join(parts)}"
+
+
+def _elsewhere(message: Message, open_now: list[Choice]) -> list[Choice]:
+    """Where there is a choice a message that was tried goes to another channel than the last one."""
+    if message.tries and len(open_now) > 1:
+        return [one for one in open_now if one.name != message.channel] or open_now
+    return open_now
 
 
 def _probes(message: Message) -> bool:

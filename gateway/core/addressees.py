@@ -39,7 +39,11 @@ class Addressees:
 
     def configure(self, config: Config) -> None:
         """Take over whose numbers are whose."""
-        listed = [(address, account.system_id) for account in config.accounts for address in account.source_addresses]
+        listed = [
+            (address.removeprefix("+"), account.system_id)
+            for account in config.accounts
+            for address in account.source_addresses
+        ]
         self._numbers: dict[str, str] = {}
         for address, name in listed:
             if not address.endswith("*"):

@@ -22,6 +22,7 @@ PINS_MAX = 10_000
 SCAN_MAX = 2_000
 """Messages planned in one go: planning must not hold up the loop."""
 RETRY_S = 1.0
+NO_ROUTE = "no route, for such a message at this hour"
 
 
 class Dispatch:
@@ -144,7 +145,7 @@ class Dispatch:
             batch = [one for one in batch if not one.window_end_utc or self._in_window(one)]
             for message, name in zip(batch, plan(batch, self.routes, health, self._pins), strict=True):
                 if name is None:
-                    reason = "every channel of its route refused it" if message.tried else "no route"
+                    reason = "every channel of its route refused it" if message.tried else NO_ROUTE
                     ended.append(Finish(message.id, MessageState.REJECTED, reason))
                 elif name == WAIT:
                     self._stand_aside(class_, message, health)
@@ -174,7 +175,8 @@ class Dispatch:
     def would_choose(self, message: Message) -> str | None:
         """The channel that a message would be planned onto now, see `plan`; nothing is kept of the choice but its `why`."""
         health = {name: lane.health(message.class_) for name, lane in self._lanes.items()}
-        self.routes.look(self._clock.utc())
+        if self.routes.look(self._clock.utc()):
+            self.plan_anew()
         return plan([message], self.routes, health, {})[0]
 
     # -- for monitoring

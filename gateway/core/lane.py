@@ -6,9 +6,8 @@ queue is kept short on purpose, so that a code that comes now never stands behin
 """
 
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from math import ceil, log2
-from typing import Protocol
 
 import trio
 
@@ -18,10 +17,11 @@ from gateway.clock import Clock
 from gateway.core.bind import Answers, Bind, make_binds
 from gateway.core.incoming import Incoming
 from gateway.core.lanecounts import LaneCounts
+from gateway.core.laneowner import LaneOwner
 from gateway.core.mailbox import Signal
 from gateway.core.outgoing import Encoder, Part
 from gateway.core.report import Report
-from gateway.store.base import Abandoned, Begun, Finish, NotSent, Outcome, Refused, Sent, Unclear
+from gateway.store.base import Abandoned, Finish, NotSent, Outcome, Refused, Sent, Unclear
 from protocol.errors import ContentError, LocalProtocolError
 from protocol.ids import canonical_id
 from protocol.pdu import DataSm, DeliverSm, Pdu, SubmitSmResp
@@ -43,47 +43,6 @@ SCORE_STEP = 5
 """Channels that differ by less are as good as each other."""
 TICK_S = 0.25
 _CONGESTION_STATE = int(Tag.CONGESTION_STATE)
-
-
-class LaneOwner(Protocol):
-    """The pipeline, as a lane sees it."""
-
-    async def begin(self, attempts: Sequence[Attempt]) -> Begun:
-        """Store attempts as sending; see Store.begin."""
-
-    def report(self, report: Report) -> None:
-        """Outcomes to settle."""
-
-    def requeue(self, messages: Sequence[Message]) -> None:
-        """Messages that were planned onto a lane but not begun go back."""
-
-    @property
-    def priced(self) -> bool:
-        """Whether any channel of a route costs anything."""
-
-    def cost(self, message: Message, channel: str) -> int:
-        """What one submit_sm of a message costs there, in micro-units."""
-
-    def lane_changed(self) -> None:
-        """A lane has room again: plan again."""
-
-    def lane_turned(self) -> None:
-        """A lane can be used again, or no longer: look anew at everything that waits for a channel."""
-
-    def attempts_max(self, message: Message) -> int:
-        """How many charged attempts a message has."""
-
-    def alternatives(self, message: Message, channel: str) -> bool:
-        """Whether another channel of its route is left for it."""
-
-    def code_written(self, message: Message, number: int, channel: str) -> None:
-        """The last part of an attempt of a code has gone to the carrier."""
-
-    def written(self, channel: str, alike: Mapping[tuple[str, str, str], int], begun: float) -> None:
-        """So many attempts have, by class, network and account."""
-
-    def not_written(self, channel: str, message: Message, begun: float) -> None:
-        """An attempt of these was refused."""
 
 
 class Lane:
@@ -112,7 +71,7 @@ class Lane:
         self._progress_at = 0.0
         self._looked_at = 0.0
         self._per_s = 0.0
-        self._stalled = False
+        self._stalled = self._was_up = False
         self._beginning = 0
         self._leaving = False
         self.held = ""
@@ -141,6 +100,11 @@ class Lane:
     def up(self) -> bool:
         """Whether any bind can submit."""
         return any(bind.state == "bound" and bind.kind != "rx" for bind in self.binds)
+
+    @property
+    def usable(self) -> bool:
+        """Whether it may be relied on now: up, not held back, and trusted."""
+        return self.up and not self._leaving and not self.held and not self._stalled and not self.quality.breaker.is_open
 
     @property
     def gone(self) -> bool:
@@ -398,10 +362,12 @@ class Lane:
             self._owner.report(Report(outcomes))
 
     def on_state(self, bind: Bind) -> None:  # noqa: ARG002 - any bind's change is the lane's
-        if not self.up:
+        was_up, self._was_up = self._was_up, self.up
+        if was_up and not self._was_up:
             self._give_back()
             self.quality.excuse(self._clock.now())
-        self._turned()
+        if was_up is not self._was_up:
+            self._turned()
 
     def _turned(self) -> None:
         """It can be used again, or no longer."""
@@ -435,9 +401,7 @@ class Lane:
                 bind.tick(now)
             self._watch_codes(now)
             self._watch_flow(now)
-            if self.held == "drain" and not self.in_flight and not self._parts:
-                for bind in self.binds:
-                    bind.suspend()
+            self._suspend_drained()
             if 0 < self._paused_until <= now:
                 self._paused_until = 0.0
                 self._signal.set()
@@ -483,10 +447,17 @@ class Lane:
         self.held = how
         if how:
             self._give_back()
+            self._suspend_drained()
         if how != "drain":
             for bind in self.binds:
                 bind.resume()
         self._turned()
+
+    def _suspend_drained(self) -> None:
+        """Unbind when everything is answered, and do not bind before the hold ends."""
+        if self.held == "drain" and not self.in_flight and not self._parts:
+            for bind in self.binds:
+                bind.suspend()
 
     def leave(self) -> None:
         """Give back what waits, finish nothing new; `run` ends when every bind has left."""

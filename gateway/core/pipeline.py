@@ -272,7 +272,9 @@ class Pipeline:
 
     def _second_try(self, message: Message, attempt: Attempt) -> bool:
         """Whether a code that a carrier could not deliver just now goes once more, by another channel."""
-        again = self.alternatives(message, attempt.channel) and self._second.take()
+        left = self.dispatch.routes.left(message, {})
+        others = [self.lanes[one.name] for one in left if one.name in self.lanes and one.name != attempt.channel]
+        again = any(one.usable for one in others) and self._second.take()
         lane = self.lanes.get(attempt.channel)
         if again and lane is not None:  # else its end tells
             lane.quality.of(message.class_, message.network).failed(self.clock.now())

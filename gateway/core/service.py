@@ -42,7 +42,7 @@ from gateway.core.rules import Rules
 from gateway.core.slaevents import SlaEvents
 from gateway.core.storage import Storage
 from gateway.core.submission import Reader
-from gateway.core.upkeep import keep_history
+from gateway.core.upkeep import keep_history, pay_debts
 from gateway.core.workers import Workers, batch_key
 from gateway.listening import ListenError, listen
 from gateway.store.offline import lock
@@ -171,6 +171,7 @@ class Service:
             async with trio.open_nursery() as ground:
                 self._ground = ground
                 if self._storage.durable:
+                    ground.start_soon(pay_debts, self._storage)
                     ground.start_soon(keep_history, Path(self.config.data_dir), self.config.store)
                 ground.start_soon(self.pipeline.run)
                 ground.start_soon(self._notices.run, self.pipeline)
@@ -205,6 +206,7 @@ class Service:
             self.pipeline.report(done)
         with trio.move_on_after(GOODBYE_S):
             await _until(lambda: not self.pipeline.settling)
+            await self._storage.pay()
 
     async def _until_told(self, signals: AsyncIterator[int]) -> None:
         async for number in signals:

@@ -406,10 +406,8 @@ class Storage:
 
     async def members(self, set_name: str, add: Sequence[str] = (), remove: Sequence[str] = ()) -> int:
         """See Store.members."""
-        keeper = self.keeper
-        if keeper is not None:
-            cells = [cell_key(key) for key in (*add, *remove)]
-            await self._bring(lambda: missing.of_keys(self.book, cells))
+        cells = [cell_key(key) for key in (*add, *remove)]
+        await self._bring(lambda: missing.of_keys(self.book, cells))
         size = self.book.members(set_name, add, remove)
         await self._surely()
         return size
@@ -428,15 +426,17 @@ class Storage:
 
     async def would_pass(self, guards: Sequence[Guard]) -> list[tuple[Guard, bool]]:
         """Each single guard, and whether it would let pass now; nothing is taken."""
-        if self.keeper is not None:
-            await self._bring(lambda: missing.of_guards(self.book, guards))
+        await self._bring(lambda: missing.of_guards(self.book, guards))
         return self.book.guards.would_pass(guards, self._clock.utc())
 
     async def marks(self, keys: Sequence[str]) -> dict[str, Marked]:
         """See Store.marks."""
-        if self.keeper is not None:
-            await self._bring(lambda: missing.of_keys(self.book, [one for key in keys for one in places_of_mark(key)]))
+        await self._bring(lambda: missing.of_keys(self.book, [one for key in keys for one in places_of_mark(key)]))
         return self.book.marks(keys, self._clock.utc())
+
+    async def pay(self) -> None:
+        """Bring cells that something is owed to: it is known to memory alone."""
+        await self._bring(lambda: missing.of_owed(self.book))
 
     async def fund(self, purse: str, amount: int) -> int:
         """See Store.fund."""

@@ -1,4 +1,4 @@
-"""History and guards kept in order while the core runs: in a thread of its own, with connections of its own."""
+"""Beside the core's work: history and guards kept in order (in a thread, with connections of its own), debts paid."""
 
 import sqlite3
 import time
@@ -7,16 +7,18 @@ from pathlib import Path
 
 import trio
 
-from config.schema import Store
+from config.schema import Store as StoreSettings
 from gateway import log
+from gateway.core.storage import Storage
 from gateway.store.embedded.sweep import sweep_guards
 from gateway.store.history import History
 from gateway.store.vault import VaultError
 
 EVERY_S = 3600.0
+PAY_EVERY_S = 0.2
 
 
-async def keep_history(data_dir: Path, settings: Store) -> None:
+async def keep_history(data_dir: Path, settings: StoreSettings) -> None:
     """Delete what is too old, index the days that are over, sweep guards that are over; until cancelled."""
     logger = log.logger()
     while True:
@@ -30,7 +32,7 @@ async def keep_history(data_dir: Path, settings: Store) -> None:
         await trio.sleep(EVERY_S)
 
 
-def _keep(data_dir: Path, settings: Store) -> tuple[int, int]:
+def _keep(data_dir: Path, settings: StoreSettings) -> tuple[int, int]:
     history = History(data_dir)
     today = datetime.now(UTC).date()
     try:
@@ -41,3 +43,10 @@ def _keep(data_dir: Path, settings: Store) -> tuple[int, int]:
     if settings.kind == "embedded":
         sweep_guards(data_dir, time.time())
     return len(deleted), len(emptied)
+
+
+async def pay_debts(storage: Storage) -> None:
+    """What messages give back that ended while their guards were not in memory, before a crash forgets it; until cancelled."""
+    while True:
+        await trio.sleep(PAY_EVERY_S)
+        await storage.pay()

@@ -33,6 +33,11 @@ def for_admission(book: Book, batch: Sequence[Admission]) -> Wanted | None:
     return Wanted(guards=list(wanted)) if wanted else None
 
 
+def of_owed(book: Book) -> Wanted | None:
+    """What is owed to some guards can be given back when these are here."""
+    return of_guards(book, [guard for guard, _ in book.guards.owed])
+
+
 def of_requests(book: Book, keys: Iterable[str]) -> Wanted | None:
     """Answers to requests, by key."""
     wanted = [key for key in keys if key not in book.requests.held]

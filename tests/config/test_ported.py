@@ -21,12 +21,21 @@ channels = [{ name = "a" }]
 
 
 def test_numbers_are_read_with_and_without_plus_heads_and_blanks() -> None:
-    text = "number,operator\n# moved in May\n+8613800138000, cn-unicom\n\n34612345678,es-orange\n"
+    text = "Number,Operator\n# moved in May\n+8613800138000, cn-unicom\n\n34612345678,es-orange\n"
     assert parse_ported(text) == {"8613800138000": "cn-unicom", "34612345678": "es-orange"}
 
 
 @pytest.mark.parametrize(
-    "line", ["8613800138000", "8613800138000,", "13a,x", "1234567,x", "1234567890123456,x", "８６13800138000,x"]
+    "line",
+    [
+        "8613800138000",
+        "8613800138000,",
+        "13a,x",
+        "8613800138000,cn-unicom,2020",
+        "1234567,x",
+        "1234567890123456,x",
+        "８６13800138000,x",
+    ],
 )
 def test_a_line_that_says_nothing_is_named(line: str) -> None:
     with pytest.raises(ValueError, match="line 2: NUMBER,OPERATOR is expected"):

@@ -697,3 +697,35 @@ async def test_planning_hears_when_a_code_is_to_be_expected(monkeypatch: pytest.
         for one in messages(1, 20, class_="verification"):
             at.lane.enqueue(one)
         assert at.lane.health("verification").expected_s == 4.0, "2 s of codes before it"
+
+
+async def test_a_dead_carrier_that_is_tried_again_and_again_moves_nothing_that_waits(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    async with stage(monkeypatch, bound=False, binds=5, reconnect_min_s=1, reconnect_max_s=2) as at:
+        turns: list[int] = []
+        monkeypatch.setattr(at.owner, "lane_turned", lambda: turns.append(at.smsc.count), raising=False)
+        await trio.sleep(60)
+        assert len(at.smsc.connects) > 50
+        assert turns == []
+        at.smsc.refusing = False
+        await trio.sleep(5)
+        assert at.lane.up
+        assert len(turns) == 1, "it came up, once for all its binds"
+
+
+async def test_a_channel_that_is_drained_does_not_bind_after_a_start(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    async with stage(monkeypatch) as at:
+        other = Lane(at.lane.channel, at.owner, at.owner.clock, 7, at.lane._incoming)
+        other.hold("drain")
+        before = len(at.smsc.connects)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(other.run)
+            await trio.sleep(30)
+            assert len(at.smsc.connects) == before
+            other.hold("")
+            await trio.sleep(5)
+            assert other.up
+            nursery.cancel_scope.cancel()

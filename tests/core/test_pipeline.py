@@ -10,6 +10,7 @@ from makers import TO, account, config, message, route
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from config.schema import Classes, CodeClass, Config, Core
+from gateway.core.dispatch import NO_ROUTE
 from gateway.core.pipeline import Pipeline
 from gateway.core.report import Report
 from gateway.core.storage import Storage
@@ -47,6 +48,10 @@ class FakeLane:
 
     def enqueue(self, one: Message) -> None:
         self.got.append(one)
+
+    @property
+    def usable(self) -> bool:
+        return self.up
 
     def wake(self) -> None:
         self.woken += 1
@@ -273,7 +278,7 @@ async def test_no_route_and_no_channel_left_end_a_message(autojump_clock: MockCl
     ring = await started(nursery, config(route("a", prefixes=["86"])), a=FakeLane("a"))
     await ring.submit(message(1, destination="4915112345678"), message(2, tried=("a",), tries=1))
     assert ring.states(1, 2) == [MessageState.REJECTED] * 2
-    assert [one.reason for one in ring.store.find([1, 2]) if one] == ["no route", "every channel of its route refused it"]
+    assert [one.reason for one in ring.store.find([1, 2]) if one] == [NO_ROUTE, "every channel of its route refused it"]
     assert [notice.id for notice in ring.told] == [1, 2]
 
 

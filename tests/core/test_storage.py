@@ -17,7 +17,7 @@ from makers import message
 from trio.testing import wait_all_tasks_blocked
 
 from gateway.core.storage import NotStoredError, Storage
-from gateway.store.base import Admission, Finish, MobileOriginated, NoticeDone, RequestRecord, Sent
+from gateway.store.base import Admission, Change, Finish, MobileOriginated, NoticeDone, RequestRecord, Sent
 from gateway.store.book import Book
 from gateway.store.embedded.vault import EmbeddedVault
 from gateway.store.history import History
@@ -25,7 +25,7 @@ from gateway.store.keeper import Keeper
 from gateway.store.opening import Opened
 from gateway.store.recovery import recover
 from gateway.store.vault import NotWrittenError, UnreachableError, Write
-from routing.guards import Mark, Unique
+from routing.guards import Mark, Unique, Window
 from routing.records import Attempt, AttemptKey, MessageState, Notice
 
 FORGETFUL: dict[str, Any] = {
@@ -356,6 +356,22 @@ async def test_a_mark_that_left_memory_is_read(tmp_path: Path) -> None:
         await until(lambda: not one.book.guards.held)
         found = await one.storage.marks(["last", "never"])
         assert {key: mark.message_id for key, mark in found.items()} == {"last": 1}
+
+
+async def test_what_is_owed_to_guards_that_left_memory_is_given_back_without_waiting_for_the_next_message(
+    tmp_path: Path,
+) -> None:
+    """A crash forgets what is owed: the cap of a message that never left would stay taken for its month."""
+    cap = Window("cap", 1, 1e6)
+    async with core(tmp_path, **FORGETFUL) as one:
+        later = message(1, state=MessageState.SCHEDULED, not_before_utc=START_UTC + 500)
+        assert await one.storage.admit([Admission(later, (cap,))]) == [None]
+        await until(lambda: not one.book.guards.held)
+        done, _ = await one.storage.change([Change(1)])
+        assert (done, len(one.book.guards.owed)) == ([True], 1)
+        await one.storage.pay()
+        assert one.book.guards.owed == []
+        assert await one.storage.admit([Admission(message(2), (cap,))]) == [None]
 
 
 async def test_two_that_read_what_left_memory_do_not_read_for_ever(tmp_path: Path) -> None:

@@ -69,3 +69,12 @@ def test_remembered_prefixes_are_bounded() -> None:
     for at in range(KNOWN_MAX + 10):
         table.of(f"1{at:06}0000")
     assert len(table._known) <= KNOWN_MAX
+
+
+def test_a_number_that_moved_back_to_its_own_operator_is_what_its_prefix_says() -> None:
+    table = Operators(shipped())
+    before = table.of("8617000138000")
+    table.port("8617000138000", before.name)
+    assert table.of("8617000138000") == before == Operator("cn-telecom", True, "86")
+    table.port("8617000138000", "cn-unicom")
+    assert table.of("8617000138000") == Operator("cn-unicom", False, "86")

@@ -205,6 +205,32 @@ def test_a_route_may_ask_for_operator_sender_and_tag(match: dict[str, Any], fiel
     assert choose(message(**fields), table, wanted=9, rest=9) == ("wanted" if fits else "rest")
 
 
+def full(name: str, **fields: Any) -> Health:
+    return Health(name, True, 0, **fields)
+
+
+@pytest.mark.parametrize("class_", ["verification", "notification", "marketing"])
+def test_what_is_not_trusted_gets_no_more_because_the_others_are_full(class_: str) -> None:
+    """Else a carrier that throttles sends its codes to one that swallows them."""
+    states = {"a": full("a"), "b": Health("b", True, 1 << 40, 10, trusted=False)}
+    found = shares(class_, states, EVEN)
+    probes = 0.0 if class_ == "verification" else 0.05
+    assert found["b"] / 8_000 == pytest.approx(probes, abs=0.01)
+    assert found[WAIT] == 8_000 - found["b"]
+    assert waits_for(message(class_=class_), EVEN, states, {}) == ("a",), "and nobody looks at them while b alone has room"
+
+
+def test_a_message_that_was_tried_goes_back_rather_than_to_a_channel_nobody_trusts() -> None:
+    states = scored(a=(100, True), b=(10, False))
+    batch = [message(number << 22, class_="verification", tries=1, channel="a") for number in range(1, 101)]
+    assert Counter(plan(batch, EVEN, states, {})) == {"a": 100}
+
+
+def test_a_channel_nobody_trusts_is_for_when_no_other_is_up() -> None:
+    states = {"a": Health("a", False, 5), "b": Health("b", True, 1 << 40, 10, trusted=False)}
+    assert shares("verification", states, EVEN) == {"b": 8_000}
+
+
 # -- groups, costs, times, networks
 
 
@@ -222,13 +248,16 @@ def test_a_higher_group_is_for_when_no_lower_one_can_be_used(class_: str) -> Non
 
 
 def test_a_code_does_not_wait_for_the_preferred_group_and_what_has_time_does() -> None:
-    full: dict[str, int | None] = {"a": 0, "b": 5}
-    assert choose(message(class_="verification"), BACKUP, **full) == "b"
+    rooms: dict[str, int | None] = {"a": 0, "b": 5}
+    assert choose(message(class_="verification"), BACKUP, **rooms) == "b"
     for class_ in ("notification", "marketing"):
-        assert choose(message(class_=class_), BACKUP, **full) == WAIT
-        assert waits_for(message(class_=class_), BACKUP, health(**full), {}) == ("a",)
-        assert choose(message(class_=class_, tries=1, channel="a"), BACKUP, **full) == "b", "it was refused there"
-        assert choose(message(class_=class_, tried=("a",), tries=1, channel="a"), BACKUP, **full) == "b"
+        assert choose(message(class_=class_), BACKUP, **rooms) == WAIT
+        assert waits_for(message(class_=class_), BACKUP, health(**rooms), {}) == ("a",)
+        early = message(class_=class_, tries=1, channel="a")
+        assert choose(early, BACKUP, **rooms) == WAIT, "it was only too early"
+        assert choose(early, BACKUP, a=1, b=5) == "a"
+        assert choose(message(class_=class_, tries=1, refusals=1, channel="a"), BACKUP, **rooms) == "b", "it was refused there"
+        assert choose(message(class_=class_, tried=("a",), tries=1, channel="a"), BACKUP, **rooms) == "b"
 
 
 @pytest.mark.parametrize("class_", ["notification", "marketing"])
