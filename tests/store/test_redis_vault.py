@@ -1,12 +1,16 @@
 """The Redis vault: it reads like the embedded one, repeats are harmless, and what does not fit is refused in clear words."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from importlib.resources import files
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
+import redis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -117,6 +121,23 @@ def test_maps_larger_than_one_command_takes(vault: RedisVault) -> None:
     gone = list(several)[5:]
     vault.write(Write(2, b"", removes=keys(rollup=gone, due=gone)))
     assert (vault.count("rollup", "", LAST), vault.count("due", "", LAST), len(vault.get("rollup", gone))) == (5, 5, 0)
+
+
+def test_all_keys_of_a_call_carry_one_hash_tag_and_functions_use_no_others(
+    vault: RedisVault, redis_server: RedisServer, redis_prefix: str
+) -> None:
+    """Else a cluster refuses the call: it must find all of them in one slot."""
+    vault.write(Write(1, b"page", puts=rows(message={"1": {"id": 1}}, guard={"c1": {}}), adds=keys(find=["a"], due=["b"])))
+    client: Any = redis.Redis.from_url(redis_server.url)
+    every = {key.decode() for key in client.scan_iter(f"*{redis_prefix}*")} | set(vault._key.values())
+    client.close()
+    assert len(every) > 5
+    tags = {match[1] for key in every if (match := re.match(r"[^{]*\{([^}]+)\}", key))}
+    assert tags == {f"{redis_prefix}:0"}
+    source = (files("gateway.store.redis") / "functions.lua").read_text(encoding="utf-8")
+    named = re.findall(r"redis\.p?call\(\s*'[A-Z]+',\s*([^,)]+)", source)
+    assert named
+    assert all(not one.strip().startswith(("'", '"')) for one in named), "a key that is spelled in a function is in no slot"
 
 
 def test_only_the_pages_that_are_needed_are_kept(vault: RedisVault) -> None:
