@@ -19,7 +19,7 @@ from bench.scenarios.script import Script, names, read_script
 SMALL = """
 about = "A small one."
 store = "memory"
-assert = ["lost==0", "accepted==120", "idle.accepted==20", "b.share>0.2"]
+assert = ["lost==0", "accepted==120", "idle.accepted==20", "b.share>0.05"]
 [[carriers]]
 name = "a"
 [[carriers]]
