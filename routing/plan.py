@@ -97,10 +97,10 @@ class _Planner:
         self._pins = pins
         states = health.values()
         alike = len({(one.trusted, one.score, one.expected_s) for one in states}) < 2
-        self._even = table.plain and alike and not any(one.scores for one in states)
+        self._by_network = any(one.scores for one in states)
+        self._even = table.plain and alike and not self._by_network
         self._nothing_to_tell = self._even and table.names <= health.keys() and all(one.up for one in states)
         """Weights alone decide, among those with room."""
-        self._by_network = any(one.scores for one in states)
         self._suspects = not all(one.trusted for one in states)
         self._whys: dict[tuple[object, ...], str] = {}
         self._known: dict[tuple[object, ...], list[Choice]] = {}

@@ -10,7 +10,7 @@ import msgspec
 from cyclopts import App, Parameter
 
 from gateway.calls.messages import AskPurses, Done, Fund, Purses
-from gateway.cli.common import DEFAULT_CONFIG, ConfigPath, Json, call, check_account, fail, money, read_config
+from gateway.cli.common import DEFAULT_CONFIG, ConfigPath, Json, call, check_account, fail, money, read_config, who
 from gateway.cli.sections import append_section
 
 app = App(name="account", help="Clients that may bind.")
@@ -72,9 +72,9 @@ def topup(
     if bool(amount) == bool(messages):
         fail("an amount, or --messages", 2)
     if messages:
-        print(_fund(config, Fund(account, messages, _by(), "trial")))
+        print(_fund(config, Fund(account, messages, who(), "trial")))
     else:
-        print(money(_fund(config, Fund(account, round(amount * 1e6), _by()))))
+        print(money(_fund(config, Fund(account, round(amount * 1e6), who()))))
 
 
 @app.command
@@ -93,10 +93,6 @@ def show(account: str, *, config: ConfigPath = DEFAULT_CONFIG, json: Json = Fals
         print(f"{one.name:<8} {shown(one.left)}{limit} {unit}".rstrip())
     if not answer.purses:
         print(f"nothing is counted for {account}")
-
-
-def _by() -> str:
-    return f"command line, {getpass.getuser()}"
 
 
 def _fund(config: ConfigPath, wish: Fund) -> int:

@@ -1,6 +1,5 @@
 """`tensec channel`: carrier channels of a running gateway."""
 
-import getpass
 from pathlib import Path
 
 import msgspec
@@ -8,7 +7,7 @@ from cyclopts import App
 
 from gateway import link
 from gateway.calls.messages import Done, Steer, Tune
-from gateway.cli.common import DEFAULT_CONFIG, ConfigPath, Json, ask, call, read_config
+from gateway.cli.common import DEFAULT_CONFIG, ConfigPath, Json, ask, call, read_config, who
 
 app = App(name="channel", help="Carrier channels.")
 
@@ -60,23 +59,19 @@ def resume(name: str, *, why: str = "", config: ConfigPath = DEFAULT_CONFIG) -> 
 @app.command
 def weight(name: str, weight: int | None = None, *, why: str = "", config: ConfigPath = DEFAULT_CONFIG) -> None:
     """Another weight of a channel in all routes; without a number, the configuration's again. Stays so over a restart."""
-    _set(config, Tune(name, ("weight",), weight=weight, by=_who(), why=why))
+    _set(config, Tune(name, ("weight",), weight=weight, by=who(), why=why))
 
 
 @app.command
 def rate(name: str, per_second: float | None = None, *, why: str = "", config: ConfigPath = DEFAULT_CONFIG) -> None:
     """Another rate of a channel in submit_sm per second (0: no limit); without a number, that of the configuration again."""
-    _set(config, Tune(name, ("rate",), rate=per_second, by=_who(), why=why))
+    _set(config, Tune(name, ("rate",), rate=per_second, by=who(), why=why))
 
 
 def _steer(config: Path, name: str, action: str, why: str) -> None:
-    _set(config, Steer(name, action, _who(), why))
+    _set(config, Steer(name, action, who(), why))
 
 
 def _set(config: Path, wish: Steer | Tune) -> None:
     answer = call(read_config(config), wish)
     assert isinstance(answer, Done)
-
-
-def _who() -> str:
-    return f"command line, {getpass.getuser()}"

@@ -1,5 +1,7 @@
 """What the subcommands share: reading the configuration, asking a running core, printing."""
 
+import csv
+import getpass
 import os
 import socket
 import sys
@@ -24,6 +26,22 @@ def fail(text: str, code: int = 1) -> NoReturn:
     """Say what is wrong and end."""
     print(f"tensec: {text}", file=sys.stderr)
     sys.exit(code)
+
+
+def who() -> str:
+    """Who asks, for the audit."""
+    return f"command line, {getpass.getuser()}"
+
+
+def csv_rows(file: Path) -> list[list[str]]:
+    """The rows of a CSV file, or what is wrong with it and exit 2."""
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as lines:
+            return list(csv.reader(lines))
+    except OSError as error:
+        fail(f"{file}: {error.strerror}", 2)
+    except (UnicodeDecodeError, csv.Error) as error:
+        fail(f"{file}: no CSV in UTF-8: {error}", 2)
 
 
 def money(micro_units: int) -> str:

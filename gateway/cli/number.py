@@ -1,14 +1,12 @@
 """`tensec number`: whose network numbers are on, and those that have moved."""
 
-import csv
-import getpass
 from pathlib import Path
 
 import msgspec
 from cyclopts import App
 
 from gateway.calls.messages import AskNetwork, Done, Network, Port
-from gateway.cli.common import DEFAULT_CONFIG, ConfigPath, Json, call, fail, read_config
+from gateway.cli.common import DEFAULT_CONFIG, ConfigPath, Json, call, csv_rows, fail, read_config, who
 
 app = App(name="number", help="Whose network numbers are on.")
 CHUNK = 1_000
@@ -42,13 +40,7 @@ def back(number: str, *, why: str = "", config: ConfigPath = DEFAULT_CONFIG) -> 
 @app.command(name="import")
 def import_(file: Path, *, why: str = "", config: ConfigPath = DEFAULT_CONFIG) -> None:
     """Read moved numbers from a CSV file: number,operator. For very many, name the file as `ported_file` instead."""
-    try:
-        with file.open(newline="", encoding="utf-8-sig") as lines:
-            rows = [row for row in csv.reader(lines) if row and not row[0].startswith("#")]
-    except OSError as error:
-        fail(f"{file}: {error.strerror}", 2)
-    except (UnicodeDecodeError, csv.Error) as error:
-        fail(f"{file}: no CSV in UTF-8: {error}", 2)
+    rows = [row for row in csv_rows(file) if row and not row[0].startswith("#")]
     if rows and rows[0][0].strip().lower() == "number":
         del rows[0]
     for at, row in enumerate(rows, 1):
@@ -67,7 +59,7 @@ def _port(config: Path, moves: list[tuple[str, str]], why: str) -> None:
 
 
 def _told(config: Path, moves: list[tuple[str, str]], why: str) -> int:
-    ask = Port([(_plus(number), operator) for number, operator in moves], f"command line, {getpass.getuser()}", why)
+    ask = Port([(_plus(number), operator) for number, operator in moves], who(), why)
     answer = call(read_config(config), ask, errors_too=True)
     assert isinstance(answer, Done)
     return answer.count

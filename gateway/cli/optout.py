@@ -3,7 +3,6 @@
 """
 
 import csv
-import getpass
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ import msgspec
 from cyclopts import App, Parameter
 
 from gateway.calls.messages import ChangeMembers, Done, ListMembers, MemberPage
-from gateway.cli.common import DEFAULT_CONFIG, ConfigPath, Json, call, fail, read_config
+from gateway.cli.common import DEFAULT_CONFIG, ConfigPath, Json, call, csv_rows, fail, read_config, who
 
 app = App(name="optout", help="Recipients that get no campaigns, or nothing at all.")
 PAGE = 1_000
@@ -52,13 +51,7 @@ def export(file: Path, *, account: str, list_: Kind = "optout", config: ConfigPa
 @app.command(name="import")
 def import_(file: Path, *, account: str, list_: Kind = "optout", why: str = "", config: ConfigPath = DEFAULT_CONFIG) -> None:
     """Read recipients from a CSV file: the column `number`, or the first one."""
-    try:
-        with file.open(newline="", encoding="utf-8-sig") as lines:
-            rows = list(csv.reader(lines))
-    except OSError as error:
-        fail(f"{file}: {error.strerror}", 2)
-    except (UnicodeDecodeError, csv.Error) as error:
-        fail(f"{file}: no CSV in UTF-8: {error}", 2)
+    rows = csv_rows(file)
     if not rows:
         fail(f"{file} is empty", 2)
     head = [name.strip().lower() for name in rows[0]]
@@ -71,7 +64,7 @@ def import_(file: Path, *, account: str, list_: Kind = "optout", why: str = "", 
 def _change(config: ConfigPath, kind: str, account: str, add: list[str], remove: list[str], why: str) -> None:
     """In pieces, so that nobody waits for a long list; what is no number keeps the others back in none of them."""
     settings = read_config(config)
-    changed, by = 0, f"command line, {getpass.getuser()}"
+    changed, by = 0, who()
     for start in range(0, max(len(add), len(remove)), PAGE):
         end = start + PAGE
         answer = call(settings, ChangeMembers(kind, account, add[start:end], remove[start:end], by, why), errors_too=True)

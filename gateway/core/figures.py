@@ -42,7 +42,7 @@ class Figures:
                 [
                     (
                         one.class_,
-                        one.operator or one.country,
+                        one.network,
                         one.account,
                         "",
                         int(
@@ -73,7 +73,7 @@ class Figures:
         places: list[tuple[str, int]] = []
         for final in finals:
             message, lane = final.message, lanes.get(final.channel)
-            class_, network = message.class_, message.operator or message.country
+            class_, network = message.class_, message.network
             since_due, since_written = final.since_due, final.since_written
             add(class_, final.channel, since_due, since_written, correction=final.correction)
             at = now if final.receipt is None else final.receipt.at

@@ -84,11 +84,11 @@ class Lane:
         """Up, how many more messages it takes, how well it delivers; codes have as much room again, and go first here."""
         capacity = self._capacity * 2 if class_ == "verification" else self._capacity
         room = 0 if self._paused_until > self._clock.now() else max(0, capacity - self.queued)
-        up = self.up and not self._leaving and not self.held and not self._stalled
         quality = self.quality
         score = SCORE_STEP * round(quality.score_of(class_) / SCORE_STEP)
         expected_s = self._expected_s() if class_ == "verification" else 0.0
-        return Health(self.name, up, room, score, not quality.breaker.is_open, expected_s, quality.differing(class_))
+        trusted = not quality.breaker.is_open
+        return Health(self.name, self.open, room, score, trusted, expected_s, quality.differing(class_))
 
     def _expected_s(self) -> float:
         """Until a code handed over now is delivered: those before it, then what a receipt takes as a rule; in coarse steps."""
@@ -102,9 +102,14 @@ class Lane:
         return any(bind.state == "bound" and bind.kind != "rx" for bind in self.binds)
 
     @property
+    def open(self) -> bool:
+        """Whether messages may be handed to it now."""
+        return self.up and not self._leaving and not self.held and not self._stalled
+
+    @property
     def usable(self) -> bool:
-        """Whether it may be relied on now: up, not held back, and trusted."""
-        return self.up and not self._leaving and not self.held and not self._stalled and not self.quality.breaker.is_open
+        """Whether it may be relied on now: open, and trusted."""
+        return self.open and not self.quality.breaker.is_open
 
     @property
     def gone(self) -> bool:

@@ -55,11 +55,11 @@ def places_of_mark(key: str) -> tuple[str, str]:
 def cell_of(guard: Cell | Kept) -> tuple[str, Sequence[Kept], float]:
     """Where a guard is kept, all that are there with it, and when they count (0: when they are taken)."""
     if guard.__class__ is Cell:
-        return "c" + guard.key, guard.guards, guard.at_utc
+        return cell_key(guard.key), guard.guards, guard.at_utc
     assert not isinstance(guard, Cell)
     if isinstance(guard, Window):
-        return f"c{guard.period_s:.0f}\x1f{guard.key}", (guard,), 0.0
-    return (f"cu\x1f{guard.key}" if isinstance(guard, Unique) else "c" + guard.key), (guard,), 0.0
+        return cell_key(f"{guard.period_s:.0f}\x1f{guard.key}"), (guard,), 0.0
+    return cell_key(f"u\x1f{guard.key}" if isinstance(guard, Unique) else guard.key), (guard,), 0.0
 
 
 def each(guards: Iterable[Guard]) -> list[Guard]:
@@ -299,6 +299,10 @@ class GuardBook:
                     keys.append(key)
                     break
         return keys
+
+    def missing_for_debts(self) -> list[str]:
+        """Keys that must be brought before what is owed can be given back."""
+        return self.missing([guard for guard, _ in self.owed])
 
     def bring(self, found: dict[str, Entries]) -> None:
         """What the durable map says of keys; nothing where it has none. What is held already is newer."""

@@ -29,13 +29,14 @@ def for_admission(book: Book, batch: Sequence[Admission]) -> Wanted | None:
     """Guards that are not held, and what is owed to some."""
     guards = book.guards
     wanted = {key for one in batch if one.guards for key in guards.missing(one.guards)}
-    wanted.update(key for guard, _ in guards.owed for key in guards.missing((guard,)))
+    wanted.update(guards.missing_for_debts())
     return Wanted(guards=list(wanted)) if wanted else None
 
 
 def of_owed(book: Book) -> Wanted | None:
     """What is owed to some guards can be given back when these are here."""
-    return of_guards(book, [guard for guard, _ in book.guards.owed])
+    wanted = book.guards.missing_for_debts()
+    return Wanted(guards=wanted) if wanted else None
 
 
 def of_requests(book: Book, keys: Iterable[str]) -> Wanted | None:

@@ -17,6 +17,33 @@ class VirtualClock:
         return START_UTC + trio.current_time()
 
 
+class HandClock:
+    """Time stands still until `at` is set."""
+
+    boot = "still"
+
+    def __init__(self) -> None:
+        self.at = START_UTC
+
+    def now(self) -> float:
+        return self.at - START_UTC
+
+    def utc(self) -> float:
+        return self.at
+
+
+class StillClock:
+    """Always the same moment."""
+
+    boot = "still"
+
+    def now(self) -> float:
+        return 5.0
+
+    def utc(self) -> float:
+        return START_UTC
+
+
 class RealClock:
     """Time as it passes, for threads know no other, from the moment the messages of these tests were made."""
 

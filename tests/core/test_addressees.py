@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from clock import START_UTC
+from clock import HandClock
 from makers import TO, account, at_once, channel, message, route
 
 from config.policy import Policy
@@ -24,25 +24,12 @@ NUMBER = "10690001"
 OTHER = "8613800138001"
 
 
-class Clock:
-    boot = "still"
-
-    def __init__(self) -> None:
-        self.at = START_UTC
-
-    def now(self) -> float:
-        return self.at - START_UTC
-
-    def utc(self) -> float:
-        return self.at
-
-
 class CountingStorage(Storage):
     """`asked`: how many keys each look-up had; `broken`: the history cannot be read."""
 
     broken = False
 
-    def __init__(self, opened: Opened, clock: Clock) -> None:
+    def __init__(self, opened: Opened, clock: HandClock) -> None:
         super().__init__(opened, clock)
         self.asked: list[int] = []
 
@@ -60,7 +47,7 @@ class Town:
     """Accounts that send, and people who answer."""
 
     def __init__(self, *accounts: Any, days: int = 30, policies: Sequence[Policy] = (), mo_account: str = "") -> None:
-        self.clock = Clock()
+        self.clock = HandClock()
         self.store = MemoryStore("still")
         self.storage = CountingStorage(Opened(self.store), self.clock)
         self.config = Config(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import trio
-from clock import START_UTC, VirtualClock
+from clock import START_UTC, StillClock, VirtualClock
 from makers import TO, at_once
 from trio.testing import MockClock, wait_all_tasks_blocked
 
@@ -55,16 +55,6 @@ def inbox(desk: Desk, report: Any = print, to_webhook: bool = False) -> Inbox:
     clock = VirtualClock()
     ids = IdMaker(0, lambda: START_UTC)
     return Inbox(clock, ids, desk, desk, LongTexts(60.0, ids), report, lambda _: to_webhook)
-
-
-class StillClock:
-    boot = "still"
-
-    def now(self) -> float:
-        return 5.0
-
-    def utc(self) -> float:
-        return START_UTC
 
 
 def still(desk: Desk, **more: Any) -> Inbox:

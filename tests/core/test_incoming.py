@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from clock import START_UTC
+from clock import START_UTC, StillClock
 from makers import TO, channel
 
 from gateway.core.inbox import Heard
@@ -12,17 +12,6 @@ from gateway.store.base import CarrierReceipt
 from protocol.pdu import DataSm, DeliverSm
 from protocol.receipt import MessageState
 from protocol.tlv import Tag
-
-
-class StillClock:
-    boot = "still"
-
-    def now(self) -> float:
-        return 5.0
-
-    def utc(self) -> float:
-        return START_UTC
-
 
 HEARD: list[Heard] = []
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clock import START_UTC
+from clock import START_UTC, HandClock
 from makers import TO, account, at_once, channel, config, message
 
 from config.policy import OptOut, Policy
@@ -30,24 +30,11 @@ from routing.records import Notice
 POLICY = Policy(opt_out=OptOut(confirmation="您已退订"))
 
 
-class Clock:
-    boot = "still"
-
-    def __init__(self) -> None:
-        self.at = START_UTC
-
-    def now(self) -> float:
-        return self.at - START_UTC
-
-    def utc(self) -> float:
-        return self.at
-
-
 class Carrier:
     """A channel whose subscribers write; `confirmed` is what was sent back."""
 
     def __init__(self, folder: Path, *accounts: Any, policy: Policy | None = POLICY, mo_account: str = "") -> None:
-        self.clock = Clock()
+        self.clock = HandClock()
         self.store = MemoryStore("still")
         self.confirmed: list[tuple[str, str, str, str]] = []
         self.audit_file = folder / FILE
@@ -131,7 +118,7 @@ async def test_who_is_on_a_list_longer_than_memory_hears_it_once(tmp_path: Path)
 
     confirmed: list[str] = []
     screens = {"shop": Screen(account("shop"), POLICY)}
-    clock = Clock()
+    clock = HandClock()
     replies = Replies(
         clock,
         Lists(),
