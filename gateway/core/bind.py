@@ -15,6 +15,7 @@ import trio
 from config.schema import Channel
 from gateway import log
 from gateway.clock import Clock
+from gateway.core.gather import CARRIERS_S
 from gateway.core.tls import TlsWire, client_context
 from gateway.core.wire import Wire
 from protocol.pdu import BindReceiver, BindRequest, BindTransceiver, BindTransmitter, Pdu
@@ -73,13 +74,14 @@ class Bind:
         self._connecting = trio.CancelScope()
 
     @property
+    def submits(self) -> bool:
+        """Whether it is bound for sending."""
+        return self.state == "bound" and self.kind != "rx" and self.session is not None
+
+    @property
     def can_send(self) -> int:
         """Free window slots for submits; 0 unless bound for sending."""
-        return self.session.can_send if self.session is not None and self.kind != "rx" and self.state == "bound" else 0
-
-    def room(self, now: float) -> int:
-        """How many submits it takes now: window and rate."""
-        return min(self.can_send, self.bucket.peek(now))
+        return self.session.can_send if self.session is not None and self.submits else 0
 
     async def run(self) -> None:
         """Keep the session up until `leave`."""
@@ -135,11 +137,12 @@ class Bind:
         stream = await trio.open_tcp_stream(channel.host, channel.port)
         sock = socket.socket(fileno=stream.socket.detach())
         if channel.tls is None:
-            return Wire(sock, nursery, self._clock.now)
+            return Wire(sock, nursery, self._clock.now, CARRIERS_S)
         try:
             name = channel.tls.server_name or channel.host
             context = client_context(channel.tls)
-            wire = TlsWire(sock, nursery, self._clock.now, context, server_side=False, server_name=name)
+            now = self._clock.now
+            wire = TlsWire(sock, nursery, now, context, server_side=False, server_name=name, tick_s=CARRIERS_S)
         except BaseException:
             sock.close()
             raise
@@ -171,7 +174,7 @@ class Bind:
         refused = False
         ended = False
         while not ended:
-            data = await wire.receive()
+            data = await wire.receive(urgent=self.submits and not self.can_send)
             now = self._clock.now()
             events = session.receive_data(data, now) if data else session.receive_eof()
             for event in events if self.state == "binding" else ():

@@ -19,6 +19,7 @@ from gateway.clock import Clock
 from gateway.core.accounts import Authenticator, Denied
 from gateway.core.connection import Connection
 from gateway.core.desk import Desk
+from gateway.core.gather import CLIENTS_S
 from gateway.core.notices import Notices
 from gateway.core.pieces import Piece
 from gateway.core.pipeline import Pipeline
@@ -163,9 +164,9 @@ class EsmeFront:
         smpp = self._smpp
         wire: Wire
         if self._tls is not None:
-            wire = TlsWire(sock, self._nursery, self._clock.now, self._tls, server_side=True)
+            wire = TlsWire(sock, self._nursery, self._clock.now, self._tls, server_side=True, tick_s=CLIENTS_S)
         else:
-            wire = Wire(sock, self._nursery, self._clock.now)
+            wire = Wire(sock, self._nursery, self._clock.now, CLIENTS_S)
         timers = Timers(
             session_init_s=smpp.session_init_s,
             partial_pdu_s=smpp.partial_pdu_s,

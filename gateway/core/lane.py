@@ -1,12 +1,13 @@
 """One carrier channel: a short queue, its binds, its pace. Messages come in from the plan and leave as batches of submit_sm.
 
-The pump takes min(what waits, free window, tokens), stores the attempts as sending, and only then lets octets leave: one
-write per bind. What carriers say becomes outcomes for the pipeline; what a dying link had in flight is handed back. The
-queue is kept short on purpose, so that a code that comes now never stands behind a campaign.
+The pump takes min(what waits, free window and a little ahead of it, tokens), stores the attempts as sending, and only then
+lets octets leave: one write per bind. What carriers say becomes outcomes for the pipeline; what a dying link had in flight is
+handed back. The queue is kept short on purpose, so that a code that comes now never stands behind a campaign.
 """
 
 from collections import Counter, deque
 from collections.abc import Iterator
+from itertools import groupby
 from math import ceil, log2
 
 import trio
@@ -21,11 +22,12 @@ from gateway.core.laneowner import LaneOwner
 from gateway.core.mailbox import Signal
 from gateway.core.outgoing import Encoder, Part
 from gateway.core.report import Report
+from gateway.core.slots import Slots
 from gateway.store.base import Abandoned, Finish, NotSent, Outcome, Refused, Sent, Unclear
 from protocol.errors import ContentError, LocalProtocolError
 from protocol.ids import canonical_id
 from protocol.pdu import DataSm, DeliverSm, Pdu, SubmitSmResp
-from protocol.session import Answered, Event, Session, Unanswered
+from protocol.session import Answered, Event, Unanswered
 from protocol.status import Status, status_name
 from protocol.tlv import Tag, get_int
 from routing.failover import RESEND_AFTER_S, classify, decide
@@ -66,6 +68,7 @@ class Lane:
         self._queues: dict[str, deque[Message]] = {name: deque() for name in CLASSES}
         self._parts: deque[Part] = deque()
         self._codes: deque[tuple[float, Part]] = deque()
+        self._slots = Slots(self.binds, channel.window)
         self._signal = Signal()
         self._paused_until = 0.0
         self._progress_at = 0.0
@@ -99,7 +102,7 @@ class Lane:
     @property
     def up(self) -> bool:
         """Whether any bind can submit."""
-        return any(bind.state == "bound" and bind.kind != "rx" for bind in self.binds)
+        return any(bind.submits for bind in self.binds)
 
     @property
     def open(self) -> bool:
@@ -123,8 +126,8 @@ class Lane:
 
     @property
     def in_flight(self) -> int:
-        """Submits without answer, and those that are just being stored as leaving."""
-        return self._beginning + sum(len(bind.session.window) for bind in self.binds if bind.session is not None)
+        """Submits without answer, and those that are stored as leaving, or just being stored."""
+        return self._beginning + self._slots.waiting + self._slots.unanswered
 
     def enqueue(self, message: Message) -> None:
         """Take a message; call `wake` after the batch."""
@@ -157,7 +160,8 @@ class Lane:
         now = self._clock.now()
         if self.queued == 0 or self._paused_until > now:  # when leaving, only parts of what has begun are left
             return False
-        free = sum(bind.room(now) for bind in self.binds)
+        ahead = self.open and not self.pace.rate
+        free = sum(self._slots.room(bind, now, ahead=ahead) for bind in self.binds)
         if free == 0:
             return await self._wait_for_binds(now)
         granted = self.pace.bucket.take(min(free, self._capacity), now)
@@ -168,14 +172,14 @@ class Lane:
         self.pace.bucket.give_back(granted - len(parts))
         if not parts:
             return False
-        shares = self._spread(parts, now)
+        shares = self._slots.spread(parts, now, ahead=ahead)
         self.counts.taken(parts, self.name)
         self._beginning = len(parts)
         with trio.CancelScope(shield=True):  # what is stored as leaving leaves, or is settled as not sent
             attempts = self._attempts(shares)
             begun = await self._owner.begin(attempts)
-        self._send(shares, iter(begun.may_leave), max([attempt.begun for attempt in attempts]))
         self._beginning = 0
+        self._send(shares, iter(begun.may_leave), max([attempt.begun for attempt in attempts]))
         self._owner.lane_changed()
         return True
 
@@ -199,19 +203,6 @@ class Lane:
                     self._owner.report(Report([Finish(message.id, MessageState.REJECTED, str(error))]))
         return [taken.popleft() for _ in range(min(count, len(taken)))]
 
-    def _spread(self, parts: list[Part], now: float) -> list[tuple[Bind, list[Part]]]:
-        """A share of the parts for each bind, by its room; neighbours stay together, for one write each."""
-        shares: list[tuple[Bind, list[Part]]] = []
-        at = 0
-        ready = sorted((room, bind.number) for bind in self.binds if (room := bind.room(now)))
-        for position, (room, number) in enumerate(ready):
-            size = min(room, -(-(len(parts) - at) // (len(ready) - position)))
-            bind = self.binds[number]
-            bind.bucket.take(size, now)
-            shares.append((bind, parts[at : at + size]))
-            at += size
-        return shares
-
     def _attempts(self, shares: list[tuple[Bind, list[Part]]]) -> list[Attempt]:
         name = self.name
         attempts = [
@@ -225,24 +216,31 @@ class Lane:
         return attempts
 
     def _send(self, shares: list[tuple[Bind, list[Part]]], may_leave: Iterator[bool], begun: float) -> None:
-        now, utc = self._clock.now(), self._clock.utc()
+        now = self._clock.now()
         failed: list[Outcome] = []
         for bind, parts in shares:
             leaving = [part for part in parts if next(may_leave)]
-            if bind.session is None or bind.can_send < len(leaving):  # the link died while the attempts were being stored
-                failed += [self._not_sent(part) for part in leaving]
-            else:
-                failed += self._request(bind.session, leaving, now, utc, begun)
-                bind.flush()
+            for part in leaving:
+                part.begun = begun
+            ahead = self._slots.ahead[bind.number]
+            ahead.add(leaving)
+            self._let_go(bind, now)
+            bind.flush()
+            if not bind.submits or not self.open:  # while the attempts were being stored it has become so
+                failed += map(self._not_sent, reversed(ahead.give_back()))
         if failed:
             self._owner.report(Report(failed))
 
-    def _request(self, session: Session, parts: list[Part], now: float, utc: float, begun: float) -> list[Outcome]:
-        """Give the session the submit_sm of `parts`; what cannot be written at all is refused."""
+    def _let_go(self, bind: Bind, now: float) -> None:
+        """What waits for a slot of this bind leaves with its next flush; what cannot be written at all is refused."""
+        parts = self._slots.ahead[bind.number].take(bind.can_send)
+        if not parts or bind.session is None:
+            return
+        utc = self._clock.utc()
         failed: list[Outcome] = []
-        request, pdu_of = session.request, self._encoder.pdu
+        request, pdu_of = bind.session.request, self._encoder.pdu
         for part in parts:
-            part.written, part.begun = now, begun
+            part.written = now
             part.answered = False
             try:
                 request(pdu_of(part, utc), part, now)
@@ -254,18 +252,20 @@ class Lane:
                 if part.number == part.total:
                     self._owner.code_written(part.message, part.key.number, self.name)
         self.submitted += len(parts) - len(failed)
-        self._note_written(parts, now, begun)
-        return failed
+        self._note_written(parts, now)
+        if failed:
+            self._owner.report(Report(failed))
 
-    def _note_written(self, parts: list[Part], now: float, begun: float) -> None:
+    def _note_written(self, parts: list[Part], now: float) -> None:
         """Of a message in parts the first stands for all. Where no receipts come, nobody waits for them."""
         if not self.channel.receipts:
             return
-        firsts = [part.message for part in parts if part.number == 1]
-        alike: Counter[tuple[str, str, str]] = Counter([(one.class_, one.network, one.account) for one in firsts])
-        for (class_, network, _), count in alike.items():
-            self.quality.of(class_, network).written(count, now)
-        self._owner.written(self.name, alike, begun)
+        for begun, together in groupby(parts, _begun):
+            firsts = [part.message for part in together if part.number == 1]
+            alike: Counter[tuple[str, str, str]] = Counter([(one.class_, one.network, one.account) for one in firsts])
+            for (class_, network, _), count in alike.items():
+                self.quality.of(class_, network).written(count, now)
+            self._owner.written(self.name, alike, begun)
 
     def _not_sent(self, part: Part) -> NotSent:
         """A part of a long message stays here, for its sisters may have left; a whole message is planned again."""
@@ -317,7 +317,13 @@ class Lane:
             outcomes += read
         if outcomes or receipts:
             self._owner.report(Report(outcomes, Answers(bind), receipts))
+        self._on_room(bind, now)
+
+    def _on_room(self, bind: Bind, now: float) -> None:
+        """After each batch of events, and at each tick without any."""
         if bind.can_send:
+            if self._paused_until <= now:
+                self._let_go(bind, now)
             self._signal.set()
 
     def _on_refusal(self, bind: Bind, part: Part, status: int, now: float) -> Outcome:
@@ -360,6 +366,7 @@ class Lane:
         if not self._leaving and not self.held:
             self.quality.answers.dropped(now)
         parts: list[Part] = [part for part in unsent if isinstance(part, Part)]
+        parts += self._slots.ahead[bind.number].give_back()
         outcomes: list[Outcome] = [self._not_sent(part) for part in reversed(parts)]
         outcomes += [self._unclear(part, now) for part in unknown if isinstance(part, Part)]
         if outcomes:
@@ -384,6 +391,8 @@ class Lane:
 
         Of a campaign's message only the parts that wait here may follow: it must not arrive twice.
         """
+        if stored := self._slots.give_back():
+            self._owner.report(Report([self._not_sent(part) for part in reversed(stored)]))
         messages = [part.message for part in self._parts if part.message.tries < part.key.number and part.number == 1]
         messages += [message for queue in self._queues.values() for message in queue]
         for queue in self._queues.values():
@@ -402,15 +411,15 @@ class Lane:
         while True:
             await trio.sleep(TICK_S)
             now = self._clock.now()
+            if 0 < self._paused_until <= now:
+                self._paused_until = 0.0
+                self._signal.set()
+                self._owner.lane_changed()
             for bind in self.binds:
                 bind.tick(now)
             self._watch_codes(now)
             self._watch_flow(now)
             self._suspend_drained()
-            if 0 < self._paused_until <= now:
-                self._paused_until = 0.0
-                self._signal.set()
-                self._owner.lane_changed()
 
     def _watch_flow(self, now: float) -> None:
         """Rates rise again, scores are made anew, and a channel that answers nothing keeps nobody waiting."""
@@ -424,12 +433,13 @@ class Lane:
                 parts = {name: round(value, 3) for name, value in score._asdict().items()}
                 self._log.warning(f"channel {'not trusted any more' if what == 'opened' else 'trusted again'}", **parts)
                 self._turned()
-        busy = self.queued and self.in_flight and not any(bind.can_send for bind in self.binds)
+        waiting = self.queued + self._slots.waiting
+        busy = waiting and self.in_flight and self._slots.full
         if not busy:
             self._progress_at = max(self._progress_at, now) if not self.in_flight else self._progress_at
         elif not self._stalled and now - self._progress_at > STALL_S:
             self._stalled = True
-            self._log.warning("no answer with a full window: what waits goes elsewhere", waiting=self.queued)
+            self._log.warning("no answer with a full window: what waits goes elsewhere", waiting=waiting)
             self._give_back()
             self._turned()
 
@@ -474,3 +484,7 @@ class Lane:
         self._leaving = True
         for bind in self.binds:
             bind.leave()
+
+
+def _begun(part: Part) -> float:
+    return part.begun

@@ -44,8 +44,9 @@ class TlsWire(Wire):
         *,
         server_side: bool,
         server_name: str | None = None,
+        tick_s: float = 0.0,
     ) -> None:
-        super().__init__(sock, nursery, now)
+        super().__init__(sock, nursery, now, tick_s)
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side, server_name)
@@ -68,14 +69,14 @@ class TlsWire(Wire):
                 self._push()
                 return
 
-    async def receive(self) -> bytes:
+    async def receive(self, *, urgent: bool = False) -> bytes:
         await trio.lowlevel.checkpoint()
         while True:
             try:
                 return self._tls.read(RECEIVE_MAX)
             except ssl.SSLWantReadError:
                 self._push()
-                if not await self._pull():
+                if not await self._pull(urgent=urgent):
                     return b""
             except (ssl.SSLError, OSError):
                 return b""
@@ -90,8 +91,8 @@ class TlsWire(Wire):
             self.close()
         self._push()
 
-    async def _pull(self) -> bool:
-        raw = await self._receive_raw()
+    async def _pull(self, *, urgent: bool = True) -> bool:
+        raw = await self._receive_raw(urgent=urgent)
         if raw:
             self._incoming.write(raw)
         return bool(raw)

@@ -4,18 +4,24 @@ Raw non-blocking recv and send; the event loop is asked only when the kernel say
 rest is being drained, further octets join its end, so a partial send is never overtaken by the next one.
 """
 
+import math
 import socket
 from collections.abc import Callable
 
 import trio
 
+from gateway.core.gather import gather
+
 RECEIVE_MAX = 65_536
 
 
 class Wire:
-    """`nursery` runs the drain of what the kernel did not take at once; `now` is the boot clock."""
+    """`nursery` runs the drain of what the kernel did not take at once; `now` is the boot clock.
 
-    def __init__(self, sock: socket.socket, nursery: trio.Nursery, now: Callable[[], float]) -> None:
+    `tick_s`: when much comes in it is read once in so many seconds, see `gather.py`; 0: always at once.
+    """
+
+    def __init__(self, sock: socket.socket, nursery: trio.Nursery, now: Callable[[], float], tick_s: float = 0.0) -> None:
         sock.setblocking(False)
         if sock.family in (socket.AF_INET, socket.AF_INET6):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -23,6 +29,11 @@ class Wire:
         self._nursery = nursery
         self._now = now
         self._rest = bytearray()
+        self._gather = gather()
+        self._tick_s = tick_s
+        self._read_at = -math.inf
+        self._often = False
+        """Whether it brings something in every tick or so."""
         self._closed = False
         self._raw_written = 0
         self._stalled_at: float | None = None
@@ -42,20 +53,32 @@ class Wire:
         """Seconds since the peer last took anything, while something waits for it; else 0."""
         return 0.0 if self._stalled_at is None else now - self._stalled_at
 
-    async def receive(self) -> bytes:
-        """What the peer sent, at most 64 KB; empty when the connection is over, for whatever reason."""
-        return await self._receive_raw()
+    async def receive(self, *, urgent: bool = False) -> bytes:
+        """What the peer sent, at most 64 KB; empty when the connection is over, for whatever reason.
 
-    async def _receive_raw(self) -> bytes:
+        `urgent`: somebody waits for it, so it is read as soon as it is there.
+        """
+        return await self._receive_raw(urgent=urgent)
+
+    async def _receive_raw(self, *, urgent: bool = False) -> bytes:
         while not self._closed:
             # Asked first, and not only on EAGAIN: the others have their turn, and what comes meanwhile joins this read.
             try:
-                await trio.lowlevel.wait_readable(self._sock)
-                return self._sock.recv(RECEIVE_MAX)
+                if self._often and self._gather.busy and not urgent:
+                    await self._gather.wait(self._tick_s)
+                else:
+                    await trio.lowlevel.wait_readable(self._sock)
+                data = self._sock.recv(RECEIVE_MAX)
             except BlockingIOError:
+                self._often = False
                 continue
             except (OSError, trio.ClosedResourceError):
                 return b""
+            now = trio.current_time()
+            self._often = now - self._read_at < 2 * self._tick_s
+            self._read_at = now
+            self._gather.note(len(data), now)
+            return data
         await trio.lowlevel.checkpoint()
         return b""
 

@@ -14,7 +14,8 @@ from gateway.store.embedded.schema import RESTORE_HINT, STORE, connect, connect_
 from gateway.store.vault import KEYED, LAST, SEPARATOR, SORTED, NotWrittenError, VaultError, Write
 
 FILE = "store.db"
-CHECKPOINT_PAGES = 4_000
+CHECKPOINT_PAGES = 400
+"""Often and short: all steps wait for a checkpoint, and one of 4,000 pages takes 25 ms."""
 _TYPE = {"message": "INTEGER"}
 _NAMES = (*KEYED, *SORTED)
 _VALUE = {"document": "CASE type WHEN 'text' THEN json_quote(value) ELSE value END"}
