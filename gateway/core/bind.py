@@ -83,6 +83,11 @@ class Bind:
         """Free window slots for submits; 0 unless bound for sending."""
         return self.session.can_send if self.session is not None and self.submits else 0
 
+    @property
+    def _fills(self) -> bool:
+        """Whether more than half of the window is taken: an answer that waits may soon be a submit that waits."""
+        return self.submits and 2 * self.can_send < self._channel.window
+
     async def run(self) -> None:
         """Keep the session up until `leave`."""
         while not self._leaving:
@@ -174,7 +179,7 @@ class Bind:
         refused = False
         ended = False
         while not ended:
-            data = await wire.receive(urgent=self.submits and not self.can_send)
+            data = await wire.receive(urgent=self._fills)
             now = self._clock.now()
             events = session.receive_data(data, now) if data else session.receive_eof()
             for event in events if self.state == "binding" else ():

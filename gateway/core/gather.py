@@ -7,10 +7,10 @@ short ones, in which what they brought goes on its way. A socket that brings lit
 
 import trio
 
-CLIENTS_S = 0.006
+CLIENTS_S = 0.008
 CARRIERS_S = 2 * CLIENTS_S
 """A client waits for its answer; a carrier that answers waits for nothing but its acknowledgements."""
-BUSY_OCTETS = 8_000
+BUSY_OCTETS = 11_000
 """Read by all sockets in CARRIERS_S: some 2,000 short messages a second with answers and receipts. Below, the loop has time."""
 
 ROUNDING = 1e-3

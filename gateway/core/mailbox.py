@@ -1,10 +1,12 @@
 """Batches between tasks. Putting never waits; one taker takes everything that has come meanwhile.
 
 A memory channel moves items one by one at 7 us each; this moves a list of any length for one wake-up. Load itself makes the
-batch. Nothing is lost to cancellation: the list is taken after the last checkpoint.
+batch. Nothing is lost to cancellation: the list is taken after the last checkpoint. A `Line` keeps batches in order that are on
+their way at the same time.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 import trio
@@ -13,7 +15,7 @@ ItemT = TypeVar("ItemT")
 
 
 class Signal:
-    """A flag one task waits for and anybody sets; setting it ten times wakes once."""
+    """A flag that is waited for and anybody sets; setting it ten times wakes once, and one task."""
 
     def __init__(self) -> None:
         self._set = False
@@ -57,3 +59,21 @@ class Mailbox(Generic[ItemT]):
             if self._items:
                 items, self._items = self._items, []
                 return items
+
+
+class Line:
+    """Those who join one after the other go on one after the other, whoever was ready first."""
+
+    def __init__(self) -> None:
+        self._last = trio.Event()
+        self._last.set()
+
+    @contextmanager
+    def place(self) -> Iterator[trio.Event]:
+        """Join at the end, until the block is left. Gives what is set once whoever came before has left."""
+        before, self._last = self._last, trio.Event()
+        mine = self._last
+        try:
+            yield before
+        finally:
+            mine.set()

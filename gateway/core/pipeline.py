@@ -29,7 +29,7 @@ from gateway.core.dispatch import Dispatch
 from gateway.core.endings import Endings
 from gateway.core.figures import Figures
 from gateway.core.lane import Lane
-from gateway.core.mailbox import Mailbox
+from gateway.core.mailbox import Line, Mailbox
 from gateway.core.report import Report
 from gateway.core.screens import screens_of
 from gateway.core.storage import NotStoredError, Storage
@@ -58,6 +58,8 @@ NOT_AGAIN = "quiet_hours: windows (it does not open again in time)"
 CLOCK_S = 0.1
 SHARE_OF_QUEUE = {"verification": 1.0, "notification": 0.95, "marketing": 0.9}
 """Of queue_size_max: marketing is refused first, codes last."""
+INTAKES = 2
+"""Batches on their way into the store: while one waits for its write, the next one is screened and decided."""
 
 
 class Front(Protocol):
@@ -91,6 +93,7 @@ class Pipeline:
         self.figures = Figures(self.lanes, clock)
         self.dispatch = Dispatch(self.lanes, RouteTable(()), clock, self._may_send, lambda ended: self.report(Report(ended)))
         self._to_release: list[int] = []
+        self._line = Line()
         self._settling = 0
         self._groups: Reassembler[Message] = Reassembler(timeout_s=config.core.parts_timeout_s, groups_max=100_000)
         self._log = log.logger()
@@ -111,7 +114,7 @@ class Pipeline:
     async def run(self) -> None:
         """All stages but the lanes, until cancelled."""
         async with trio.open_nursery() as nursery:
-            for stage in (self._intake, self.dispatch.run, self._settle, self._clock):
+            for stage in (*[self._intake] * INTAKES, self.dispatch.run, self._settle, self._clock):
                 nursery.start_soon(stage)
 
     # -- 1. intake: screen, admit, answer
@@ -123,10 +126,11 @@ class Pipeline:
             by_front: dict[Front, list[Submission]] = {}
             for front, submission in handed:
                 by_front.setdefault(front, []).append(submission)
-            self._screen(submissions)
-            await self._admit(submissions, by_front)
-            for front, answered in by_front.items():
-                front.answer(answered)
+            with self._line.place() as first:
+                self._screen(submissions)
+                await self._admit(submissions, by_front, first)
+                for front, answered in by_front.items():
+                    front.answer(answered)
 
     def _screen(self, submissions: list[Submission]) -> None:
         """Every message gets a status: what policy says, or that there is no room."""
@@ -159,8 +163,8 @@ class Pipeline:
         submission.refusals[at] = refusal
         return refusal.status
 
-    async def _admit(self, submissions: list[Submission], by_front: dict[Front, list[Submission]]) -> None:
-        """One step for everything that has come: after it, accepted means stored."""
+    async def _admit(self, submissions: list[Submission], by_front: dict[Front, list[Submission]], first: trio.Event) -> None:
+        """One step for everything that has come: after it, accepted means stored. Then it goes on in the order it came."""
         passed = [(submission, at) for submission in submissions for at, status in enumerate(submission.statuses) if not status]
         utc = self.clock.utc()
         ruled = self._ruled
@@ -182,6 +186,7 @@ class Pipeline:
             for submission, at in passed:
                 submission.statuses[at] = Status.RSYSERR
             return
+        await first.wait()
         now = self.clock.now()
         complete: list[int] = []
         queued: list[Message] = []

@@ -1,5 +1,6 @@
 """Batches between tasks: one wake-up for many, nothing lost, whoever is cancelled."""
 
+from contextlib import suppress
 from random import Random
 
 import trio
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from gateway.core.mailbox import Mailbox, Signal
+from gateway.core.mailbox import Line, Mailbox, Signal
 
 
 async def test_one_take_gets_everything_in_order() -> None:
@@ -98,3 +99,29 @@ def test_nothing_is_lost_doubled_or_reordered_under_cancellation(seed: int, paus
         return got
 
     assert trio.run(story, clock=MockClock(autojump_threshold=0)) == list(range(len(pauses)))
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=8), st.sets(st.integers(0, 7)))
+def test_a_line_keeps_its_order_whoever_is_ready_first_or_gives_up(waits: list[int], failing: set[int]) -> None:
+    went: list[int] = []
+
+    async def walk(line: Line, at: int) -> None:
+        with suppress(ValueError), line.place() as first:
+            await trio.sleep(waits[at])
+            if at in failing:
+                raise ValueError
+            await first.wait()
+            went.append(at)
+
+    async def main() -> None:
+        line = Line()
+        async with trio.open_nursery() as nursery:
+            for at in range(len(waits)):
+                nursery.start_soon(walk, line, at)
+                await wait_all_tasks_blocked()
+
+    trio.run(main, clock=MockClock(autojump_threshold=0))
+    alone = [at for at in range(len(waits)) if at not in failing]
+    assert sorted(went) == alone
+    if not failing:
+        assert went == alone

@@ -164,6 +164,46 @@ async def test_a_full_queue_refuses_marketing_first_and_codes_last(autojump_cloc
     assert await refused(100) == ["marketing", "notification", "verification"]
 
 
+class SlowStorage(Storage):
+    """Decides at once; each batch is stored when the test says so."""
+
+    def __init__(self, opened: Opened) -> None:
+        super().__init__(opened, VirtualClock())
+        self.writes: list[trio.Event] = []
+
+    async def admit(self, *args: Any) -> Any:
+        refused = self.book.admit(args[0], START_UTC, args[1])
+        self.writes.append(trio.Event())
+        await self.writes[-1].wait()
+        return refused
+
+
+async def test_the_next_batch_is_decided_while_one_is_being_stored_and_both_go_on_in_order(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    ring = Ring(config())
+    ring.pipeline.store = storage = SlowStorage(Opened(ring.store))
+    nursery.start_soon(ring.pipeline.run)
+    for number in range(1, 5):
+        request = Submission(1, number, Command.SUBMIT_SM, [message(number)])
+        await wait_all_tasks_blocked()
+        ring.pipeline.submissions.put([(ring, request)])
+    await wait_all_tasks_blocked()
+    assert ring.states(1, 2, 3, 4) == [MessageState.QUEUED] * 2, "two are on their way, the rest comes as one batch"
+    storage.writes[1].set()
+    await wait_all_tasks_blocked()
+    assert (ring.answers, ring.lanes["a"].got + ring.lanes["b"].got) == ({}, [])
+    storage.writes[0].set()
+    await wait_all_tasks_blocked()
+    assert list(ring.answers) == [1, 2]
+    assert ring.states(3, 4) == [MessageState.QUEUED] * 2
+    assert len(storage.writes) == 3
+    storage.writes[2].set()
+    await wait_all_tasks_blocked()
+    assert list(ring.answers) == [1, 2, 3, 4]
+    assert sorted(ring.lanes["a"].take() + ring.lanes["b"].take()) == [1, 2, 3, 4]
+
+
 async def test_on_the_way_out_nothing_is_accepted(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
     ring = await started(nursery)
     ring.pipeline.accepting = False
