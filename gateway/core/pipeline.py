@@ -186,7 +186,8 @@ class Pipeline:
             for submission, at in passed:
                 submission.statuses[at] = Status.RSYSERR
             return
-        await first.wait()
+        if not first.is_set():
+            await first.wait()
         now = self.clock.now()
         complete: list[int] = []
         queued: list[Message] = []

@@ -135,6 +135,7 @@ async def test_the_answer_is_remembered_when_its_worker_has_died(autojump_clock:
         client.sock.close()
         await wait_all_tasks_blocked()
         one.storage.ready_to_write.set()
+        await wait_all_tasks_blocked()
         (again,) = await one.connect().ask(submit(key="k"))
         assert again.replayed
         assert one.workers._running == {}
