@@ -68,7 +68,7 @@ class Lane:
         self._queues: dict[str, deque[Message]] = {name: deque() for name in CLASSES}
         self._parts: deque[Part] = deque()
         self._codes: deque[tuple[float, Part]] = deque()
-        self._slots = Slots(self.binds, channel.window)
+        self.slots = Slots(self.binds, channel.window)
         self._signal = Signal()
         self._paused_until = 0.0
         self._progress_at = 0.0
@@ -127,7 +127,7 @@ class Lane:
     @property
     def in_flight(self) -> int:
         """Submits without answer, and those that are stored as leaving, or just being stored."""
-        return self._beginning + self._slots.waiting + self._slots.unanswered
+        return self._beginning + self.slots.waiting + self.slots.unanswered
 
     def enqueue(self, message: Message) -> None:
         """Take a message; call `wake` after the batch."""
@@ -161,7 +161,7 @@ class Lane:
         if self.queued == 0 or self._paused_until > now:  # when leaving, only parts of what has begun are left
             return False
         ahead = self.open and not self.pace.rate
-        free = sum(self._slots.room(bind, now, ahead=ahead) for bind in self.binds)
+        free = sum(self.slots.room(bind, now, ahead=ahead) for bind in self.binds)
         if free == 0:
             return await self._wait_for_binds(now)
         granted = self.pace.bucket.take(min(free, self._capacity), now)
@@ -172,7 +172,7 @@ class Lane:
         self.pace.bucket.give_back(granted - len(parts))
         if not parts:
             return False
-        shares = self._slots.spread(parts, now, ahead=ahead)
+        shares = self.slots.spread(parts, now, ahead=ahead)
         self.counts.taken(parts, self.name)
         self._beginning = len(parts)
         with trio.CancelScope(shield=True):  # what is stored as leaving leaves, or is settled as not sent
@@ -222,7 +222,7 @@ class Lane:
             leaving = [part for part in parts if next(may_leave)]
             for part in leaving:
                 part.begun = begun
-            ahead = self._slots.ahead[bind.number]
+            ahead = self.slots.ahead[bind.number]
             ahead.add(leaving)
             self._let_go(bind, now)
             bind.flush()
@@ -233,7 +233,7 @@ class Lane:
 
     def _let_go(self, bind: Bind, now: float) -> None:
         """What waits for a slot of this bind leaves with its next flush; what cannot be written at all is refused."""
-        parts = self._slots.ahead[bind.number].take(bind.can_send)
+        parts = self.slots.ahead[bind.number].take(bind.can_send)
         if not parts or bind.session is None:
             return
         utc = self._clock.utc()
@@ -366,7 +366,7 @@ class Lane:
         if not self._leaving and not self.held:
             self.quality.answers.dropped(now)
         parts: list[Part] = [part for part in unsent if isinstance(part, Part)]
-        parts += self._slots.ahead[bind.number].give_back()
+        parts += self.slots.ahead[bind.number].give_back()
         outcomes: list[Outcome] = [self._not_sent(part) for part in reversed(parts)]
         outcomes += [self._unclear(part, now) for part in unknown if isinstance(part, Part)]
         if outcomes:
@@ -391,7 +391,7 @@ class Lane:
 
         Of a campaign's message only the parts that wait here may follow: it must not arrive twice.
         """
-        if stored := self._slots.give_back():
+        if stored := self.slots.give_back():
             self._owner.report(Report([self._not_sent(part) for part in reversed(stored)]))
         messages = [part.message for part in self._parts if part.message.tries < part.key.number and part.number == 1]
         messages += [message for queue in self._queues.values() for message in queue]
@@ -433,8 +433,8 @@ class Lane:
                 parts = {name: round(value, 3) for name, value in score._asdict().items()}
                 self._log.warning(f"channel {'not trusted any more' if what == 'opened' else 'trusted again'}", **parts)
                 self._turned()
-        waiting = self.queued + self._slots.waiting
-        busy = waiting and self.in_flight and self._slots.full
+        waiting = self.queued + self.slots.waiting
+        busy = waiting and self.in_flight and self.slots.full
         if not busy:
             self._progress_at = max(self._progress_at, now) if not self.in_flight else self._progress_at
         elif not self._stalled and now - self._progress_at > STALL_S:

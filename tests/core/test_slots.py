@@ -3,10 +3,14 @@
 import pytest
 import trio
 from lane_stage import Stage, long, messages, silent, stage
-from makers import message
+from makers import config, message
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from gateway.core.pipeline import Pipeline
+from gateway.core.storage import Storage
+from gateway.core.views import channels
 from gateway.store.base import NotSent, Unclear
+from gateway.store.opening import Opened
 from protocol.status import Status
 from routing.records import MessageState
 
@@ -42,6 +46,17 @@ async def test_an_answer_lets_the_next_leave_without_waiting_for_the_store(
         assert at.smsc.count == 9
         await answer(at, 5)
         assert at.smsc.count == 10, "no more than were stored"
+
+
+async def test_operators_see_it_among_what_waits_and_the_window_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    async with stage(monkeypatch, window=8, response_timeout_s=100) as at:
+        await fill(at, 20)
+        pipeline = Pipeline(config(), Storage(Opened(at.owner.store), at.owner.clock), at.owner.clock, lambda _: None)
+        pipeline.lanes["a"] = at.lane
+        (view,) = channels(pipeline).channels
+        assert (view.window_used, view.window_size, view.queued) == (8, 8, 12)
 
 
 async def test_nothing_waits_in_store_for_a_channel_with_a_rate(
