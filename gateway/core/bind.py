@@ -27,6 +27,9 @@ from routing.throttle import TokenBucket
 STABLE_S = 10.0
 """A session that lived so long starts the reconnect delay anew."""
 
+IN_STEP_WINDOW = 40
+"""A smaller window turns over too often for its answers to wait for a tick."""
+
 _ABOUT_ITSELF = frozenset({Violation, Ended})
 
 KINDS: dict[str, type[BindRequest]] = {"trx": BindTransceiver, "tx": BindTransmitter, "rx": BindReceiver}
@@ -59,6 +62,7 @@ class Bind:
         self.session: Session | None = None
         self.bucket = TokenBucket(channel.bind_messages_per_second)
         self._channel = channel
+        self._tick_s = CARRIERS_S if channel.window >= IN_STEP_WINDOW else 0.0
         self._place = f"{channel.host}:{channel.port}"
         self._owner = owner
         self._clock = clock
@@ -142,12 +146,12 @@ class Bind:
         stream = await trio.open_tcp_stream(channel.host, channel.port)
         sock = socket.socket(fileno=stream.socket.detach())
         if channel.tls is None:
-            return Wire(sock, nursery, self._clock.now, CARRIERS_S)
+            return Wire(sock, nursery, self._clock.now, self._tick_s)
         try:
             name = channel.tls.server_name or channel.host
             context = client_context(channel.tls)
             now = self._clock.now
-            wire = TlsWire(sock, nursery, now, context, server_side=False, server_name=name, tick_s=CARRIERS_S)
+            wire = TlsWire(sock, nursery, now, context, server_side=False, server_name=name, tick_s=self._tick_s)
         except BaseException:
             sock.close()
             raise

@@ -9,6 +9,7 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from itertools import groupby
 from math import ceil, log2
+from operator import attrgetter
 
 import trio
 
@@ -160,22 +161,30 @@ class Lane:
         now = self._clock.now()
         if self.queued == 0 or self._paused_until > now:  # when leaving, only parts of what has begun are left
             return False
-        ahead = self.open and not self.pace.rate
-        free = sum(self.slots.room(bind, now, ahead=ahead) for bind in self.binds)
-        if free == 0:
-            return await self._wait_for_binds(now)
-        granted = self.pace.bucket.take(min(free, self._capacity), now)
-        if granted == 0:
+        free = self.slots.free(now)
+        codes = bool(self._queues["verification"])
+        beyond = self.slots.beyond(now, codes=codes) if self.open and not self.pace.rate else []
+        if not free and not beyond:
+            if wait_s := self.slots.wait_s(now):
+                await self.counts.pace(wait_s)
+            return wait_s > 0
+        wanted = min(sum([room for room, _ in free]), self._capacity)
+        granted = self.pace.bucket.take(wanted, now)
+        if granted == 0 and wanted:
             await self.counts.pace(self.pace.bucket.wait_s(now))
             return True
         parts = self._take_parts(granted)
         self.pace.bucket.give_back(granted - len(parts))
-        if not parts:
+        further = self._take_whole(sum([room for room, _ in beyond]), codes=codes) if len(parts) == wanted else []
+        if not parts and not further:
             return False
-        shares = self.slots.spread(parts, now, ahead=ahead)
+        shares = self.slots.spread(parts, free, now) + self.slots.spread(further, beyond, now)
+        parts += further
         self.counts.taken(parts, self.name)
         self._beginning = len(parts)
         with trio.CancelScope(shield=True):  # what is stored as leaving leaves, or is settled as not sent
+            if any(part.message.tries >= part.key.number for part in parts):
+                await self._owner.settled()  # it was stored before: that must have been taken back
             attempts = self._attempts(shares)
             begun = await self._owner.begin(attempts)
         self._beginning = 0
@@ -183,25 +192,28 @@ class Lane:
         self._owner.lane_changed()
         return True
 
-    async def _wait_for_binds(self, now: float) -> bool:
-        """All windows are full, which an answer will change; or binds have used their rates up, which only time will."""
-        waits = [bind.bucket.wait_s(now) for bind in self.binds if bind.can_send]
-        if not waits:
-            return False
-        await self.counts.pace(min(waits))
-        return True
-
     def _take_parts(self, count: int) -> list[Part]:
         """Up to `count` parts, codes first; parts of a message that has begun go before new messages."""
         taken = self._parts
         for queue in self._queues.values():
             while queue and len(taken) < count:
-                message = queue.popleft()
-                try:
-                    taken += self._encoder.parts(message)
-                except ContentError as error:
-                    self._owner.report(Report([Finish(message.id, MessageState.REJECTED, str(error))]))
+                taken += self._cut(queue.popleft())
         return [taken.popleft() for _ in range(min(count, len(taken)))]
+
+    def _take_whole(self, count: int, *, codes: bool) -> list[Part]:
+        """Up to `count` messages of one part each, unless others go before them; `codes` alone, while there are any."""
+        taken: list[Part] = []
+        for queue in [self._queues["verification"]] if codes else self._queues.values():
+            while queue and not self._parts and len(taken) < count and queue[0].content.parts == 1:
+                taken += self._cut(queue.popleft())
+        return taken
+
+    def _cut(self, message: Message) -> list[Part]:
+        try:
+            return self._encoder.parts(message)
+        except ContentError as error:
+            self._owner.report(Report([Finish(message.id, MessageState.REJECTED, str(error))]))
+            return []
 
     def _attempts(self, shares: list[tuple[Bind, list[Part]]]) -> list[Attempt]:
         name = self.name
@@ -217,24 +229,24 @@ class Lane:
 
     def _send(self, shares: list[tuple[Bind, list[Part]]], may_leave: Iterator[bool], begun: float) -> None:
         now = self._clock.now()
-        failed: list[Outcome] = []
         for bind, parts in shares:
             leaving = [part for part in parts if next(may_leave)]
             for part in leaving:
                 part.begun = begun
-            ahead = self.slots.ahead[bind.number]
-            ahead.add(leaving)
+            self.slots.add(bind, leaving)
             self._let_go(bind, now)
             bind.flush()
             if not bind.submits or not self.open:  # while the attempts were being stored it has become so
-                failed += map(self._not_sent, reversed(ahead.give_back()))
-        if failed:
-            self._owner.report(Report(failed))
+                self._return(self.slots.give_back(bind))
+
+    def _return(self, parts: list[Part]) -> None:
+        """They were stored as leaving, and do not."""
+        if parts:
+            self._owner.report(Report([self._not_sent(part) for part in reversed(parts)]))
 
     def _let_go(self, bind: Bind, now: float) -> None:
         """What waits for a slot of this bind leaves with its next flush; what cannot be written at all is refused."""
-        parts = self.slots.ahead[bind.number].take(bind.can_send)
-        if not parts or bind.session is None:
+        if self._paused_until > now or bind.session is None or not (parts := self.slots.take(bind, now)):
             return
         utc = self._clock.utc()
         failed: list[Outcome] = []
@@ -260,7 +272,7 @@ class Lane:
         """Of a message in parts the first stands for all. Where no receipts come, nobody waits for them."""
         if not self.channel.receipts:
             return
-        for begun, together in groupby(parts, _begun):
+        for begun, together in groupby(parts, attrgetter("begun")):
             firsts = [part.message for part in together if part.number == 1]
             alike: Counter[tuple[str, str, str]] = Counter([(one.class_, one.network, one.account) for one in firsts])
             for (class_, network, _), count in alike.items():
@@ -306,6 +318,7 @@ class Lane:
             self.pace.accepted(accepted, now)
             self.quality.answers.answered(now, accepted=accepted, answer_s=waited)
         if outcomes:
+            self.slots.heard(bind, now)
             self.counts.answered(took_s)
             self._progress_at = now
             if self._stalled:
@@ -322,8 +335,7 @@ class Lane:
     def _on_room(self, bind: Bind, now: float) -> None:
         """After each batch of events, and at each tick without any."""
         if bind.can_send:
-            if self._paused_until <= now:
-                self._let_go(bind, now)
+            self._let_go(bind, now)
             self._signal.set()
 
     def _on_refusal(self, bind: Bind, part: Part, status: int, now: float) -> Outcome:
@@ -366,14 +378,16 @@ class Lane:
         if not self._leaving and not self.held:
             self.quality.answers.dropped(now)
         parts: list[Part] = [part for part in unsent if isinstance(part, Part)]
-        parts += self.slots.ahead[bind.number].give_back()
+        parts += self.slots.give_back(bind)
         outcomes: list[Outcome] = [self._not_sent(part) for part in reversed(parts)]
         outcomes += [self._unclear(part, now) for part in unknown if isinstance(part, Part)]
         if outcomes:
             self._log.warning("link lost with submits in flight", bind=bind.number, unsent=len(unsent), unknown=len(unknown))
             self._owner.report(Report(outcomes))
 
-    def on_state(self, bind: Bind) -> None:  # noqa: ARG002 - any bind's change is the lane's
+    def on_state(self, bind: Bind) -> None:
+        if not bind.submits:
+            self._return(self.slots.give_back(bind))
         was_up, self._was_up = self._was_up, self.up
         if was_up and not self._was_up:
             self._give_back()
@@ -391,8 +405,7 @@ class Lane:
 
         Of a campaign's message only the parts that wait here may follow: it must not arrive twice.
         """
-        if stored := self.slots.give_back():
-            self._owner.report(Report([self._not_sent(part) for part in reversed(stored)]))
+        self._return([part for bind in self.binds for part in self.slots.give_back(bind)])
         messages = [part.message for part in self._parts if part.message.tries < part.key.number and part.number == 1]
         messages += [message for queue in self._queues.values() for message in queue]
         for queue in self._queues.values():
@@ -433,10 +446,11 @@ class Lane:
                 parts = {name: round(value, 3) for name, value in score._asdict().items()}
                 self._log.warning(f"channel {'not trusted any more' if what == 'opened' else 'trusted again'}", **parts)
                 self._turned()
-        waiting = self.queued + self.slots.waiting
-        busy = waiting and self.in_flight and self.slots.full
+        self._return(self.slots.give_back_stuck(now))
+        waiting, asked = self.queued + self.slots.waiting, self._beginning + self.slots.unanswered
+        busy = waiting and asked and self.slots.full
         if not busy:
-            self._progress_at = max(self._progress_at, now) if not self.in_flight else self._progress_at
+            self._progress_at = max(self._progress_at, now) if not asked else self._progress_at
         elif not self._stalled and now - self._progress_at > STALL_S:
             self._stalled = True
             self._log.warning("no answer with a full window: what waits goes elsewhere", waiting=waiting)
@@ -484,7 +498,3 @@ class Lane:
         self._leaving = True
         for bind in self.binds:
             bind.leave()
-
-
-def _begun(part: Part) -> float:
-    return part.begun

@@ -17,6 +17,9 @@ class LaneOwner(Protocol):
     def report(self, report: Report) -> None:
         """Outcomes to settle."""
 
+    async def settled(self) -> None:
+        """Wait until all that was reported so far is decided."""
+
     def requeue(self, messages: Sequence[Message]) -> None:
         """Messages that were planned onto a lane but not begun go back."""
 

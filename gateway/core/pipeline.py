@@ -16,6 +16,7 @@ queue in it may block. The bounds are elsewhere: a session's window, the queue s
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from itertools import chain
 from typing import Protocol
 
@@ -95,6 +96,8 @@ class Pipeline:
         self._to_release: list[int] = []
         self._line = Line()
         self._settling = 0
+        self._reported = self._decided = 0
+        self._decides = trio.lowlevel.ParkingLot()
         self._groups: Reassembler[Message] = Reassembler(timeout_s=config.core.parts_timeout_s, groups_max=100_000)
         self._log = log.logger()
         self.configure(config)
@@ -180,14 +183,15 @@ class Pipeline:
                     submission.statuses[at] = self._refuse(submission, at, refusal_of(refusal))
             return [record for front, asked in by_front.items() for record in front.remembered(asked)]
 
-        try:
+        refusals: Sequence[Guard | None] | None = None
+        with suppress(NotStoredError):
             refusals = await self.store.admit(batch, answered)
-        except NotStoredError:
+        if not first.is_set():
+            await first.wait()
+        if refusals is None:
             for submission, at in passed:
                 submission.statuses[at] = Status.RSYSERR
             return
-        if not first.is_set():
-            await first.wait()
         now = self.clock.now()
         complete: list[int] = []
         queued: list[Message] = []
@@ -302,6 +306,7 @@ class Pipeline:
 
     def report(self, report: Report) -> None:
         """Outcomes to settle."""
+        self._reported += 1
         self.reports.put((report,))
 
     # -- 4. settle: outcomes into the store, then acknowledge, queue again, tell
@@ -316,6 +321,14 @@ class Pipeline:
                     report.source.acknowledge(report.requests, Status.ROK)
             self.spread(settled)
             self._settling = 0
+            self._decided += len(reports)
+            self._decides.unpark_all()
+
+    async def settled(self) -> None:
+        """Wait until all that was reported so far is decided."""
+        reported = self._reported
+        while self._decided < reported:
+            await self._decides.park()
 
     @property
     def settling(self) -> int:

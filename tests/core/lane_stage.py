@@ -40,6 +40,9 @@ class FakeOwner:
         self.begin_takes_s = 0.0
         self.figures = Figures({}, self.clock)
         self.settling = True
+        self.settle_takes_s = 0.0
+        self.to_settle: list[Report] = []
+        self.decides = trio.lowlevel.ParkingLot()
 
     async def begin(self, attempts: Sequence[Attempt]) -> Begun:
         begun = self.store.begin(attempts, self.clock.now(), self.clock.utc())
@@ -49,8 +52,23 @@ class FakeOwner:
     def report(self, report: Report) -> None:
         self.reports.append(report)
         self.outcomes += report.outcomes
-        if self.settling:
+        if self.settling and self.settle_takes_s:
+            self.to_settle.append(report)
+        elif self.settling:
             self.requeued += self.store.settle(report.outcomes, self.clock.utc()).requeue
+
+    async def settle_later(self) -> None:
+        """As the pipeline does: what is reported is decided a little later, in order."""
+        while True:
+            await trio.sleep(self.settle_takes_s or 1.0)
+            for report in list(self.to_settle):
+                self.requeued += self.store.settle(report.outcomes, self.clock.utc()).requeue
+                self.to_settle.remove(report)
+            self.decides.unpark_all()
+
+    async def settled(self) -> None:
+        while self.to_settle:
+            await self.decides.park()
 
     def requeue(self, messages: Sequence[Message]) -> None:
         self.back += messages
@@ -123,6 +141,7 @@ async def stage(monkeypatch: pytest.MonkeyPatch, *, bound: bool = True, **fields
         lane = Lane(made, owner, owner.clock, 7, incoming)
         smsc.refusing = not bound
         nursery.start_soon(lane.run)
+        nursery.start_soon(owner.settle_later)
         await wait_all_tasks_blocked(0.001)
         assert lane.up is bound
         yield Stage(lane, owner, smsc)

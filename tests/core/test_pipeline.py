@@ -13,7 +13,7 @@ from config.schema import Classes, CodeClass, Config, Core
 from gateway.core.dispatch import NO_ROUTE
 from gateway.core.pipeline import Pipeline
 from gateway.core.report import Report
-from gateway.core.storage import Storage
+from gateway.core.storage import NotStoredError, Storage
 from gateway.core.submission import Submission
 from gateway.store.base import CarrierReceipt, Refused, RequestRecord, Sent, Unclear
 from gateway.store.memory import MemoryStore
@@ -170,11 +170,15 @@ class SlowStorage(Storage):
     def __init__(self, opened: Opened) -> None:
         super().__init__(opened, VirtualClock())
         self.writes: list[trio.Event] = []
+        self.failing: set[int] = set()
 
     async def admit(self, *args: Any) -> Any:
         refused = self.book.admit(args[0], START_UTC, args[1])
         self.writes.append(trio.Event())
+        number = len(self.writes)
         await self.writes[-1].wait()
+        if number in self.failing:
+            raise NotStoredError
         return refused
 
 
@@ -202,6 +206,42 @@ async def test_the_next_batch_is_decided_while_one_is_being_stored_and_both_go_o
     await wait_all_tasks_blocked()
     assert list(ring.answers) == [1, 2, 3, 4]
     assert sorted(ring.lanes["a"].take() + ring.lanes["b"].take()) == [1, 2, 3, 4]
+
+
+async def test_a_batch_that_cannot_be_stored_keeps_its_place_too(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
+    ring = Ring(config())
+    ring.pipeline.store = storage = SlowStorage(Opened(ring.store))
+    storage.failing.add(2)
+    nursery.start_soon(ring.pipeline.run)
+    for number in (1, 2):
+        ring.pipeline.submissions.put([(ring, Submission(1, number, Command.SUBMIT_SM, [message(number)]))])
+        await wait_all_tasks_blocked()
+    storage.writes[1].set()
+    await wait_all_tasks_blocked()
+    assert ring.answers == {}
+    storage.writes[0].set()
+    await wait_all_tasks_blocked()
+    assert list(ring.answers.items()) == [(1, [0]), (2, [Status.RSYSERR])]
+
+
+async def test_who_asks_hears_when_what_was_reported_before_is_decided(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    ring = Ring(config())
+    await ring.pipeline.settled()
+    ring.pipeline.report(Report([]))
+    heard = trio.Event()
+
+    async def ask() -> None:
+        await ring.pipeline.settled()
+        heard.set()
+
+    nursery.start_soon(ask)
+    await wait_all_tasks_blocked()
+    assert not heard.is_set()
+    nursery.start_soon(ring.pipeline.run)
+    await wait_all_tasks_blocked()
+    assert heard.is_set()
 
 
 async def test_on_the_way_out_nothing_is_accepted(autojump_clock: MockClock, nursery: trio.Nursery) -> None:

@@ -72,11 +72,11 @@ async def test_a_code_leaves_before_what_waits_in_store(monkeypatch: pytest.Monk
     async with stage(monkeypatch, window=8, response_timeout_s=100) as at:
         await fill(at, 9, class_="marketing")
         assert at.lane.in_flight == 9
-        at.send(message(20, class_="verification"))
+        at.send(message(20, b"code", class_="verification"))
         await trio.sleep(0.1)
         assert (at.smsc.count, at.lane.in_flight) == (8, 10)
         await answer(at, 2)
-        assert [one.destination_addr for one in at.smsc.submits[8:]] == [message(20).destination, message(9).destination]
+        assert [one.short_message for one in at.smsc.submits[8:]] == [b"code", message(9).content.data]
 
 
 async def test_a_lost_link_gives_back_what_never_left(monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock) -> None:
@@ -97,7 +97,6 @@ async def test_what_never_left_goes_elsewhere_when_the_carrier_falls_silent(
         await fill(at, 10)
         assert at.lane.queued == 0, "nothing else waits"
         await trio.sleep(2)
-        assert not at.lane.open
         assert sorted(one.key.message_id for one in at.owner.of(NotSent)) == [9, 10]
 
 
@@ -136,25 +135,92 @@ async def test_it_waits_while_the_carrier_throttles(monkeypatch: pytest.MonkeyPa
         assert at.smsc.count == 9, "the pause is over"
 
 
-async def test_parts_that_never_left_follow_on_the_same_channel_in_order(
-    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
-) -> None:
+async def test_parts_of_a_long_message_do_not_wait_in_store(monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock) -> None:
     async with stage(monkeypatch, binds=2, window=4, response_timeout_s=100, long_messages="udh8") as at:
         at.smsc.reply = silent
         at.send(long(1, 12, class_="marketing"))
         await trio.sleep(0.1)
-        first, second = at.smsc.lines
-        left = len(first.submits) + len(second.submits)
-        assert (left, at.lane.in_flight, at.lane.queued) == (8, 10, 2)
-        first.drop()
-        await wait_all_tasks_blocked()
-        while second.held:
-            held = second.held[0]
-            await second.respond(held.sequence, f"id-{held.sequence}")
+        assert (at.smsc.count, at.lane.in_flight, at.lane.queued) == (8, 8, 4)
+
+
+async def test_parts_that_come_back_leave_again_though_what_was_reported_is_decided_later(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    async with stage(monkeypatch, binds=2, window=8, response_timeout_s=100, long_messages="udh8") as at:
+        at.owner.begin_takes_s, at.owner.settle_takes_s = 0.2, 0.005
+        at.send(long(1, 12))
+        await trio.sleep(0.1)
+        at.smsc.refusing = True
+        at.smsc.lines[0].drop()
+        await trio.sleep(5)
+        assert sorted(one.short_message[5] for one in at.smsc.submits) == list(range(1, 13)), "each part once"
+
+
+async def test_one_silent_bind_of_several_keeps_nothing(monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock) -> None:
+    async with stage(monkeypatch, binds=2, window=8, response_timeout_s=100) as at:
+        await fill(at, 20)
+        silent_one, other = at.smsc.lines
+        assert at.lane.in_flight == 20
+        for _ in range(15):
             await trio.sleep(0.1)
-        numbers = [one.short_message[5] for one in at.smsc.submits]
-        assert sorted(numbers) == list(range(1, 13)), "each part once"
-        assert len(at.owner.of(NotSent)) == 1
+            if other.held:
+                await other.respond(other.held[0].sequence, f"id-{other.held[0].sequence}")
+        assert len(at.owner.of(NotSent)) == 2
+        at.send(*messages(21, 40))
+        await trio.sleep(0.1)
+        assert len(silent_one.submits) == 8
+        assert at.lane.in_flight <= 18, "nothing more is stored for it"
+
+
+async def test_a_bind_on_its_way_out_keeps_nothing(monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock) -> None:
+    async with stage(monkeypatch, binds=2, window=8, response_timeout_s=100) as at:
+        await fill(at, 20)
+        at.smsc.lines[0].session.unbind(trio.current_time())
+        await at.smsc.lines[0].flush()
+        await trio.sleep(0.01)
+        assert len(at.owner.of(NotSent)) == 2
+
+
+async def test_free_slots_are_filled_before_anything_waits(monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock) -> None:
+    async with stage(monkeypatch, binds=2, window=8, response_timeout_s=100) as at:
+        at.smsc.reply = silent
+        for first, last in ((1, 7), (8, 12), (13, 16)):
+            at.send(*messages(first, last))
+            await trio.sleep(0.1)
+        assert at.smsc.count == 16
+
+
+async def test_a_pause_for_throttling_is_no_silence(monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock) -> None:
+    async with stage(monkeypatch, window=8, response_timeout_s=100) as at:
+        await fill(at, 40)
+        await answer(at, 1, Status.RTHROTTLED)
+        await answer(at, 7)
+        await trio.sleep(1.6)
+        assert at.smsc.count > 8
+        assert at.lane.open
+
+
+async def test_nothing_leaves_in_a_pause_that_began_while_the_store_wrote(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    async with stage(monkeypatch, window=8, response_timeout_s=100) as at:
+        await fill(at, 9)
+        at.owner.begin_takes_s = 0.3
+        at.send(*messages(10, 12))
+        await trio.sleep(0.1)
+        await answer(at, 4, Status.RTHROTTLED)
+        await trio.sleep(0.5)
+        assert at.smsc.count == 8
+
+
+async def test_a_code_finds_room_in_store_beside_others(monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock) -> None:
+    async with stage(monkeypatch, window=8, response_timeout_s=100) as at:
+        await fill(at, 20, class_="marketing")
+        at.send(message(30, b"code", class_="verification"))
+        await trio.sleep(0.1)
+        at.owner.begin_takes_s = 30.0
+        await answer(at, 1)
+        assert [one.short_message for one in at.smsc.submits[8:]] == [b"code"]
 
 
 async def test_a_link_that_dies_while_the_store_writes_keeps_nobody_waiting(
