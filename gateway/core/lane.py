@@ -23,7 +23,7 @@ from gateway.core.laneowner import LaneOwner
 from gateway.core.mailbox import Signal
 from gateway.core.outgoing import Encoder, Part
 from gateway.core.report import Report
-from gateway.core.slots import Slots
+from gateway.core.slots import Rooms, Slots
 from gateway.store.base import Abandoned, Finish, NotSent, Outcome, Refused, Sent, Unclear
 from protocol.errors import ContentError, LocalProtocolError
 from protocol.ids import canonical_id
@@ -91,8 +91,7 @@ class Lane:
         quality = self.quality
         score = SCORE_STEP * round(quality.score_of(class_) / SCORE_STEP)
         expected_s = self._expected_s() if class_ == "verification" else 0.0
-        trusted = not quality.breaker.is_open
-        return Health(self.name, self.open, room, score, trusted, expected_s, quality.differing(class_))
+        return Health(self.name, self.open, room, score, not quality.breaker.is_open, expected_s, quality.differing(class_))
 
     def _expected_s(self) -> float:
         """Until a code handed over now is delivered: those before it, then what a receipt takes as a rule; in coarse steps."""
@@ -162,8 +161,7 @@ class Lane:
         if self.queued == 0 or self._paused_until > now:  # when leaving, only parts of what has begun are left
             return False
         free = self.slots.free(now)
-        codes = bool(self._queues["verification"])
-        beyond = self.slots.beyond(now, codes=codes) if self.open and not self.pace.rate else []
+        beyond = self.slots.beyond(now) if self.open and not self.pace.rate else []
         if not free and not beyond:
             if wait_s := self.slots.wait_s(now):
                 await self.counts.pace(wait_s)
@@ -175,10 +173,10 @@ class Lane:
             return True
         parts = self._take_parts(granted)
         self.pace.bucket.give_back(granted - len(parts))
-        further = self._take_whole(sum([room for room, _ in beyond]), codes=codes) if len(parts) == wanted else []
+        further = self._take_whole(beyond) if len(parts) == wanted else []
         if not parts and not further:
             return False
-        shares = self.slots.spread(parts, free, now) + self.slots.spread(further, beyond, now)
+        shares = self.slots.spread(parts, free, now) + self.slots.spread(further, beyond, now, together=1)
         parts += further
         self.counts.taken(parts, self.name)
         self._beginning = len(parts)
@@ -200,10 +198,12 @@ class Lane:
                 taken += self._cut(queue.popleft())
         return [taken.popleft() for _ in range(min(count, len(taken)))]
 
-    def _take_whole(self, count: int, *, codes: bool) -> list[Part]:
-        """Up to `count` messages of one part each, unless others go before them; `codes` alone, while there are any."""
+    def _take_whole(self, rooms: Rooms) -> list[Part]:
+        """Messages of one part each to be stored ahead, unless others go before them."""
         taken: list[Part] = []
-        for queue in [self._queues["verification"]] if codes else self._queues.values():
+        for_codes, for_all = (sum([room - kept for room, _ in rooms if room > kept]) for kept in (0, self.slots.most))
+        for name, queue in self._queues.items():
+            count = for_codes if name == "verification" else for_all
             while queue and not self._parts and len(taken) < count and queue[0].content.parts == 1:
                 taken += self._cut(queue.popleft())
         return taken

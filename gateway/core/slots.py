@@ -56,7 +56,8 @@ class Slots:
         self._ahead = [Ahead() for _ in binds]
         self._heard_at = [0.0] * len(binds)
         """When it last answered, or was asked while it owed no answer."""
-        self._most = window // SHARE
+        self.most = window // SHARE
+        """How many are stored ahead on each, and as many codes."""
 
     # -- how it stands
 
@@ -91,18 +92,18 @@ class Slots:
         """Until the rate of a bind with room allows something; 0 when windows are full, which only an answer will change."""
         return min([bind.bucket.wait_s(now) for bind in self._binds if bind.can_send], default=0.0)
 
-    def beyond(self, now: float, *, codes: bool) -> Rooms:
-        """How many may be stored ahead. Where a rate limits, a slot that is empty for a moment costs nothing: none."""
-        most = self._most * 2 if codes else self._most
+    def beyond(self, now: float) -> Rooms:
+        """How many codes may be stored ahead. Where a rate limits, a slot that is empty for a moment costs nothing: none."""
+        most = 2 * self.most
         binds = [one for one in self._binds if one.submits and not one.bucket.rate and not self._silent(one, now)]
         return [(room, one.number) for one in binds if (room := most - len(self._ahead[one.number])) > 0]
 
-    def spread(self, parts: list[Part], rooms: Rooms, now: float) -> list[tuple[Bind, list[Part]]]:
+    def spread(self, parts: list[Part], rooms: Rooms, now: float, together: int = TOGETHER) -> list[tuple[Bind, list[Part]]]:
         """A share of the parts for each bind, by its room; a few stay together, and neighbours always, for one write each."""
         shares: list[tuple[Bind, list[Part]]] = []
         at = 0
         ready = sorted(rooms)
-        roomiest = ready[-max(1, len(parts) // TOGETHER) :]
+        roomiest = ready[-max(1, len(parts) // together) :]
         if sum([room for room, _ in roomiest]) >= len(parts):
             ready = roomiest
         for position, (room, number) in enumerate(ready):
