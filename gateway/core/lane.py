@@ -180,9 +180,9 @@ class Lane:
         parts += further
         self.counts.taken(parts, self.name)
         self._beginning = len(parts)
+        if any(part.message.tries >= part.key.number for part in parts):
+            await self._owner.settled()  # it was stored before: that must have been taken back
         with trio.CancelScope(shield=True):  # what is stored as leaving leaves, or is settled as not sent
-            if any(part.message.tries >= part.key.number for part in parts):
-                await self._owner.settled()  # it was stored before: that must have been taken back
             attempts = self._attempts(shares)
             begun = await self._owner.begin(attempts)
         self._beginning = 0
