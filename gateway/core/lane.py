@@ -23,7 +23,7 @@ from gateway.core.laneowner import LaneOwner
 from gateway.core.mailbox import Signal
 from gateway.core.outgoing import Encoder, Part
 from gateway.core.report import Report
-from gateway.core.slots import Rooms, Slots
+from gateway.core.slots import SILENT_S, Rooms, Slots
 from gateway.store.base import Abandoned, Finish, NotSent, Outcome, Refused, Sent, Unclear
 from protocol.errors import ContentError, LocalProtocolError
 from protocol.ids import canonical_id
@@ -39,8 +39,6 @@ from routing.records import Attempt, Message, MessageState
 
 VERIFICATION_ANSWER_S = 2.0
 """A code without answer for so long counts as unknown; others wait for the channel's response_timeout_s."""
-STALL_S = 1.0
-"""A full window without any answer for so long: what waits goes elsewhere."""
 LOOK_S = 1.0
 SCORE_STEP = 5
 """Channels that differ by less are as good as each other."""
@@ -451,7 +449,7 @@ class Lane:
         busy = waiting and asked and self.slots.full
         if not busy:
             self._progress_at = max(self._progress_at, now) if not asked else self._progress_at
-        elif not self._stalled and now - self._progress_at > STALL_S:
+        elif not self._stalled and now - self._progress_at > SILENT_S:
             self._stalled = True
             self._log.warning("no answer with a full window: what waits goes elsewhere", waiting=waiting)
             self._give_back()

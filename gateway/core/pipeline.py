@@ -95,7 +95,6 @@ class Pipeline:
         self.dispatch = Dispatch(self.lanes, RouteTable(()), clock, self._may_send, lambda ended: self.report(Report(ended)))
         self._to_release: list[int] = []
         self._line = Line()
-        self._settling = 0
         self._reported = self._decided = 0
         self._decides = trio.lowlevel.ParkingLot()
         self._groups: Reassembler[Message] = Reassembler(timeout_s=config.core.parts_timeout_s, groups_max=100_000)
@@ -314,13 +313,11 @@ class Pipeline:
     async def _settle(self) -> None:
         while True:
             reports = await self.reports.take()
-            self._settling = len(reports)
             settled = await self.store.settle(list(chain.from_iterable([report.outcomes for report in reports])))
             for report in reports:
                 if report.source is not None and report.requests:
                     report.source.acknowledge(report.requests, Status.ROK)
             self.spread(settled)
-            self._settling = 0
             self._decided += len(reports)
             self._decides.unpark_all()
 
@@ -333,7 +330,7 @@ class Pipeline:
     @property
     def settling(self) -> int:
         """Reports whose outcomes are not stored yet."""
-        return len(self.reports) + self._settling
+        return self._reported - self._decided
 
     def spread(self, settled: Settled) -> None:
         """Everything a step of the store brought about."""

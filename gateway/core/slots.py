@@ -17,7 +17,7 @@ SHARE = 4
 TOGETHER = 8
 """So few parts keep together on one bind: each further one costs a write, and a read of its answers."""
 SILENT_S = 1.0
-"""Nothing is stored ahead for a bind that has answered nothing for so long, and nothing stays there."""
+"""A full window without any answer for so long: what waits goes elsewhere, and nothing more is stored ahead for it."""
 
 Rooms: TypeAlias = list[tuple[int, int]]
 """(room, number) of each bind that has any."""
