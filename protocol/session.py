@@ -306,21 +306,36 @@ class Session:
 
         Raises LocalProtocolError in a wrong state or for a PDU that cannot be encoded, WindowFullError without a free slot.
         """
-        if self.state not in self._sends_in[pdu.command_id] or self._unbind_at is not None:
-            raise LocalProtocolError(f"{command_name(pdu.command_id)} in state {self.state.value}")
-        sequence = pdu.sequence = self.window.take_sequence()
-        out = self._out
-        before = len(out)
-        codec.encode(pdu, out)
-        size = len(out) - before
-        if pdu.command_id not in UNANSWERED:
+        for _, error in self.request_all((pdu,), (token,), now):
+            raise error
+        return pdu.sequence
+
+    def request_all(self, pdus: Sequence[Pdu], tokens: Sequence[Any], now: float) -> list[tuple[Any, LocalProtocolError]]:
+        """The same for several of one kind. Gives the tokens of those that cannot be encoded, and why; the others are sent."""
+        command_id = pdus[0].command_id
+        if self.state not in self._sends_in[command_id] or self._unbind_at is not None:
+            raise LocalProtocolError(f"{command_name(command_id)} in state {self.state.value}")
+        out, encode = self._out, codec.encode
+        start = len(out)
+        offset = self.queued_octets - start
+        sent: list[tuple[int, Any, int]] = []
+        failed: list[tuple[Any, LocalProtocolError]] = []
+        for pdu, sequence, token in zip(pdus, self.window.take_sequences(len(pdus)), tokens, strict=True):
+            pdu.sequence = sequence
             try:
-                self.window.open(sequence, pdu.command_id, token, now, self.queued_octets + size)
+                encode(pdu, out)
+            except LocalProtocolError as error:
+                failed.append((token, error))
+                continue
+            sent.append((sequence, token, offset + len(out)))
+        if command_id not in UNANSWERED:
+            try:
+                self.window.open(command_id, sent, now)
             except LocalProtocolError:
-                del out[before:]
+                del out[start:]
                 raise
-        self.queued_octets += size
-        return sequence
+        self.queued_octets = offset + len(out)
+        return failed
 
     def _send_own(self, pdu: Pdu, token: Any, now: float) -> None:
         """A request of the session's own; it takes no window slot of the owner's."""

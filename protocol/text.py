@@ -3,6 +3,7 @@
 SMPP 3.4 section 5.2.19 and 3GPP TS 23.038 section 4.
 """
 
+from codecs import utf_16_be_decode, utf_16_be_encode
 from typing import NamedTuple
 
 from protocol import gsm7
@@ -45,10 +46,7 @@ _GENERAL_GROUP = ("gsm7", "binary", "utf-16-be", "default")
 _PYTHON_CODECS = {"jis": "shift_jis", "pictogram": "shift_jis", "jis-x0212": "iso2022_jp_1", "ks-c-5601": "euc_kr"}
 
 
-def coding(data_coding: int) -> Coding:
-    """What `data_coding` (0-255) means. Where SMPP and plain 03.38 disagree (0x01-0x0F), SMPP's reading wins; reserved
-    values are `default`, never an error.
-    """
+def _coding(data_coding: int) -> Coding:
     if data_coding < 0x10:
         return Coding(_SMPP_VALUES.get(data_coding, "default"), None, False)
     group = data_coding >> 4
@@ -65,6 +63,16 @@ def coding(data_coding: int) -> Coding:
     return Coding("default", None, False)
 
 
+_CODINGS = tuple(map(_coding, range(256)))
+
+
+def coding(data_coding: int) -> Coding:
+    """What `data_coding` (0-255) means. Where SMPP and plain 03.38 disagree (0x01-0x0F), SMPP's reading wins; reserved
+    values are `default`, never an error.
+    """
+    return _CODINGS[data_coding]
+
+
 def decode_text(data: bytes, data_coding: int, default_alphabet: str = "gsm7") -> str:
     """User data (without header) as text; never raises. `default_alphabet` is what the peer means by data_coding 0."""
     alphabet = default_alphabet if data_coding == DEFAULT else coding(data_coding).alphabet
@@ -79,14 +87,14 @@ def decode_text(data: bytes, data_coding: int, default_alphabet: str = "gsm7") -
 
 def decode_ucs2(data: bytes) -> str:
     """UTF-16BE in practice: emoji included, a byte order mark is dropped, a lone surrogate or odd last octet is replaced."""
-    text = data[: len(data) & ~1].decode("utf-16-be", "replace")
+    text, _ = utf_16_be_decode(data[: len(data) & ~1], "replace", True)  # `decode` itself takes four times as long
     return text.removeprefix("\ufeff") + ("\ufffd" if len(data) & 1 else "")
 
 
 def encode_ucs2(text: str) -> bytes:
     """`text` as UTF-16BE without byte order mark. Raises ContentError for a lone surrogate."""
     try:
-        return text.encode("utf-16-be")
+        return utf_16_be_encode(text, "strict")[0]
     except UnicodeEncodeError as error:
         raise ContentError(f"half a surrogate pair at position {error.start}") from None
 

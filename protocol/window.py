@@ -7,6 +7,7 @@ requests (bind, unbind, enquire_link) share the numbers and nothing else: they t
 """
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -48,19 +49,29 @@ class Window:
 
     def take_sequence(self) -> int:
         """The next number; it wraps to 1 and skips numbers that still wait for an answer (5.0 section 4.7.24)."""
-        sequence = self._next
-        while sequence in self._waiting or sequence in self._overdue or sequence in self._own:
-            sequence = sequence + 1 if sequence < SEQUENCE_MAX else 1
-        self._next = sequence + 1 if sequence < SEQUENCE_MAX else 1
-        return sequence
+        return self.take_sequences(1)[0]
 
-    def open(self, sequence: int, command_id: int, token: Any, at: float, end: int) -> None:
-        """Wait for the answer to `sequence`. Raises WindowFullError."""
-        if len(self._waiting) + len(self._overdue) >= self.size:
-            raise WindowFullError(f"{self.size} requests are unanswered")
+    def take_sequences(self, count: int) -> list[int]:
+        """So many of them."""
+        waiting, overdue, own, sequence = self._waiting, self._overdue, self._own, self._next
+        taken: list[int] = []
+        while len(taken) < count:
+            if not (sequence in waiting or sequence in overdue or sequence in own):
+                taken.append(sequence)
+            sequence = sequence + 1 if sequence < SEQUENCE_MAX else 1
+        self._next = sequence
+        return taken
+
+    def open(self, command_id: int, requests: Sequence[tuple[int, Any, int]], at: float) -> None:
+        """Wait for the answers to requests: sequence, token and `end` of each. Raises WindowFullError."""
+        waiting = self._waiting
+        if len(waiting) + len(self._overdue) + len(requests) > self.size:
+            raise WindowFullError(f"of {self.size} slots {self.free} are free, not {len(requests)}")
+        for sequence, token, end in requests:
+            waiting[sequence] = Pending(command_id, token, at, end)
         if self._late:
-            self._late.pop(sequence, None)
-        self._waiting[sequence] = Pending(command_id, token, at, end)
+            for sequence, _, _ in requests:
+                self._late.pop(sequence, None)
 
     def open_own(self, sequence: int, command_id: int, token: Any, at: float, end: int) -> None:
         """Wait for the answer to a request of the session's own, outside the window."""

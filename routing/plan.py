@@ -104,6 +104,8 @@ class _Planner:
         self._suspects = not all(one.trusted for one in states)
         self._whys: dict[tuple[object, ...], str] = {}
         self._known: dict[tuple[object, ...], list[Choice]] = {}
+        self._open: dict[int, list[Choice]] = {}
+        """By a route's candidates, which are one tuple as long as the table lives; until a channel has no room any more."""
 
     def choose(self, message: Message) -> str | None:
         """See `plan`."""
@@ -111,7 +113,12 @@ class _Planner:
         candidates = self._table.left(message, self._pins)
         if not candidates:
             return None
-        open_now = [one for one in candidates if (state := health.get(one.name)) is not None and state.up and state.room > 0]
+        if message.tried or message.part_of is not None:
+            open_now = self._with_room(candidates)
+        elif (known := self._open.get(id(candidates))) is not None:
+            open_now = known
+        else:
+            open_now = self._open[id(candidates)] = self._with_room(candidates)
         if self._even or not open_now:
             kept = _elsewhere(message, open_now)
         elif message.tries or message.part_of is not None:
@@ -125,16 +132,22 @@ class _Planner:
             message.why = ""
         else:
             message.why = self._why(message, candidates, kept)
-        health[chosen].room -= 1
+        state = health[chosen]
+        state.room -= 1
+        if state.room < 1:
+            self._open.clear()
         if message.part_of is not None:
             self._pins[message.part_of.key] = chosen
         return chosen
+
+    def _with_room(self, candidates: Sequence[Choice]) -> list[Choice]:
+        health = self._health
+        return [one for one in candidates if (state := health.get(one.name)) is not None and state.up and state.room > 0]
 
     def _preferred_again(self, message: Message, candidates: Sequence[Choice], open_now: list[Choice]) -> list[Choice]:
         """The same for the many that are alike: untried messages of one class and network, by the same channels."""
         if self._suspects and message.class_ != "verification" and _probes(message):
             return self._preferred(message, candidates, open_now)
-        # A route's candidates are one tuple as long as the table lives.
         key = (message.class_, message.network if self._by_network else "", id(candidates), *[one.name for one in open_now])
         kept = self._known.get(key)
         if kept is None:

@@ -8,7 +8,6 @@ from config.schema import Account
 from gateway import log
 from gateway.core.pieces import Told
 from gateway.core.wire import Wire
-from protocol.errors import LocalProtocolError
 from protocol.pdu import DeliverSm
 from protocol.session import Session
 
@@ -52,14 +51,10 @@ class Connection:
 
     def deliver(self, notices: Sequence[Told], pdus: Sequence[DeliverSm]) -> list[Told]:
         """Receipts in one write; they come back as Answered with the notice. Gives those that cannot be encoded."""
-        now, request = self.session_now, self.session.request
         impossible = []
-        for notice, pdu in zip(notices, pdus, strict=True):
-            try:
-                request(pdu, notice, now)
-            except LocalProtocolError as error:
-                self.log.warning("notice cannot be expressed in SMPP, dropped", notice=notice.id, reason=str(error))
-                impossible.append(notice)
+        for notice, error in self.session.request_all(pdus, notices, self.session_now):
+            self.log.warning("notice cannot be expressed in SMPP, dropped", notice=notice.id, reason=str(error))
+            impossible.append(notice)
         self.flush()
         return impossible
 

@@ -25,7 +25,7 @@ from gateway.core.outgoing import Encoder, Part
 from gateway.core.report import Report
 from gateway.core.slots import SILENT_S, Rooms, Slots
 from gateway.store.base import Abandoned, Finish, NotSent, Outcome, Refused, Sent, Unclear
-from protocol.errors import ContentError, LocalProtocolError
+from protocol.errors import ContentError
 from protocol.ids import canonical_id
 from protocol.pdu import DataSm, DeliverSm, Pdu, SubmitSmResp
 from protocol.session import Answered, Event, Unanswered
@@ -247,15 +247,16 @@ class Lane:
         if self._paused_until > now or bind.session is None or not (parts := self.slots.take(bind, now)):
             return
         utc = self._clock.utc()
-        failed: list[Outcome] = []
-        request, pdu_of = bind.session.request, self._encoder.pdu
+        pdu_of = self._encoder.pdu
+        impossible = bind.session.request_all([pdu_of(part, utc) for part in parts], parts, now)
+        failed: list[Outcome] = [
+            Refused(part.key, now, 0, f"cannot be sent: {error}", again=False) for part, error in impossible
+        ]
+        unsent = {part.key for part, _ in impossible}
         for part in parts:
             part.written = now
             part.answered = False
-            try:
-                request(pdu_of(part, utc), part, now)
-            except LocalProtocolError as error:
-                failed.append(Refused(part.key, now, 0, f"cannot be sent: {error}", again=False))
+            if part.key in unsent:
                 continue
             if part.message.class_ == "verification":
                 self._codes.append((now, part))

@@ -157,7 +157,7 @@ class Service:
             recovered = recover(opened.keeper, opened.vault, self._clock.utc())
         except VaultError as error:
             raise StartError(str(error)) from None
-        self._ids.start_after(opened.keeper.newest_id)
+        self._ids.start_after(opened.keeper.book.newest_id)
         sums = opened.book.ledger()
         open_sums = {"scheduled": sums.scheduled, "queued": sums.queued, "in_flight": sums.in_flight}
         seconds = round(self._clock.now() - started, 2)

@@ -103,6 +103,7 @@ class Book(Telling):
         message.accepted_utc = utc
         record = Record(message, [], admission.guards)
         self.records[message.id] = self.changes.admitted[message.id] = record
+        self.newest_id = max(self.newest_id, message.id)
         self.changes.void.pop(message.id, None)
         self.accepted += 1
         self.states[message.state] += 1
@@ -156,7 +157,7 @@ class Book(Telling):
         if utc >= message.expires_utc:
             self._expired(record, attempt.key.number, done, utc)
             return False
-        if first and (why := recheck(record, self.guards, utc)):
+        if first and (why := recheck(record, self.guards, utc, asks=message.id <= self.unsure_to)):
             if why is WINDOW_CLOSED:
                 if not done.requeue or done.requeue[-1] is not message:  # all its parts ask, one after the other
                     done.requeue.append(message)

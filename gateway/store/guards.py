@@ -62,6 +62,12 @@ def cell_of(guard: Cell | Kept) -> tuple[str, Sequence[Kept], float]:
     return cell_key(f"u\x1f{guard.key}" if isinstance(guard, Unique) else guard.key), (guard,), 0.0
 
 
+def marks_cell(guards: Sequence[Guard]) -> bool:
+    """Whether a message with these guards marks the cell of its recipient when it goes."""
+    first = guards[0]
+    return isinstance(first, Cell) and first.mark is not None
+
+
 def each(guards: Iterable[Guard]) -> list[Guard]:
     """The single guards, cells opened."""
     return [one for guard in guards for one in (guard.guards if isinstance(guard, Cell) else (guard,))]

@@ -35,6 +35,10 @@ class Holdings:
         self.requests = Requests(alone=alone)
         self.states: Counter[MessageState] = Counter()
         self.accepted = 0
+        self.newest_id = 0
+        """Of all that were ever admitted."""
+        self.unsure_to = 0
+        """Up to this id a message may have been admitted before a list changed: whether it may leave is asked again."""
         self.dead_letters = 0
         self.ended: OrderedDict[int, None] = OrderedDict()
         """Messages that nothing can change any more, in the order they ended."""
@@ -45,6 +49,7 @@ class Holdings:
         if message.id in self.records:
             return
         share_names(message)
+        self.unsure_to = max(self.unsure_to, message.id)
         self.records[message.id] = record
         self.indexes.add(record)
 
@@ -131,6 +136,8 @@ class Holdings:
         return self.shelf.first(box, limit)
 
     def members(self, set_name: str, add: Sequence[str] = (), remove: Sequence[str] = ()) -> int:
+        if add or remove:
+            self.unsure_to = max(self.unsure_to, self.newest_id)
         return self.guards.members(set_name, add, remove)
 
     def marks(self, keys: Sequence[str], utc: float) -> dict[str, Marked]:

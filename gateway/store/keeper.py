@@ -66,7 +66,6 @@ class Keeper:
     ) -> None:
         self.book = book
         self.number = 0
-        self.newest_id = 0
         self.queue = WorkingSet(working_set_max)
         self._finals_max = finals_max
         self._fold_after_s = fold_after_s
@@ -194,7 +193,6 @@ class Keeper:
             return None
         self.book.count_ends()
         number = self.number + 1
-        self.newest_id = max(self.newest_id, *changes.admitted, 0)
         book = self.book
         write = Write(number, cut(changes, book.guards, book.rollups, book.documents, self._totals()))
         taken = changes.take()
@@ -225,7 +223,7 @@ class Keeper:
     def _totals(self) -> dict[str, int]:
         book = self.book
         totals = {str(int(state)): count for state, count in book.states.items() if count}
-        return {"accepted": book.accepted, "dead": book.dead_letters, "newest": self.newest_id, **totals}
+        return {"accepted": book.accepted, "dead": book.dead_letters, "newest": book.newest_id, **totals}
 
     def _note(self, taken: Changes, number: int) -> None:
         self._backlog.note(taken, number)

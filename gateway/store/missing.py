@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Sequence
 
 from gateway.store.base import (
+    Abandoned,
     Admission,
     Announce,
     CarrierReceipt,
+    Finish,
     Membership,
-    MobileOriginated,
     NoticeDone,
     NoticeKept,
     NotSent,
@@ -19,8 +20,8 @@ from gateway.store.base import (
 )
 from gateway.store.book import Book
 from gateway.store.fetch import Wanted
-from gateway.store.guards import cell_key
-from gateway.store.record import attempt_of, by_carrier, by_place
+from gateway.store.guards import cell_key, marks_cell
+from gateway.store.record import by_carrier, by_place
 from routing.guards import Cell, Guard
 from routing.records import Attempt, AttemptKey
 
@@ -46,10 +47,16 @@ def of_requests(book: Book, keys: Iterable[str]) -> Wanted | None:
 
 
 def of_attempts(book: Book, attempts: Sequence[Attempt]) -> Wanted | None:
-    """Memberships that are asked again before a message leaves; they are here unless it has waited for long."""
-    found = (book.records.get(one.key.message_id) for one in attempts)
-    asked = (guard for record in found if record is not None and record.guards for guard in record.guards)
-    wanted = book.guards.missing(asked, members_only=True)
+    """Memberships that are asked again before a message leaves, and cells that are marked; they are here unless it has waited
+    for long.
+    """
+    records, unsure_to = book.records, book.unsure_to
+    asked: list[Guard] = []
+    for attempt in attempts:
+        record = records.get(attempt.key[0])
+        if record is not None and record.guards and (record.message.id <= unsure_to or marks_cell(record.guards)):
+            asked += record.guards
+    wanted = book.guards.missing(asked, members_only=True) if asked else []
     return Wanted(guards=wanted) if wanted else None
 
 
@@ -77,14 +84,14 @@ def for_outcomes(book: Book, outcomes: Sequence[Outcome]) -> Wanted | None:
     unknown: list[CarrierReceipt] = []
     known, records = book.indexes.by_carrier, book.records
     for outcome in outcomes:  # the commonest first: whether it is here is asked for every one
-        if isinstance(outcome, CarrierReceipt):
+        if type(outcome) is CarrierReceipt:
             channel = outcome.channel
             for one in outcome.candidates:
                 if (channel, one) in known:
                     break
             else:
                 unknown.append(outcome)
-        elif isinstance(outcome, Sent):
+        elif type(outcome) is Sent:
             if not outcome.carrier_id or outcome.key.message_id not in records:
                 _for_attempt(book, outcome.key, wanted, about_place=not outcome.carrier_id)
         elif isinstance(outcome, (NoticeDone, NoticeKept, Announce)):
@@ -97,7 +104,7 @@ def for_outcomes(book: Book, outcomes: Sequence[Outcome]) -> Wanted | None:
             wanted.guards += book.guards.missing((Cell(outcome.key, (outcome.failures,)),))
         elif isinstance(outcome, (Refused, NotSent, Unclear)):
             _for_attempt(book, outcome.key, wanted, about_place=isinstance(outcome, Unclear))
-        elif not isinstance(outcome, MobileOriginated) and outcome.message_id not in book.records:
+        elif isinstance(outcome, (Abandoned, Finish)) and outcome.message_id not in records:
             wanted.ids.add(outcome.message_id)
     if unknown:
         _for_receipts(unknown, _named(book, outcomes), wanted)
@@ -105,13 +112,15 @@ def for_outcomes(book: Book, outcomes: Sequence[Outcome]) -> Wanted | None:
 
 
 def _named(book: Book, outcomes: Sequence[Outcome]) -> set[tuple[str, str]]:
-    """Channels and ids that answers among the outcomes name."""
+    """Channels and ids that answers among the outcomes name, those to messages' latest attempts."""
     named = set()
+    records = book.records
     for outcome in outcomes:
-        if isinstance(outcome, Sent) and (record := book.records.get(outcome.key.message_id)) is not None:
-            attempt = attempt_of(record, outcome.key)
-            if attempt is not None:
-                named.add((attempt.channel, outcome.carrier_id))
+        if type(outcome) is Sent:
+            message_id, number, _ = outcome.key
+            record = records.get(message_id)
+            if record is not None and record.message.tries == number:
+                named.add((record.message.channel, outcome.carrier_id))
     return named
 
 

@@ -66,7 +66,7 @@ def _restore_totals(keeper: Keeper, pages: list[tuple[int, Page]]) -> None:
     totals = dict(pages[-1][1].totals)
     keeper.book.accepted = totals.pop("accepted", 0)
     keeper.book.dead_letters = totals.pop("dead", 0)
-    keeper.newest_id = totals.pop("newest", 0)
+    keeper.book.newest_id = totals.pop("newest", 0)
     keeper.book.states.update({MessageState(int(state)): count for state, count in totals.items()})
 
 

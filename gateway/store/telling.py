@@ -17,7 +17,7 @@ class Telling(Holdings):
 
     def _membership(self, outcome: Membership, _done: Settled, _utc: float) -> None:
         keys = [outcome.key]
-        self.guards.members(outcome.set_name, keys if outcome.member else (), () if outcome.member else keys)
+        self.members(outcome.set_name, keys if outcome.member else (), () if outcome.member else keys)
 
     def _reach(self, outcome: Reach, done: Settled, utc: float) -> None:
         guards, name, key = self.guards, outcome.set_name, outcome.key

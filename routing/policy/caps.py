@@ -4,8 +4,10 @@ A guard's key begins with the kind of its rule, so that a refusal can be told fr
 waits are those of the moment it comes due.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from hashlib import blake2b
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from config.policy import Cap, Policy
@@ -120,9 +122,16 @@ class CapRule:
         self._windows: dict[str, Window] = {}
         self._buckets: dict[tuple[str, int], str] = {}
 
-    def applies(self, message: Message) -> bool:
-        """Whether it counts."""
-        return (not self.classes or message.class_ in self.classes) and (not self.purposes or message.purpose in self.purposes)
+    def applies(self, class_: str, purpose: str) -> bool:
+        """Whether such messages count."""
+        return (not self.classes or class_ in self.classes) and (not self.purposes or purpose in self.purposes)
+
+    def same_for(self, account: str) -> Window | None:
+        """Its guard, where that is the same for all messages of an account."""
+        per = self.cap.per
+        if self._calendar or per not in ("account", "all"):
+            return None
+        return Window(self._start + (account if per == "account" else EVERYBODY), self.cap.limit, self._period_s)
 
     def guard(self, message: Message, at_utc: float) -> Window:
         """What must hold, in its recipient's cell, for a message that counts at `at_utc`. The same for many messages."""
@@ -167,6 +176,16 @@ class CapRule:
         return f"{monday:%Y-%m-%d}"
 
 
+class Common(NamedTuple):
+    """What messages of one account, class and purpose have in common: lists the recipient must (not) be on, whether a text may
+    go to it but once, and caps, as guards where these do not depend on the message.
+    """
+
+    lists: tuple[Member, ...]
+    unique: bool
+    caps: Sequence[Window | CapRule]
+
+
 class GuardMaker:
     """All guards of one policy."""
 
@@ -181,11 +200,13 @@ class GuardMaker:
         self._safe = tuple(policy.velocity.safe)
         self._of_prefix = (Window("velocity", policy.velocity.prefix_limit, policy.velocity.period_s),)
         self._of_account = (Window("velocity", policy.velocity.account_limit, policy.velocity.period_s),)
-        self._listed: dict[tuple[str, str], tuple[Member, ...]] = {}
+        self._common: dict[tuple[str, str, str], Common] = {}
         self._stopped = frozenset(policy.opt_out.classes) if policy.opt_out.enabled else frozenset()
         self._agreed = frozenset(policy.consent.classes) if policy.consent.required else frozenset()
         self._suppressed = frozenset(filter(SuppressionRule(policy.suppression).applies, CLASSES))
         self._trial = policy.budget.trial_messages > 0
+        self._hurries = bool(policy.velocity.prefix_limit or policy.velocity.account_limit)
+        self._costs = bool(policy.budget.price or any(policy.budget.prices.values()))
         self._zone = ZoneInfo(policy.budget.timezone)
 
     def guards(self, message: Message, utc: float) -> tuple[Guard, ...]:
@@ -195,40 +216,43 @@ class GuardMaker:
         on a list.
         """
         due_utc = due_after(message, utc)
-        lists = self._lists(message)
+        alike = (message.account, message.class_, message.purpose)
+        common = self._common.get(alike) or self._common_of(*alike)
         if message.part_of is not None and message.part_of.seq != 1:
-            return (Cell(message.destination, lists), *self._money(message, due_utc or utc))
-        about = (*lists, *self._counting(message, due_utc or utc))
-        found: list[Guard] = [Cell(message.destination, about, due_utc), *self._speed(message)]
+            return (Cell(message.destination, common.lists), *self._money(message, due_utc or utc))
+        at_utc = due_utc or utc
+        about: list[Kept] = [*common.lists]
+        if common.unique:
+            about.append(self._unique(message, at_utc))
+        about += [one if one.__class__ is Window else one.guard(message, at_utc) for one in common.caps]  # type: ignore[union-attr]
+        found: list[Guard] = [Cell(message.destination, tuple(about), due_utc)]
+        if self._hurries:
+            found += self._speed(message)
         if self._trial:
             found.append(Spend(trial_purse(message.account), 1))
-        found += self._money(message, due_utc or utc)
+        if self._costs:
+            found += self._money(message, due_utc or utc)
         return tuple(found)
 
-    def _lists(self, message: Message) -> tuple[Member, ...]:
-        """Lists the recipient must (not) be on: the same for all messages of an account and class."""
-        account, class_ = message.account, message.class_
-        found = self._listed.get((account, class_))
-        if found is None:
-            members = [Member(blocked_set(account), ""), Member(blocked_set(EVERYBODY), "")]
-            if class_ in self._suppressed:
-                members.append(Member(suppressed_set(account), ""))
-            if class_ in self._stopped:
-                members.append(Member(optout_set(account), ""))
-            if class_ in self._agreed:
-                members.append(Member(consent_set(account), "", must_be=True))
-            found = self._listed[account, class_] = tuple(members)
-        return found
+    def _common_of(self, account: str, class_: str, purpose: str) -> Common:
+        """What is made once for all messages that are alike in these."""
+        members = [Member(blocked_set(account), ""), Member(blocked_set(EVERYBODY), "")]
+        if class_ in self._suppressed:
+            members.append(Member(suppressed_set(account), ""))
+        if class_ in self._stopped:
+            members.append(Member(optout_set(account), ""))
+        if class_ in self._agreed:
+            members.append(Member(consent_set(account), "", must_be=True))
+        unique = bool(self._dedupe_s) and (not self._dedupe_classes or class_ in self._dedupe_classes)
+        caps = [rule.same_for(account) or rule for rule in self.caps if rule.applies(class_, purpose)]
+        common = self._common[account, class_, purpose] = Common(tuple(members), unique, caps)
+        return common
 
-    def _counting(self, message: Message, at_utc: float) -> list[Kept]:
-        """Duplicates and caps."""
-        found: list[Kept] = []
-        if self._dedupe_s and (not self._dedupe_classes or message.class_ in self._dedupe_classes):
-            said = blake2b(message.content.data, digest_size=9).hexdigest()
-            key = f"dedupe{SEPARATOR}{message.account}{SEPARATOR}{message.source}{SEPARATOR}{said}"
-            found.append(Unique(key, at_utc + self._dedupe_s))
-        found += [rule.guard(message, at_utc) for rule in self.caps if rule.applies(message)]
-        return found
+    def _unique(self, message: Message, at_utc: float) -> Unique:
+        """The same text from the same sender to the same recipient."""
+        said = blake2b(message.content.data, digest_size=9).hexdigest()
+        key = f"dedupe{SEPARATOR}{message.account}{SEPARATOR}{message.source}{SEPARATOR}{said}"
+        return Unique(key, at_utc + self._dedupe_s)
 
     def _speed(self, message: Message) -> list[Guard]:
         rule, number = self._velocity, message.destination

@@ -13,17 +13,12 @@ class HintRule:
 
     def __init__(self, rule: OptOutHint) -> None:
         self._rule = rule
-        self._classes = frozenset(rule.classes)
         self._signs = tuple(plain(one) for one in rule.words if not one.isascii())
         letters = "|".join(re.escape(" ".join(one.split()).casefold()) for one in rule.words if one.isascii() and one.strip())
         self._joined = tuple(plain(one) for one in rule.words if one.isascii() and one.strip())
         self._letters = re.compile(f"(?<![a-z0-9])(?:{letters})(?![a-z0-9])") if letters else None
         tail = rule.text
         self._tail = tail if not tail or tail[0] in " ,，。;；" or not tail[0].isascii() else f" {tail}"
-
-    def applies(self, class_: str) -> bool:
-        """Whether texts of this class must say it."""
-        return self._rule.mode != "off" and (not self._classes or class_ in self._classes)
 
     def apply(self, text: str, said: str) -> str | Refusal:
         """The text with the hint; or why it may not be sent. `said`: its plain form."""

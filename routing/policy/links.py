@@ -35,14 +35,8 @@ class LinkRule:
     """Compiled for one policy."""
 
     def __init__(self, rule: Links) -> None:
-        self._on = rule.check or bool(rule.domains)
         self._domains = tuple(one.lower().strip(".") for one in rule.domains)
-        self._classes = frozenset(rule.classes)
         self._link = _ANY_LINK if self._domains else _LINK
-
-    def applies(self, class_: str) -> bool:
-        """Whether texts of this class are looked at."""
-        return self._on and (not self._classes or class_ in self._classes)
 
     def check(self, text: str) -> Refusal | None:
         """Why this text may not be sent."""

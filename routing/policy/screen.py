@@ -8,8 +8,8 @@ A rule refuses, lets pass, or changes the message (its number, its text, when it
 number and sender one by one, and by their whole text once all are there (`check_whole`).
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Literal, NamedTuple, TypeAlias
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
@@ -19,7 +19,7 @@ from protocol.address import TON_INTERNATIONAL
 from protocol.errors import ContentError
 from protocol.segment import count_parts
 from protocol.spoken import spoken_text
-from protocol.text import coding, decode_text, encode_text
+from protocol.text import coding, decode_text, encode_text, encode_ucs2
 from protocol.udh import UDHI
 from routing.guards import Guard
 from routing.patterns import Patterns
@@ -36,10 +36,12 @@ from routing.policy.verdict import Refusal
 from routing.policy.watch import Watch
 from routing.policy.windows import Opening, WindowRule
 from routing.policy.words import Words, plain
-from routing.records import Message, MessageState
+from routing.records import Content, Message, MessageState
 
 DEFAULT_POLICY = "default"
 MOVING = ("content", "not_before_utc", "due_utc", "expires_utc", "window_end_utc")
+CAMPAIGNS_MAX = 1_000
+"""Texts of campaigns that are remembered with what was said of them."""
 SAME_S = 0.001
 """Validities that differ by less are the same."""
 CLASSED = 0x10
@@ -93,7 +95,7 @@ class Look:
         content = self.message.content
         old = coding(content.data_coding)
         if old.alphabet == "utf-16-be":
-            data_coding, data = content.data_coding, self.text.encode("utf-16-be")
+            data_coding, data = content.data_coding, encode_ucs2(self.text)
         else:
             data_coding, data = encode_text(self.text)
             if old.message_class is not None:  # a flash message stays one
@@ -104,6 +106,33 @@ class Look:
 
 
 Rule: TypeAlias = Callable[[Look], Refusal | None]
+
+
+class Named(NamedTuple):
+    """A rule, what it is called, and the classes whose messages it looks at."""
+
+    name: str
+    rule: Rule
+    classes: frozenset[str] = frozenset(CLASSES)
+
+
+class Judged(NamedTuple):
+    """What the rules said of a text, and what they made of it."""
+
+    refusal: Refusal | None
+    content: Content
+
+
+class OfClasses(Protocol):
+    """A rule of the configuration; no classes: all."""
+
+    @property
+    def classes(self) -> Sequence[str]: ...
+
+
+def classes_of(rule: OfClasses) -> frozenset[str]:
+    """Which classes it is about."""
+    return frozenset(rule.classes or CLASSES)
 
 
 class Step(NamedTuple):
@@ -146,8 +175,8 @@ class Screen:
         self._any_source = not account.source_addresses
         self._sources = Patterns(account.source_addresses)
         self.policy = policy
-        self._rules: list[tuple[str, Rule]] = []
-        self._of_text: list[tuple[str, Rule]] = []
+        self._rules: list[Named] = []
+        self._of_text: list[Named] = []
         self._windows: list[WindowRule] = []
         self._guards: GuardMaker | None = None
         self.opens_purses = False
@@ -156,6 +185,9 @@ class Screen:
         if policy is not None:
             self._compile(policy, words)
         self._all = self._rules + self._of_text
+        self._of_class = {name: [one.rule for one in self._of_text if name in one.classes] for name in CLASSES}
+        self._windows_of = {name: [one for one in self._windows if one.about(name)] for name in CLASSES}
+        self._campaigns: dict[tuple[Content, str, str], Judged] = {}
 
     def _compile(self, policy: Policy, words: Iterable[str]) -> None:
         """What the configuration asks for, and nothing else: rules that are off cost nothing."""
@@ -169,25 +201,27 @@ class Screen:
         self._segments = {name: getattr(limits, name) for name in CLASSES}
         self._guards = GuardMaker(policy)
         self.opens_purses = self._guards.opens
-        self._rules = [("possible number", self._possible)]
+        self._rules = [Named("possible number", self._possible)]
         if policy.countries or policy.blacklist:
-            self._rules.append(("countries and blacklist", self._listed))
+            self._rules.append(Named("countries and blacklist", self._listed))
         if policy.links.check or policy.links.domains:
-            self._of_text.append(("links", self._linked))
+            self._of_text.append(Named("links", self._linked, classes_of(policy.links)))
         if self._words:
-            self._of_text.append(("keywords", self._worded))
-        added: list[tuple[str, Rule]] = []
+            self._of_text.append(Named("keywords", self._worded, classes_of(policy.keywords)))
+        added: list[Named] = []
         if policy.signature.mode != "off":
-            added.append(("signature", self._signed))
+            added.append(Named("signature", self._signed, classes_of(policy.signature)))
         if policy.opt_out_hint.mode != "off":
-            added.append(("opt_out_hint", self._hinted))
+            added.append(Named("opt_out_hint", self._hinted, classes_of(policy.opt_out_hint)))
         if policy.signature.position == "tail":
             added.reverse()  # what is added last stands last
         self._of_text += added
-        if any(rule.cap.mark for rule in self._guards.caps):
-            self._of_text.append(("caps", self._marked))
+        self._marking = [one for one in self._guards.caps if one.cap.mark]
+        if self._marking:
+            marked = frozenset[str]().union(*[classes_of(one.cap) for one in self._marking])
+            self._of_text.append(Named("caps", self._marked, marked))
         if min(self._segments.values()) < 255:
-            self._of_text.append(("segments_max", self._short))
+            self._of_text.append(Named("segments_max", self._short))
 
     # -- judging
 
@@ -202,20 +236,40 @@ class Screen:
     def _check(self, message: Message, utc: float) -> Refusal | None:
         """The policy, for a message from a sender it may have to a number in its normal form."""
         look = Look(message, utc)
-        for _, rule in self._all if message.part_of is None else self._rules:
+        for one in self._rules:
+            refusal = one.rule(look)
+            if refusal is not None:
+                return refusal
+        if message.part_of is None and (refusal := self._judge(look)) is not None:
+            return refusal
+        return self._timed(look) if self._windows_of[message.class_] else None
+
+    def _judge(self, look: Look) -> Refusal | None:
+        """The rules about texts. A campaign says the same to many: it is looked at once, and its messages share the text."""
+        message = look.message
+        if message.class_ != "marketing":
+            return self._judge_text(look)
+        alike = (message.content, message.purpose, message.brand)
+        judged = self._campaigns.get(alike)
+        if judged is None:
+            if len(self._campaigns) >= CAMPAIGNS_MAX:
+                self._campaigns.clear()
+            judged = self._campaigns[alike] = Judged(self._judge_text(look), message.content)
+        message.content = judged.content
+        return judged.refusal
+
+    def _judge_text(self, look: Look) -> Refusal | None:
+        for rule in self._of_class[look.message.class_]:
             refusal = rule(look)
             if refusal is not None:
                 return refusal
-        if look.changed and (refusal := _encoded(look)) is not None:
-            return refusal
-        return self._timed(look) if self._windows else None
+        return _encoded(look) if look.changed else None
 
     def check_whole(self, parts: list[Message], text: str, utc: float) -> Refusal | None:
         """A message the sender cut itself, now that all of it is here. Nothing can be added to it any more."""
         look = Look(parts[0], utc, text, sum(one.content.parts for one in parts))
-        for _, rule in self._of_text:
-            refusal = rule(look)
-            if refusal is not None:
+        for _, rule, classes in self._of_text:
+            if parts[0].class_ in classes and (refusal := rule(look)) is not None:
                 return refusal
         return None
 
@@ -247,9 +301,9 @@ class Screen:
         if self.policy is None:
             return steps
         look = Look(message, utc)
-        for name, rule in self._all:
+        for name, rule, classes in self._all:
             before = look.text
-            refusal = rule(look)
+            refusal = rule(look) if message.class_ in classes else None
             steps.append(_step(name, refusal, "" if look.text == before else f"the text is now {look.text!r}"))
         if look.changed and (refusal := _encoded(look)) is not None:
             steps.append(_step("segments_max", refusal))
@@ -334,27 +388,21 @@ class Screen:
         return self._lists.check(look.message.destination)
 
     def _linked(self, look: Look) -> Refusal | None:
-        return self._links.check(look.text) if self._links.applies(look.message.class_) else None
+        return self._links.check(look.text)
 
     def _worded(self, look: Look) -> Refusal | None:
-        return self._words.check(look.plain) if self._words.applies(look.message.class_) else None
+        return self._words.check(look.plain)
 
     def _signed(self, look: Look) -> Refusal | None:
-        message = look.message
-        if not self._signature.applies(message.class_):
-            return None
-        return _said(look, "signature", self._signature.apply(look.text, message.brand))
+        return _said(look, "signature", self._signature.apply(look.text, look.message.brand))
 
     def _hinted(self, look: Look) -> Refusal | None:
-        if not self._hint.applies(look.message.class_):
-            return None
         return _said(look, "opt_out_hint", self._hint.apply(look.text, look.plain))
 
     def _marked(self, look: Look) -> Refusal | None:
         """A message that counts as urgent must say so."""
-        assert self._guards is not None
-        for rule in self._guards.caps:
-            if rule.cap.mark and rule.applies(look.message) and rule.cap.mark not in look.text:
+        for rule in self._marking:
+            if rule.applies(look.message.class_, look.message.purpose) and rule.cap.mark not in look.text:
                 return Refusal("mark", rule.cap.name, f"the text must carry {rule.cap.mark!r}")
         return None
 
@@ -368,8 +416,10 @@ class Screen:
         return Refusal("too_long", "segments_max", f"{parts} segments, {most} are allowed")
 
     def _window_of(self, message: Message) -> WindowRule | None:
-        class_, purpose, industry = message.class_, message.purpose, message.industry
-        return next((one for one in self._windows if one.matches(class_, purpose, industry)), None)
+        for one in self._windows_of[message.class_]:
+            if one.matches(message.purpose, message.industry):
+                return one
+        return None
 
     def _timed(self, look: Look) -> Refusal | None:
         """Wait for the window, or be refused; what a carrier may do is bounded by its end."""
@@ -398,7 +448,8 @@ class Screen:
 def _said(look: Look, rule: Literal["signature", "opt_out_hint"], answer: str | Refusal) -> Refusal | None:
     if isinstance(answer, Refusal):
         return answer
-    if answer is not look.text and answer != look.text:
+    text = look.text
+    if answer is not text and answer != text:
         if look.fixed:
             return Refusal(rule, rule, "nothing can be added to parts, headers or binary messages: their sender must say it")
         look.say(answer)

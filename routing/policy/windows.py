@@ -58,13 +58,13 @@ class WindowRule:
         self._zone = ZoneInfo(default_zone if rule.timezone == RECIPIENT else rule.timezone)
         self._openings: dict[tuple[str, int], Opening | None] = {}
 
-    def matches(self, class_: str, purpose: str, industry: str) -> bool:
-        """Whether a message goes by this window."""
-        return (
-            (not self.classes or class_ in self.classes)
-            and (not self.purposes or purpose in self.purposes)
-            and (not self.industries or industry in self.industries)
-        )
+    def about(self, class_: str) -> bool:
+        """Whether messages of this class may go by this window."""
+        return not self.classes or class_ in self.classes
+
+    def matches(self, purpose: str, industry: str) -> bool:
+        """Whether a message of such a class does."""
+        return (not self.purposes or purpose in self.purposes) and (not self.industries or industry in self.industries)
 
     @property
     def holds(self) -> bool:

@@ -48,14 +48,9 @@ class Words:
         self._words: Sequence[str] = wanted
         self._finder = ahocorasick_rs.AhoCorasick(wanted) if wanted else None
         self._patterns = _compiled(rule.patterns)
-        self._classes = frozenset(rule.classes)
 
     def __bool__(self) -> bool:
         return self._finder is not None or bool(self._patterns)
-
-    def applies(self, class_: str) -> bool:
-        """Whether texts of this class are looked at."""
-        return not self._classes or class_ in self._classes
 
     def check(self, looked_at: str) -> Refusal | None:
         """Why a text may not be sent, by its plain form."""

@@ -413,6 +413,22 @@ def test_the_end_of_the_stream_inside_a_pdu_says_so() -> None:
     assert (ended.clean, ended.reason) == (False, "closed by the peer inside a PDU")
 
 
+def test_of_several_requests_those_that_can_be_encoded_are_sent() -> None:
+    session = session_in(State.BOUND_TRX, window=3)
+    pdus = [SubmitSm(), SubmitSm(source_addr="x" * 21), SubmitSm(short_message=b"3")]
+    (failed,) = session.request_all(pdus, ["1", "2", "3"], 0.0)
+    assert failed[0] == "2"
+    assert "21 characters" in str(failed[1])
+    octets = session.data_to_send()
+    assert [pdu.sequence for pdu in Framer().feed(octets)] == [1, 3]
+    assert session.queued_octets == len(octets)
+    assert session.can_send == 1
+    with pytest.raises(WindowFullError):
+        session.request_all([SubmitSm(), SubmitSm()], ["4", "5"], 0.0)
+    assert session.data_to_send() == b""
+    assert session.lost(len(octets) - 1) == (["3"], ["1"])
+
+
 @given(st.lists(st.binary(max_size=60), min_size=1, max_size=8), st.data())
 def test_only_requests_that_left_us_whole_have_an_unknown_outcome(texts: list[bytes], data: st.DataObject) -> None:
     session = session_in(State.BOUND_TRX, window=100)

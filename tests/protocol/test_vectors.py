@@ -87,7 +87,7 @@ def session_in(state: str, role: Role, outstanding: tuple[tuple[str, int], ...] 
     session = Session(role, 0.0)
     session.state = State[state]
     for command, sequence in outstanding:
-        session.window.open(sequence, Command[command.upper()], "ours", 0.0, 0)
+        session.window.open(Command[command.upper()], [(sequence, "ours", 0)], 0.0)
     return session
 
 
@@ -175,7 +175,7 @@ def sequence(record: dict[str, Any]) -> dict[str, Any]:
         session = Session(Role.ESME, 0.0, first_sequence=given["last"])
         session.window.take_sequence()
         for taken in given["in_flight"]:
-            session.window.open(taken, Command.SUBMIT_SM, None, 0.0, 0)
+            session.window.open(Command.SUBMIT_SM, [(taken, None, 0)], 0.0)
         return {"next": session.window.take_sequence()}
     if "received" in given:
         cls = BY_COMMAND[Command[given["command"].upper()]]

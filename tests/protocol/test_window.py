@@ -24,7 +24,7 @@ def test_every_request_ends_once_and_slots_add_up(story: list[str], size: int, f
         assert sequence not in open_now
         if step == "send":
             try:
-                window.open(sequence, SUBMIT, now, float(now), now)
+                window.open(SUBMIT, [(sequence, now, now)], float(now))
                 open_now[sequence] = now
             except WindowFullError:
                 assert len(open_now) + len(held) == size
@@ -60,7 +60,7 @@ def test_every_request_ends_once_and_slots_add_up(story: list[str], size: int, f
 def test_late_answers_are_remembered_for_a_while_and_in_bounded_number() -> None:
     window = Window(100, late_s=60.0, late_max=3)
     for sequence in range(1, 6):
-        window.open(sequence, SUBMIT, sequence, float(sequence), sequence)
+        window.open(SUBMIT, [(sequence, sequence, sequence)], float(sequence))
     assert len(window.overdue(100.0, 10.0)) == 5
     window.release_overdue(5)
     assert window.answer(1, SUBMIT) is None
@@ -76,14 +76,14 @@ def test_late_answers_are_remembered_for_a_while_and_in_bounded_number() -> None
 def test_a_request_is_overdue_exactly_at_its_deadline_whatever_floats_round_to() -> None:
     """A clock that stops at the deadline would otherwise call again and again: 0.3 + 2.0 - 0.3 is less than 2.0."""
     window = Window(1)
-    window.open(1, SUBMIT, "token", 0.3, 1)
+    window.open(SUBMIT, [(1, "token", 1)], 0.3)
     assert len(window.overdue(0.3 + 2.0, 2.0)) == 1
 
 
 def test_numbers_that_still_wait_are_skipped_when_they_come_round_again() -> None:
     window = Window(10, first=SEQUENCE_MAX)
     for sequence, at in ((1, 0.0), (SEQUENCE_MAX, 50.0)):
-        window.open(sequence, SUBMIT, sequence, at, 0)
+        window.open(SUBMIT, [(sequence, sequence, 0)], at)
     window.open_own(2, Command.ENQUIRE_LINK, "own", 0.0, 0)
     assert [pending.token for pending in window.overdue(50.0, 10.0)] == [1]
     assert window.take_sequence() == 3
@@ -91,10 +91,10 @@ def test_numbers_that_still_wait_are_skipped_when_they_come_round_again() -> Non
 
 def test_a_number_used_again_is_answered_for_the_new_request() -> None:
     window = Window(10)
-    window.open(1, SUBMIT, "old", 0.0, 1)
+    window.open(SUBMIT, [(1, "old", 1)], 0.0)
     window.overdue(10.0, 10.0)
     window.release_overdue(1)
-    window.open(1, SUBMIT, "new", 20.0, 2)
+    window.open(SUBMIT, [(1, "new", 2)], 20.0)
     answered = window.answer(1, SUBMIT)
     assert answered is not None
     assert (answered[0].token, answered[1]) == ("new", False)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -83,6 +84,37 @@ def test_what_was_changed_once_is_not_changed_again(drawn: dict[str, Any]) -> No
         before = one.content, one.destination
         assert rules.check(one, drawn["utc"]) is None
         assert (one.content, one.destination) == before
+
+
+campaigns = st.lists(
+    st.fixed_dictionaries(
+        {
+            "text": st.sampled_from(["hello", "紧急 hello", "casino", "【店】hello 退订回T", "长" * 200]),
+            "class_": st.sampled_from(["notification", "marketing", "marketing", "marketing"]),
+            "purpose": st.sampled_from(["standard", "urgent"]),
+            "brand": st.sampled_from(["", "品牌", "店"]),
+        }
+    ),
+    min_size=2,
+    max_size=8,
+)
+
+
+@given(campaigns)
+def test_a_text_that_was_seen_before_is_judged_as_if_it_was_not(several: list[dict[str, Any]]) -> None:
+    policy = msgspec.structs.replace(EVERYTHING, signature=Signature(mode="add"), opt_out_hint=OptOutHint(mode="add"))
+    rules = screen_of(policy)
+    for drawn in several:
+        checked, fresh = message(**drawn), message(**drawn)
+        assert rules.check(checked, UTC) == screen_of(policy).check(fresh, UTC)
+        assert checked == fresh
+
+
+def test_messages_of_a_campaign_share_their_text() -> None:
+    rules = screen_of(Policy(opt_out_hint=OptOutHint(mode="add")))
+    first, second = message("sale", class_="marketing"), message("sale", to="8613800138001", class_="marketing")
+    assert rules.check(first, UTC) is rules.check(second, UTC) is None
+    assert first.content is second.content
 
 
 def test_explaining_goes_through_every_rule_in_order() -> None:
