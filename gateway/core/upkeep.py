@@ -12,7 +12,7 @@ from gateway import log
 from gateway.core.storage import Storage
 from gateway.store.embedded.sweep import sweep_guards
 from gateway.store.history import History
-from gateway.store.vault import VaultError
+from gateway.store.vault import NotWrittenError, UnreachableError, VaultError
 
 EVERY_S = 3600.0
 PAY_EVERY_S = 0.2
@@ -24,7 +24,7 @@ async def keep_history(data_dir: Path, settings: StoreSettings) -> None:
     while True:
         try:
             deleted, emptied = await trio.to_thread.run_sync(_keep, data_dir, settings)
-        except (VaultError, sqlite3.Error, OSError) as error:
+        except (VaultError, NotWrittenError, UnreachableError, sqlite3.Error, OSError) as error:
             logger.error("the history cannot be kept in order", reason=str(error))  # noqa: TRY400 - no bug of ours
         else:
             if deleted or emptied:
@@ -42,6 +42,10 @@ def _keep(data_dir: Path, settings: StoreSettings) -> tuple[int, int]:
         history.close()
     if settings.kind == "embedded":
         sweep_guards(data_dir, time.time())
+    elif settings.kind == "redis":
+        from gateway.store.redis import sweep
+
+        sweep.sweep_guards(settings.redis.url.reveal(), settings.redis.prefix, time.time())
     return len(deleted), len(emptied)
 
 

@@ -29,6 +29,7 @@ _CHANNEL_WITHIN = COUNTS.index("channel_within_10s")
 _PRICE = COUNTS.index("price")
 _COST = COUNTS.index("cost")
 DAY_S, MINUTE_S = 86_400, 60
+MINUTES_KEPT = 2 * DAY_S // MINUTE_S
 SEPARATOR = "\x1f"
 SPELLED_MAX = 4_096
 
@@ -99,6 +100,11 @@ class Rollups:
         self._minute = now["m"]
         for key in [key for key in self.held if key[1] < now[key[0]] and not needed(key)]:
             del self.held[key]
+
+
+def minutes_over(utc: float) -> tuple[str, str]:
+    """Between which spelled keys the minutes are that nobody needs any more: older than two days. Days are kept for good."""
+    return f"m{SEPARATOR}", f"m{SEPARATOR}{int(utc // MINUTE_S) - MINUTES_KEPT:09d}"
 
 
 @lru_cache(SPELLED_MAX)

@@ -1,16 +1,40 @@
-"""Guards that are over leave the file; the others stay and go on refusing."""
+"""Guards that are over leave the store; the others stay and go on refusing."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
 from story import BOOT, START_UTC, Story
 
-from gateway.store.embedded.store import open_store
-from gateway.store.embedded.sweep import sweep_guards
+from bench.redis_server import RedisServer
+from gateway.store.blocking import BlockingStore
+from gateway.store.embedded import store as embedded
+from gateway.store.embedded import sweep as embedded_sweep
+from gateway.store.redis import store as redis
+from gateway.store.redis import sweep as redis_sweep
+from gateway.store.rollups import MINUTE_S, minutes_over, spell
 from routing.guards import Mark, Unique, Window
 
+MANY = 1_500
+"""More than are looked at in one go."""
 
-def test_only_what_is_over_is_swept(tmp_path: Path) -> None:
-    store = open_store(tmp_path, BOOT, START_UTC, fold_after_s=0, guards_max=0)
+
+@pytest.fixture(params=["embedded", "redis"])
+def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[BlockingStore, Callable[[float], int]]]:
+    """A store that holds nothing in memory, and what sweeps it."""
+    if request.param == "embedded":
+        store = embedded.open_store(tmp_path, BOOT, START_UTC, fold_after_s=0, guards_max=0)
+        yield store, lambda utc: embedded_sweep.sweep_guards(tmp_path, utc)
+    else:
+        server: RedisServer = request.getfixturevalue("redis_server")
+        prefix: str = request.getfixturevalue("redis_prefix")
+        store = redis.open_store(server.url, prefix, tmp_path, BOOT, START_UTC, fold_after_s=0, guards_max=0)
+        yield store, lambda utc: redis_sweep.sweep_guards(server.url, prefix, utc)
+    store.close()
+
+
+def test_only_what_is_over_is_swept(opened: tuple[BlockingStore, Callable[[float], int]]) -> None:
+    store, sweep = opened
     story = Story(store)
     over = [Unique("old", START_UTC + 10), Window("old", 1, 60.0)]
     lasting = [Unique("new", START_UTC + 10_000), Window("new", 1, 3_600.0)]
@@ -24,10 +48,41 @@ def test_only_what_is_over_is_swept(tmp_path: Path) -> None:
     story.utc += 61
     story.accepted()
     assert store.vault.count("guard", "", "\x7f") == 8
-    assert sweep_guards(tmp_path, story.utc) == 3
+    assert sweep(story.utc) == 3
     assert [key[0] for key, _ in store.vault.scan("guard", "", "\x7f", 10)] == ["c", "c", "c", "l", "m"]
     assert list(store.marks(["old", "new"], story.utc)) == ["new"]
     assert story.admit(story.message(), lasting[0]) == lasting[0]
     assert story.admit(story.message(), lasting[1]) == lasting[1]
     assert story.admit(story.message(), *(Unique("old", story.utc + 10), Window("old", 1, 60.0))) is None
-    store.close()
+
+
+def test_all_of_many_are_looked_at(opened: tuple[BlockingStore, Callable[[float], int]]) -> None:
+    store, sweep = opened
+    story = Story(store)
+    for number in range(MANY):
+        assert story.admit(story.message(), Unique(f"{number}", START_UTC + 10 + number % 2 * 10_000)) is None
+    story.utc += 61
+    story.accepted()
+    assert sweep(story.utc) == MANY // 2
+    assert store.vault.count("guard", "", "\x7f") == MANY // 2
+    assert sweep(story.utc) == 0
+
+
+def test_minutes_of_the_last_two_days_and_all_days_stay(opened: tuple[BlockingStore, Callable[[float], int]]) -> None:
+    store, sweep = opened
+    story = Story(store)
+    story.sent(story.accepted(), "x")
+    story.settle(story.receipt("x"))
+    story.accepted()
+    before = store.vault.count("rollup")
+    sweep(story.utc + 86_400)
+    assert store.vault.count("rollup") == before
+    sweep(story.utc + 3 * 86_400)
+    assert [key[0] for key, _ in store.vault.scan("rollup", "", "\x7f", 10)] == ["d"]
+
+
+def test_a_minute_is_over_after_two_days() -> None:
+    start, end = minutes_over(START_UTC)
+    minute = int(START_UTC // MINUTE_S)
+    old, kept = (spell(("m", minute - ago, "c", "", "", "", "")) for ago in (2_881, 2_880))
+    assert start < old < end < kept

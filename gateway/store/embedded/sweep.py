@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gateway.store.embedded.schema import STORE, connect
 from gateway.store.embedded.vault import FILE
+from gateway.store.rollups import minutes_over
 
 CHUNK = 1_000
 # Every entry of the row is over: `useful` of guards.py in SQL.
@@ -30,8 +31,7 @@ def sweep_guards(data_dir: Path, utc: float) -> int:
         while (end := connection.execute(_END, (after, CHUNK)).fetchone()[0]) is not None:
             swept += connection.execute(_OVER, (after, end, utc)).rowcount
             after = end
-        # The minutes of the last two days; days are kept for good.
-        connection.execute("DELETE FROM rollup WHERE key > ? AND key < ?", ("m\x1f", f"m\x1f{int(utc // 60) - 2_880:09d}"))
+        connection.execute("DELETE FROM rollup WHERE key > ? AND key < ?", minutes_over(utc))
         return swept
     finally:
         connection.close()

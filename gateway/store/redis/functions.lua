@@ -1,11 +1,11 @@
-#!lua name=tensec_1
+#!lua name=tensec_2
 -- What Tensec runs in the server. Each call is atomic; none can be stopped half-way by a full memory, because Redis refuses a
 -- function that may write (no flag `allow-oom`) before it begins.
 --
--- Changed anything? Raise the number in the three names: servers are shared, and other versions of Tensec call theirs.
--- Rows are opaque here: their JSON holds 63-bit ids, which Lua would round.
+-- Changed anything? Raise the number in all names: servers are shared, and other versions of Tensec call theirs.
+-- Rows are opaque here but for guards': the JSON of others holds 63-bit ids, which Lua would round.
 
--- The keys every call declares first, in this order: `meta` (a hash: schema, shards, owner, epoch, first, last) and the journal's
+-- The keys that `open` and `commit` declare first, in this order: `meta` (a hash: schema, shards, owner, epoch, first, last) and the journal's
 -- pages (a hash by number). `first` and `last` are the numbers of the pages that are kept.
 local META, PAGES = 1, 2
 local CHUNK = 1000 -- arguments of one command: Lua can unpack about 8,000, and the number is even, since some come in pairs
@@ -75,5 +75,37 @@ local function commit(keys, args)
     return { 'OK', spelled(at) }
 end
 
-redis.register_function('tensec_1_open', open)
-redis.register_function('tensec_1_commit', commit)
+-- Whether anything in a row of guards can still refuse, or tell, anything: `useful` of guards.py.
+local function matters(row, utc)
+    for _, times in pairs(cjson.decode(row)) do
+        if type(times) ~= 'table' then
+            return true -- of an earlier version
+        end
+        local first = times[1]
+        if (first < 0 and times[#times] - first or first) > utc then
+            return true
+        end
+    end
+    return false
+end
+
+-- Take out guards that are over, of a part of them. Key: their hash. Arguments: the part (a cursor of HSCAN, '0' at first), how
+-- many to look at, the time. Answers {the next part, '0' at the end; how many were taken out}. Looking and taking out is one
+-- step, so a row that is written anew meanwhile stays.
+local function sweep(keys, args)
+    local found = redis.call('HSCAN', keys[1], args[1], 'COUNT', args[2])
+    local rows, over, utc = found[2], {}, number(args[3])
+    for at = 1, #rows, 2 do
+        if not matters(rows[at + 1], utc) then
+            over[#over + 1] = rows[at]
+        end
+    end
+    for from = 1, #over, CHUNK do
+        redis.call('HDEL', keys[1], unpack(over, from, math.min(from + CHUNK - 1, #over)))
+    end
+    return { found[1], #over }
+end
+
+redis.register_function('tensec_2_open', open)
+redis.register_function('tensec_2_commit', commit)
+redis.register_function('tensec_2_sweep', sweep)

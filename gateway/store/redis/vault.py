@@ -32,7 +32,12 @@ PAGES_CHUNK = 50
 _ROWS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _KEYS = msgspec.json.Decoder(list[str])
 _LIBRARY = (files(__package__) / "functions.lua").read_text(encoding="utf-8")
-_OPEN, _COMMIT = (f"{_LIBRARY.split()[1].removeprefix('name=')}_{name}" for name in ("open", "commit"))
+_OPEN, _COMMIT, SWEEP = (f"{_LIBRARY.split()[1].removeprefix('name=')}_{name}" for name in ("open", "commit", "sweep"))
+
+
+def key_of(prefix: str, name: str) -> str:
+    """The key of a map, set or list of a store."""
+    return f"{{{prefix}:0}}:{name}"
 
 
 class OtherOwnerError(VaultError):
@@ -59,7 +64,7 @@ class RedisVault:
             raise VaultError(f"the prefix of the store's keys must be a name without spaces and braces, not {prefix!r}")
         self._writer = Line(address, connect_s=connect_s, answer_s=answer_s)
         self._reader = Line(address, connect_s=connect_s, answer_s=answer_s)
-        self._key = {name: f"{{{prefix}:0}}:{name}" for name in NAMES}
+        self._key = {name: key_of(prefix, name) for name in NAMES}
         self._where = f"{address}, store {prefix!r}"
         self._unsure = 0
         """Number of a write that may have happened: a refusal of its repeat tells nothing about the first time."""
