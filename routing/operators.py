@@ -4,17 +4,14 @@ The table is config/operators.toml; where numbers can be ported it is a default.
 first; what a prefix was found to mean is remembered, so that a look-up is a slice and a dictionary.
 """
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
-import config
+import config.operators
 from routing.policy.numbers import country_code_of
 from routing.records import Message
 
-FILE = Path(config.__file__).parent / "operators.toml"
 CN_DIGITS = 13
 KNOWN_MAX = 65_536
 COUNTRY_DIGITS = 3
@@ -96,5 +93,8 @@ class Operators:
 @cache
 def shipped() -> dict[str, Operator]:
     """The table that comes with Tensec."""
-    raw = tomllib.loads(FILE.read_text(encoding="utf-8"))
-    return {prefix: Operator(one["name"], one.get("virtual", False)) for one in raw["operators"] for prefix in one["prefixes"]}
+    return {
+        prefix: Operator(name, virtual)
+        for name, prefixes in config.operators.table().items()
+        for prefix, virtual in prefixes.items()
+    }

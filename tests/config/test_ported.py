@@ -62,6 +62,18 @@ def test_the_file_is_beside_the_configuration_and_checked_with_it(tmp_path: Path
     assert load(here, {}).ported_file == str(tmp_path / "moved.csv")
 
 
+def test_operators_nobody_has_are_named_wherever_they_stand(tmp_path: Path) -> None:
+    here = tmp_path / "tensec.toml"
+    text = ROUTE + 'operators = ["cn-mobile", "es-orange", "cn-mobil"]\n'
+    text += '[[policies]]\nname = "default"\n[policies.budget]\nprices = { "34" = 1, "cn-unicom" = 2, "cn-unicorn" = 3 }\n'
+    found = errors(here, text)
+    assert "routes[0].operators = 'cn-mobil': no operator is called so; there are cn-broadnet, cn-mobile," in found
+    assert "policies[0].budget.prices = 'cn-unicorn': no operator" in found
+    assert found.count("no operator") == 3
+    (tmp_path / "moved.csv").write_text("34612345678,es-orange\n")
+    assert errors(here, f'ported_file = "moved.csv"\n{text}').count("no operator") == 2
+
+
 @pytest.mark.parametrize(
     ("line", "error"),
     [
