@@ -95,6 +95,7 @@ class Pipeline:
         self.dispatch = Dispatch(self.lanes, RouteTable(()), clock, self._may_send, lambda ended: self.report(Report(ended)))
         self._to_release: list[int] = []
         self._line = Line()
+        self._admitting = 0
         self._reported = self._decided = 0
         self._decides = trio.lowlevel.ParkingLot()
         self._groups: Reassembler[Message] = Reassembler(timeout_s=config.core.parts_timeout_s, groups_max=100_000)
@@ -128,11 +129,13 @@ class Pipeline:
             by_front: dict[Front, list[Submission]] = {}
             for front, submission in handed:
                 by_front.setdefault(front, []).append(submission)
+            self._admitting += len(submissions)
             with self._line.place() as first:
                 self._screen(submissions)
                 await self._admit(submissions, by_front, first)
                 for front, answered in by_front.items():
                     front.answer(answered)
+            self._admitting -= len(submissions)
 
     def _screen(self, submissions: list[Submission]) -> None:
         """Every message gets a status: what policy says, or that there is no room."""
@@ -422,10 +425,11 @@ class Pipeline:
     @property
     def busy(self) -> int:
         """Submits without answer, reports not settled; with a store that forgets also what could leave as its channel is up."""
+        unanswered = len(self.submissions) + self._admitting
         if self.store.durable:
-            return sum(lane.in_flight for lane in self.lanes.values()) + self.settling + len(self.submissions)
+            return sum(lane.in_flight for lane in self.lanes.values()) + self.settling + unanswered
         moving = sum(lane.in_flight + (lane.queued if lane.up else 0) for lane in self.lanes.values())
-        return moving + len(self.reports) + len(self.submissions) + self.dispatch.could_leave()
+        return moving + self.settling + unanswered + self.dispatch.could_leave()
 
     def _may_send(self) -> bool:
         """Nothing may leave that is not stored as leaving."""

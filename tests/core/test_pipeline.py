@@ -208,6 +208,20 @@ async def test_the_next_batch_is_decided_while_one_is_being_stored_and_both_go_o
     assert sorted(ring.lanes["a"].take() + ring.lanes["b"].take()) == [1, 2, 3, 4]
 
 
+async def test_a_shutdown_waits_for_what_is_being_stored(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
+    ring = Ring(config())
+    ring.pipeline.store = storage = SlowStorage(Opened(ring.store))
+    ring.pipeline.sending = False
+    nursery.start_soon(ring.pipeline.run)
+    ring.pipeline.submissions.put([(ring, Submission(1, 1, Command.SUBMIT_SM, [message(1)]))])
+    await wait_all_tasks_blocked()
+    assert (ring.answers, ring.pipeline.busy) == ({}, 1)
+    storage.failing.add(1)
+    storage.writes[0].set()
+    await wait_all_tasks_blocked()
+    assert (list(ring.answers), ring.pipeline.busy) == ([1], 0)
+
+
 async def test_a_batch_that_cannot_be_stored_keeps_its_place_too(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
     ring = Ring(config())
     ring.pipeline.store = storage = SlowStorage(Opened(ring.store))
