@@ -200,10 +200,10 @@ class Storage:
         while not await self._durable():
             pass
 
-    async def _bring(self, asks: Callable[[], Wanted | None]) -> Found | None:
+    async def _bring(self, asks: Callable[[], Wanted | None], *, leads_on: bool = True) -> Found | None:
         """Fetch what is missing until nothing is, or nobody has it. Gives what the first fetch found.
 
-        What was here when asked may have left memory by the time the rest has come: so it is asked again.
+        It is asked again, for what was here may have left memory meanwhile; or, if it `leads_on`, what came may ask for more.
         """
         keeper = self.keeper
         first: Found | None = None
@@ -217,6 +217,8 @@ class Storage:
             if keeper.bring(found, went):
                 tried |= asked
                 first = first or found
+                if not (leads_on or went):
+                    break
         return first
 
     async def _fetch(self, wanted: Wanted, went: set[int | str]) -> Found:
@@ -240,7 +242,7 @@ class Storage:
         """See Store.admit. Raises NotStoredError: none of it was."""
         keeper = self.keeper
         if keeper is not None:
-            await self._bring(lambda: missing.for_admission(self.book, batch))
+            await self._bring(lambda: missing.for_admission(self.book, batch), leads_on=False)
         refused = self.book.admit(batch, self._clock.utc(), answered)
         if not await self._durable():
             raise NotStoredError(self.trouble)
@@ -401,8 +403,7 @@ class Storage:
         return [_NOTICE.decode(row) for _, row in rows]
 
     async def _bring_once(self, wanted: Wanted) -> None:
-        asked = iter((wanted, wanted))
-        await self._bring(lambda: next(asked, None))
+        await self._bring(lambda: wanted)
 
     async def members(self, set_name: str, add: Sequence[str] = (), remove: Sequence[str] = ()) -> int:
         """See Store.members."""

@@ -204,7 +204,8 @@ class Book(Telling):
         attempt.answered = outcome.at
         attempt.carrier_id, attempt.carrier_spelling = outcome.carrier_id, outcome.spelling
         if attempt.state in states.UNANSWERED:
-            self._identified(attempt, record)
+            if attempt.state is states.UNKNOWN:
+                self._identified(attempt, record)
             attempt.state = states.SENT
             record.message.cost += attempt.cost
         self._touch(record)
@@ -323,7 +324,8 @@ class Book(Telling):
         self._touch(record)
         if after is None:
             return
-        self._identified(attempt, record)
+        if not attempt.carrier_id:
+            self._identified(attempt, record)
         attempt.state = after
         message = record.message
         if settled(message):
@@ -399,7 +401,7 @@ class Book(Telling):
             final = Final(message, delivered_by.channel, *clocks, correction, receipt)
         done.finals.append(final)
         self.rollups.add(final, utc)
-        if record.guards and not correction and not is_out(record):
+        if record.guards and delivered_by is None and not correction and not is_out(record):
             self.guards.release(record.guards, message.accepted_utc)
         record.guards = ()  # nobody asks again, and the history is smaller without
         if states.wants_notice(message):
