@@ -10,7 +10,6 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from config.operator_checks import operator_errors
 from config.policy_checks import policy_errors
 from config.ported import read_ported
 from config.route_checks import route_errors
@@ -194,7 +193,7 @@ def _beside(config: Config, folder: Path) -> Config:
 def _contradictions(config: Config) -> list[str]:
     """What no single field shows."""
     policies = policy_errors(config.policies, config.accounts)
-    return [*_doubled(config), *route_errors(config), *operator_errors(config), *_dangling(config), *_limits(config), *policies]
+    return [*_doubled(config), *route_errors(config), *_dangling(config), *_limits(config), *policies]
 
 
 def _doubled(config: Config) -> Iterator[str]:

@@ -306,18 +306,20 @@ class Session:
 
         Raises LocalProtocolError in a wrong state or for a PDU that cannot be encoded, WindowFullError without a free slot.
         """
-        for _, error in self.request_all((pdu,), (token,), now):
-            raise error
+        if failed := self.request_all((pdu,), (token,), now):
+            raise failed[0][1]
         return pdu.sequence
 
     def request_all(self, pdus: Sequence[Pdu], tokens: Sequence[Any], now: float) -> list[tuple[Any, LocalProtocolError]]:
-        """The same for several of one kind. Gives the tokens of those that cannot be encoded, and why; the others are sent."""
+        """The same for several of one kind, one at least: all, or with too few free slots none. Gives the tokens of those that
+        cannot be encoded, and why; the others are sent.
+        """
         command_id = pdus[0].command_id
         if self.state not in self._sends_in[command_id] or self._unbind_at is not None:
             raise LocalProtocolError(f"{command_name(command_id)} in state {self.state.value}")
         out, encode = self._out, codec.encode
         start = len(out)
-        offset = self.queued_octets - start
+        base = self.queued_octets - start
         sent: list[tuple[int, Any, int]] = []
         failed: list[tuple[Any, LocalProtocolError]] = []
         for pdu, sequence, token in zip(pdus, self.window.take_sequences(len(pdus)), tokens, strict=True):
@@ -327,14 +329,14 @@ class Session:
             except LocalProtocolError as error:
                 failed.append((token, error))
                 continue
-            sent.append((sequence, token, offset + len(out)))
+            sent.append((sequence, token, base + len(out)))
         if command_id not in UNANSWERED:
             try:
                 self.window.open(command_id, sent, now)
             except LocalProtocolError:
                 del out[start:]
                 raise
-        self.queued_octets = offset + len(out)
+        self.queued_octets = base + len(out)
         return failed
 
     def _send_own(self, pdu: Pdu, token: Any, now: float) -> None:

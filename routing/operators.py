@@ -51,6 +51,10 @@ class Operators:
         else:
             self._own.pop(number, None)
 
+    def moved_to(self) -> set[str]:
+        """Operators of numbers that are elsewhere than their prefixes say."""
+        return {*self.listed.values(), *self._own.values()}
+
     def moved(self, number: str) -> bool:
         """Whether it is known to be elsewhere than its prefix says."""
         return number in self._own or number in self.listed

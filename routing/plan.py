@@ -105,7 +105,9 @@ class _Planner:
         self._whys: dict[tuple[object, ...], str] = {}
         self._known: dict[tuple[object, ...], list[Choice]] = {}
         self._open: dict[int, list[Choice]] = {}
-        """By a route's candidates, which are one tuple as long as the table lives; until a channel has no room any more."""
+        """By a route's candidates, until a channel has no room any more. They are one tuple as long as the table lives, but for
+        messages that were tried and parts, for which one is made (`RouteTable.left`).
+        """
 
     def choose(self, message: Message) -> str | None:
         """See `plan`."""

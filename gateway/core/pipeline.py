@@ -130,12 +130,14 @@ class Pipeline:
             for front, submission in handed:
                 by_front.setdefault(front, []).append(submission)
             self._admitting += len(submissions)
-            with self._line.place() as first:
-                self._screen(submissions)
-                await self._admit(submissions, by_front, first)
-                for front, answered in by_front.items():
-                    front.answer(answered)
-            self._admitting -= len(submissions)
+            try:
+                with self._line.place() as first:
+                    self._screen(submissions)
+                    await self._admit(submissions, by_front, first)
+                    for front, answered in by_front.items():
+                        front.answer(answered)
+            finally:
+                self._admitting -= len(submissions)
 
     def _screen(self, submissions: list[Submission]) -> None:
         """Every message gets a status: what policy says, or that there is no room."""

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import trio
 
+from config.doubts import doubts
 from config.loader import ConfigError, load
 from config.schema import Channel, Config
 from gateway import link, log
@@ -42,7 +43,7 @@ from gateway.core.rules import Rules
 from gateway.core.slaevents import SlaEvents
 from gateway.core.storage import Storage
 from gateway.core.submission import Reader
-from gateway.core.upkeep import keep_history, pay_debts
+from gateway.core.upkeep import keep_history, pay_debts, sweep_store
 from gateway.core.workers import Workers, batch_key
 from gateway.listening import ListenError, listen
 from gateway.store.offline import lock
@@ -172,7 +173,8 @@ class Service:
                 self._ground = ground
                 if self._storage.durable:
                     ground.start_soon(pay_debts, self._storage)
-                    ground.start_soon(keep_history, Path(self.config.data_dir), self.config.store)
+                    for upkeep in (keep_history, sweep_store):
+                        ground.start_soon(upkeep, Path(self.config.data_dir), self.config.store)
                 ground.start_soon(self.pipeline.run)
                 ground.start_soon(self._notices.run, self.pipeline)
                 ground.start_soon(self._outbox.run)
@@ -182,6 +184,7 @@ class Service:
                 async with trio.open_nursery() as lanes:
                     self._lanes_nursery = lanes
                     self._start_lanes(self.config.channels)
+                    self._tell_doubts()
                     ground.start_soon(self._front.run, listener)
                     host, port = listener.getsockname()[:2]
                     self._log.info("listening", host=host, port=port, pid=os.getpid(), tls=self.config.smpp.tls is not None)
@@ -267,8 +270,13 @@ class Service:
         self.config = config
         self._change_lanes(config.channels)
         self.pipeline.configure(config)
+        self._tell_doubts()
         self._log.info("configuration taken over", channels=len(config.channels), accounts=len(config.accounts))
         return []
+
+    def _tell_doubts(self) -> None:
+        for doubt in doubts(self.config, self.pipeline.operators.moved_to()):
+            self._log.warning("is it meant so?", setting=doubt)
 
     def _start_lanes(self, channels: list[Channel]) -> None:
         assert self._lanes_nursery is not None

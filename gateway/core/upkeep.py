@@ -19,12 +19,12 @@ PAY_EVERY_S = 0.2
 
 
 async def keep_history(data_dir: Path, settings: StoreSettings) -> None:
-    """Delete what is too old, index the days that are over, sweep guards that are over; until cancelled."""
+    """Delete what is too old, index the days that are over; until cancelled."""
     logger = log.logger()
     while True:
         try:
             deleted, emptied = await trio.to_thread.run_sync(_keep, data_dir, settings)
-        except (VaultError, NotWrittenError, UnreachableError, sqlite3.Error, OSError) as error:
+        except (VaultError, sqlite3.Error, OSError) as error:
             logger.error("the history cannot be kept in order", reason=str(error))  # noqa: TRY400 - no bug of ours
         else:
             if deleted or emptied:
@@ -40,13 +40,28 @@ def _keep(data_dir: Path, settings: StoreSettings) -> tuple[int, int]:
         history.close_days(today)
     finally:
         history.close()
-    if settings.kind == "embedded":
-        sweep_guards(data_dir, time.time())
-    elif settings.kind == "redis":
+    return len(deleted), len(emptied)
+
+
+async def sweep_store(data_dir: Path, settings: StoreSettings) -> None:
+    """Take out what is over of guards and counts; until cancelled. A shutdown does not wait for it: it may stop anywhere."""
+    logger = log.logger()
+    while True:
+        try:
+            swept = await trio.to_thread.run_sync(_sweep, data_dir, settings, abandon_on_cancel=True)
+        except (VaultError, NotWrittenError, UnreachableError, sqlite3.Error, OSError) as error:
+            logger.error("guards that are over stay in the store for now", reason=str(error))  # noqa: TRY400
+        else:
+            logger.debug("guards that were over taken out", guards=swept)
+        await trio.sleep(EVERY_S)
+
+
+def _sweep(data_dir: Path, settings: StoreSettings) -> int:
+    if settings.kind == "redis":
         from gateway.store.redis import sweep
 
-        sweep.sweep_guards(settings.redis.url.reveal(), settings.redis.prefix, time.time())
-    return len(deleted), len(emptied)
+        return sweep.sweep_guards(settings.redis.url.reveal(), settings.redis.prefix, time.time())
+    return sweep_guards(data_dir, time.time())
 
 
 async def pay_debts(storage: Storage) -> None:

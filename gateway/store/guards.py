@@ -62,10 +62,9 @@ def cell_of(guard: Cell | Kept) -> tuple[str, Sequence[Kept], float]:
     return cell_key(f"u\x1f{guard.key}" if isinstance(guard, Unique) else guard.key), (guard,), 0.0
 
 
-def marks_cell(guards: Sequence[Guard]) -> bool:
-    """Whether a message with these guards marks the cell of its recipient when it goes."""
-    first = guards[0]
-    return isinstance(first, Cell) and first.mark is not None
+def marks_cell(guard: Guard) -> bool:
+    """Whether a message with this guard marks the cell of its recipient when it goes."""
+    return isinstance(guard, Cell) and guard.mark is not None
 
 
 def each(guards: Iterable[Guard]) -> list[Guard]:
@@ -293,8 +292,8 @@ class GuardBook:
             key, single, _ = cell_of(guard)
             if key in held:
                 continue
-            if members_only and isinstance(guard, Cell) and guard.mark is not None:
-                keys.append(key)  # it is to be marked
+            if members_only and marks_cell(guard):
+                keys.append(key)
                 continue
             if not members_only and single and single[-1].__class__ is not Member:  # lists come first as a rule
                 keys.append(key)

@@ -38,7 +38,9 @@ class Holdings:
         self.newest_id = 0
         """Of all that were ever admitted."""
         self.unsure_to = 0
-        """Up to this id a message may have been admitted before a list changed: whether it may leave is asked again."""
+        """Messages with an id up to this one are asked again before they leave. All others were admitted after the last change
+        of a list. What comes from the vault is among the former, for nobody knows what changed meanwhile.
+        """
         self.dead_letters = 0
         self.ended: OrderedDict[int, None] = OrderedDict()
         """Messages that nothing can change any more, in the order they ended."""

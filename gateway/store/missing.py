@@ -54,7 +54,7 @@ def of_attempts(book: Book, attempts: Sequence[Attempt]) -> Wanted | None:
     asked: list[Guard] = []
     for attempt in attempts:
         record = records.get(attempt.key[0])
-        if record is not None and record.guards and (record.message.id <= unsure_to or marks_cell(record.guards)):
+        if record is not None and record.guards and (record.message.id <= unsure_to or marks_cell(record.guards[0])):
             asked += record.guards
     wanted = book.guards.missing(asked, members_only=True) if asked else []
     return Wanted(guards=wanted) if wanted else None

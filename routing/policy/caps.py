@@ -216,11 +216,11 @@ class GuardMaker:
         on a list.
         """
         due_utc = due_after(message, utc)
+        at_utc = due_utc or utc
         alike = (message.account, message.class_, message.purpose)
         common = self._common.get(alike) or self._common_of(*alike)
         if message.part_of is not None and message.part_of.seq != 1:
-            return (Cell(message.destination, common.lists), *self._money(message, due_utc or utc))
-        at_utc = due_utc or utc
+            return (Cell(message.destination, common.lists), *self._money(message, at_utc))
         about: list[Kept] = [*common.lists]
         if common.unique:
             about.append(self._unique(message, at_utc))
@@ -231,7 +231,7 @@ class GuardMaker:
         if self._trial:
             found.append(Spend(trial_purse(message.account), 1))
         if self._costs:
-            found += self._money(message, due_utc or utc)
+            found += self._money(message, at_utc)
         return tuple(found)
 
     def _common_of(self, account: str, class_: str, purpose: str) -> Common:

@@ -9,7 +9,7 @@ number and sender one by one, and by their whole text once all are there (`check
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Literal, NamedTuple, Protocol, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -123,16 +123,9 @@ class Judged(NamedTuple):
     content: Content
 
 
-class OfClasses(Protocol):
-    """A rule of the configuration; no classes: all."""
-
-    @property
-    def classes(self) -> Sequence[str]: ...
-
-
-def classes_of(rule: OfClasses) -> frozenset[str]:
-    """Which classes it is about."""
-    return frozenset(rule.classes or CLASSES)
+def classes_of(classes: Sequence[str]) -> frozenset[str]:
+    """Those a rule of the configuration is about; none: all."""
+    return frozenset(classes or CLASSES)
 
 
 class Step(NamedTuple):
@@ -205,20 +198,20 @@ class Screen:
         if policy.countries or policy.blacklist:
             self._rules.append(Named("countries and blacklist", self._listed))
         if policy.links.check or policy.links.domains:
-            self._of_text.append(Named("links", self._linked, classes_of(policy.links)))
+            self._of_text.append(Named("links", self._linked, classes_of(policy.links.classes)))
         if self._words:
-            self._of_text.append(Named("keywords", self._worded, classes_of(policy.keywords)))
+            self._of_text.append(Named("keywords", self._worded, classes_of(policy.keywords.classes)))
         added: list[Named] = []
         if policy.signature.mode != "off":
-            added.append(Named("signature", self._signed, classes_of(policy.signature)))
+            added.append(Named("signature", self._signed, classes_of(policy.signature.classes)))
         if policy.opt_out_hint.mode != "off":
-            added.append(Named("opt_out_hint", self._hinted, classes_of(policy.opt_out_hint)))
+            added.append(Named("opt_out_hint", self._hinted, classes_of(policy.opt_out_hint.classes)))
         if policy.signature.position == "tail":
             added.reverse()  # what is added last stands last
         self._of_text += added
         self._marking = [one for one in self._guards.caps if one.cap.mark]
         if self._marking:
-            marked = frozenset[str]().union(*[classes_of(one.cap) for one in self._marking])
+            marked = frozenset[str]().union(*[classes_of(one.cap.classes) for one in self._marking])
             self._of_text.append(Named("caps", self._marked, marked))
         if min(self._segments.values()) < 255:
             self._of_text.append(Named("segments_max", self._short))
@@ -347,7 +340,8 @@ class Screen:
             return refusal
         if message.group_whole:
             after.not_before_utc = after.due_utc
-        return {**fields, **{name: new for name in MOVING if (new := getattr(after, name)) != getattr(message, name)}}
+        moved = [name for name in MOVING if name in fields or getattr(after, name) != getattr(message, name)]
+        return {**fields, **{name: getattr(after, name) for name in moved}}
 
     def _expiry(self, message: Message, start: float, utc: float) -> float:
         """Until when a message is worth sending that goes at `start`: a validity of ours counts from then, its sender's word

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from config.doubts import doubts
 from config.loader import ConfigError, load
 from config.ported import parse_ported
 
@@ -62,16 +63,18 @@ def test_the_file_is_beside_the_configuration_and_checked_with_it(tmp_path: Path
     assert load(here, {}).ported_file == str(tmp_path / "moved.csv")
 
 
-def test_operators_nobody_has_are_named_wherever_they_stand(tmp_path: Path) -> None:
+def test_operators_nobody_has_are_doubted_wherever_they_stand(tmp_path: Path) -> None:
     here = tmp_path / "tensec.toml"
-    text = ROUTE + 'operators = ["cn-mobile", "es-orange", "cn-mobil"]\n'
+    text = ROUTE + 'operators = ["cn-mobile", "es-orange", "cn-mobil", ""]\n'
     text += '[[policies]]\nname = "default"\n[policies.budget]\nprices = { "34" = 1, "cn-unicom" = 2, "cn-unicorn" = 3 }\n'
-    found = errors(here, text)
-    assert "routes[0].operators = 'cn-mobil': no operator is called so; there are cn-broadnet, cn-mobile," in found
-    assert "policies[0].budget.prices = 'cn-unicorn': no operator" in found
-    assert found.count("no operator") == 3
-    (tmp_path / "moved.csv").write_text("34612345678,es-orange\n")
-    assert errors(here, f'ported_file = "moved.csv"\n{text}').count("no operator") == 2
+    here.write_text(text)
+    told = list(doubts(load(here, {}), {"es-orange"}))
+    assert [one.split(":")[0] for one in told] == [
+        "routes[0].operators = 'cn-mobil'",
+        "policies[0].budget.prices = 'cn-unicorn'",
+    ]
+    assert "there are cn-broadnet, cn-mobile," in told[0]
+    assert len(list(doubts(load(here, {}), ()))) == 3
 
 
 @pytest.mark.parametrize(

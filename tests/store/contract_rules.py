@@ -66,6 +66,15 @@ def test_an_opt_out_stops_what_waits_and_gives_back_what_it_took(store: Store) -
     assert story.admit(story.message(), OPT_OUT, cap) is None
 
 
+def test_an_opt_out_stops_messages_whose_ids_are_in_another_order_than_they_came(store: Store) -> None:
+    story = Story(store)
+    first, second = story.message(id=1 << 40), story.message()
+    for message in (first, second):
+        assert story.admit(message, OPT_OUT) is None
+    store.members(OPT_OUT.set_name, add=[TO])
+    assert story.begin(story.attempt(first), story.attempt(second)).may_leave == [False, False]
+
+
 @pytest.mark.parametrize("how", ["list", "reply"])
 def test_an_opt_out_counts_whatever_has_left_memory_or_was_restarted(store: Store, crash: Crash, how: str) -> None:
     story = Story(store)

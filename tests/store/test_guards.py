@@ -6,9 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.store.base import Admission
+from gateway.store.book import Book
 from gateway.store.changes import Changes
-from gateway.store.guards import ENTRIES_MAX, FOREVER, UNIQUES_MAX, GuardBook, each, useful
+from gateway.store.guards import ENTRIES_MAX, FOREVER, UNIQUES_MAX, GuardBook, cell_key, each, useful
+from gateway.store.missing import of_attempts
 from routing.guards import Cell, Guard, Mark, Member, Spend, Unique, Window
+from routing.records import Attempt, AttemptKey, Message
 
 UTC = 1_000.0
 CELL = Cell("1", (Member("t", ""), Unique("k", UTC + 9), Window("w", 2, 60.0)))
@@ -140,3 +144,15 @@ def test_no_order_of_admissions_and_returns_lets_more_pass_than_the_limit(steps:
     for number, cells in taken.items():
         assert len(cells) <= 3
         assert len(book.held.get(f"c{number}", {}).get("w", [0.0])) == len(cells) + 1 or not cells
+
+
+@pytest.mark.parametrize("mark", [Mark("m", 60.0), None])
+def test_a_cell_that_will_be_marked_is_brought_before_its_message_leaves(mark: Mark | None) -> None:
+    """Else the mark would be all that is known of the recipient."""
+    book = Book(alone=False)
+    cell = Cell("1", (Window("w", 1, 60.0),), mark=mark)
+    one = Message(1, "shop", destination="1", expires_utc=UTC + 60)
+    assert book.admit([Admission(one, (cell,))], UTC) == [None]
+    book.guards.forget([cell_key("1")])
+    wanted = of_attempts(book, [Attempt(AttemptKey(1, 1, 1), 1, "a", 0, 0)])
+    assert (wanted is not None and wanted.guards) == (mark is not None and [cell_key("1")])

@@ -12,6 +12,9 @@ from gateway.store.embedded import store as embedded
 from gateway.store.embedded import sweep as embedded_sweep
 from gateway.store.redis import store as redis
 from gateway.store.redis import sweep as redis_sweep
+from gateway.store.redis.address import read_url
+from gateway.store.redis.line import Line
+from gateway.store.redis.vault import key_of
 from gateway.store.rollups import MINUTE_S, minutes_over, spell
 from routing.guards import Mark, Unique, Window
 
@@ -66,6 +69,26 @@ def test_all_of_many_are_looked_at(opened: tuple[BlockingStore, Callable[[float]
     assert sweep(story.utc) == MANY // 2
     assert store.vault.count("guard", "", "\x7f") == MANY // 2
     assert sweep(story.utc) == 0
+
+
+@pytest.mark.parametrize("row", ["[1.0]", '{"a":[]}', "5", "null", '{"a":5}', "{"])
+def test_rows_of_another_version_stay_in_redis(redis_server: RedisServer, redis_prefix: str, tmp_path: Path, row: str) -> None:
+    store = redis.open_store(redis_server.url, redis_prefix, tmp_path, BOOT, START_UTC, fold_after_s=0)
+    line = Line(read_url(redis_server.url))
+    line.call("HSET", key_of(redis_prefix, "guard"), "cother", row, "cours", '{"a":[5.0]}')
+    assert redis_sweep.sweep_guards(redis_server.url, redis_prefix, START_UTC) == 1
+    assert line.call("HKEYS", key_of(redis_prefix, "guard")) == [b"cother"]
+    line.close()
+    store.close()
+
+
+def test_a_server_that_has_lost_our_functions_is_swept(redis_server: RedisServer, redis_prefix: str, tmp_path: Path) -> None:
+    store = redis.open_store(redis_server.url, redis_prefix, tmp_path, BOOT, START_UTC)
+    line = Line(read_url(redis_server.url))
+    line.call("FUNCTION", "FLUSH")
+    assert redis_sweep.sweep_guards(redis_server.url, redis_prefix, START_UTC) == 0
+    line.close()
+    store.close()
 
 
 def test_minutes_of_the_last_two_days_and_all_days_stay(opened: tuple[BlockingStore, Callable[[float], int]]) -> None:

@@ -77,11 +77,15 @@ end
 
 -- Whether anything in a row of guards can still refuse, or tell, anything: `useful` of guards.py.
 local function matters(row, utc)
-    for _, times in pairs(cjson.decode(row)) do
-        if type(times) ~= 'table' then
-            return true -- of an earlier version
+    local readable, entries = pcall(cjson.decode, row)
+    if not readable or type(entries) ~= 'table' then
+        return true
+    end
+    for _, times in pairs(entries) do
+        local first = type(times) == 'table' and times[1]
+        if type(first) ~= 'number' then
+            return true -- of another version
         end
-        local first = times[1]
         if (first < 0 and times[#times] - first or first) > utc then
             return true
         end

@@ -5,7 +5,7 @@ The server looks and takes out in one step (`functions.lua`), some hundred rows 
 
 from gateway.store.redis.address import read_url
 from gateway.store.redis.line import Line
-from gateway.store.redis.vault import SWEEP, key_of
+from gateway.store.redis.vault import SWEEP, key_of, load_functions
 from gateway.store.rollups import minutes_over
 
 LOOK_AT = 200
@@ -16,6 +16,7 @@ def sweep_guards(url: str, prefix: str, utc: float) -> int:
     """Delete what is over at `utc`; gives how many guards there were. Raises what `Line` does."""
     line = Line(read_url(url))
     try:
+        load_functions(line)  # after a restart without its file it has none before the next write
         swept, part = 0, b"0"
         while True:
             part, count = line.call("FCALL", SWEEP, "1", key_of(prefix, "guard"), part, str(LOOK_AT), f"{utc:.3f}")

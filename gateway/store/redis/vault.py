@@ -40,6 +40,11 @@ def key_of(prefix: str, name: str) -> str:
     return f"{{{prefix}:0}}:{name}"
 
 
+def load_functions(line: Line) -> None:
+    """Give the server our functions, whether it has them or not."""
+    line.call("FUNCTION", "LOAD", "REPLACE", _LIBRARY)
+
+
 class OtherOwnerError(VaultError):
     """Somebody else has had the store since the owner left it."""
 
@@ -70,7 +75,7 @@ class RedisVault:
         """Number of a write that may have happened: a refusal of its repeat tells nothing about the first time."""
         try:
             self._check_types(self._writer)
-            self._load()
+            load_functions(self._writer)
             self._epoch = self._open(owner, resumes)
         except (UnreachableError, NotWrittenError) as error:
             self.close()
@@ -92,9 +97,6 @@ class RedisVault:
                     f"{self._where}: key {self._key[name]} is a {found.decode()} and must be a {expected}: "
                     "something else uses it; choose another prefix, or restore the key from a backup"
                 )
-
-    def _load(self) -> None:
-        self._writer.call("FUNCTION", "LOAD", "REPLACE", _LIBRARY)
 
     def _open(self, owner: str, resumes: bool) -> str:
         keys = [self._key[name] for name in NAMES]
@@ -141,7 +143,7 @@ class RedisVault:
         try:
             answer = self._writer.send(packed, _COMMIT)
         except MissingFunctionError:  # restarted without its file, or a replica that never had them took over
-            self._load()
+            load_functions(self._writer)
             answer = self._writer.send(packed, _COMMIT)
         return answer[0], answer[1]
 

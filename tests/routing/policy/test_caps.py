@@ -276,6 +276,18 @@ def test_operators_and_countries_may_have_prices_of_their_own(operator: str, cou
     assert one.price == 2 * price
 
 
+def test_where_only_some_have_a_price_these_pay() -> None:
+    policy = Policy(budget=Budget(prices={"86": 20}, prepaid=True))
+    assert spent(policy, message(country="86")) == [("balance shop", 20)]
+    assert spent(policy, message(country="34")) == []
+
+
+@pytest.mark.parametrize("limit", [{"prefix_limit": 5}, {"account_limit": 50}])
+def test_either_limit_of_codes_counts_alone(limit: dict[str, int]) -> None:
+    found = guards(Policy(velocity=Velocity(**limit)), message(class_="verification"))  # type: ignore[arg-type]
+    assert [one.limit for one in found if isinstance(one, Window)] == list(limit.values())
+
+
 def test_without_a_price_nothing_is_taken() -> None:
     assert spent(Policy(budget=Budget(prepaid=True))) == []
 

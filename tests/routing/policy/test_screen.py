@@ -11,6 +11,7 @@ from ruled import UTC, message, reason, screen_of
 from config.policy import Cap, Keywords, Links, OptOutHint, Policy, SegmentsMax, Signature, Window
 from protocol.status import Status
 from protocol.text import encode_text
+from routing.policy.screen import CAMPAIGNS_MAX
 from routing.records import Content, Message, MessageState, PartOf
 
 EVERYTHING = Policy(
@@ -115,6 +116,22 @@ def test_messages_of_a_campaign_share_their_text() -> None:
     first, second = message("sale", class_="marketing"), message("sale", to="8613800138001", class_="marketing")
     assert rules.check(first, UTC) is rules.check(second, UTC) is None
     assert first.content is second.content
+
+
+def test_texts_of_campaigns_are_remembered_up_to_a_bound() -> None:
+    rules = screen_of(Policy(opt_out_hint=OptOutHint(mode="add")))
+    for number in range(CAMPAIGNS_MAX + 10):
+        assert rules.check(message(f"sale {number}", class_="marketing"), UTC) is None
+    assert len(rules._campaigns) <= CAMPAIGNS_MAX
+
+
+@pytest.mark.parametrize("class_", ["notification", "marketing"])
+def test_a_text_replaced_by_itself_is_signed_again(class_: str) -> None:
+    rules = screen_of(Policy(signature=Signature(mode="add", text="品牌")))
+    one = message("hello", class_=class_)
+    raw = one.content
+    assert rules.check(one, UTC) is None
+    assert rules.changed(one, {"content": raw}, UTC) == {"content": one.content}
 
 
 def test_explaining_goes_through_every_rule_in_order() -> None:

@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from ruled import judged, message, reason, screen_of, vectors
 
 from config.policy import OptOutHint, Policy, Signature
@@ -19,6 +21,21 @@ def test_the_corpus_holds(record: dict[str, Any]) -> None:
     if "signature" in expected:
         found = find(text)
         assert (found.name, found.position) == (expected["signature"], expected["position"])
+
+
+@given(
+    st.lists(st.sampled_from(["【", "】", "品牌", "店", " ", "x"]), max_size=8).map("".join),
+    st.sampled_from(["品牌", "【品牌】", "【店】【品牌】", "店】", "x" * 20, ""]),
+    st.sampled_from(["head", "tail", "any"]),
+    st.sampled_from(["add", "required"]),
+)
+@settings(max_examples=500)
+def test_a_text_that_begins_with_our_own_signature_is_judged_like_any_other(text: str, own: str, where: Any, mode: Any) -> None:
+    rule = Signature(mode=mode, text=own, position=where)
+    quick, slow = SignatureRule(rule), SignatureRule(rule)
+    slow._right = ""
+    for one in (text, f"【品牌】{text}"):
+        assert quick.apply(one) == slow.apply(one)
 
 
 def signed(said: str, /, brand: str = "", **rule: Any) -> str:
