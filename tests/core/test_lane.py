@@ -128,13 +128,16 @@ async def test_a_message_that_cannot_be_expressed_is_rejected_alone(
     monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
 ) -> None:
     async with stage(monkeypatch) as at:
-        at.send(message(1), message(2, source="漢字"), message(3))
+        sources = {1: "Shop", 2: "漢字", 3: "Shop"}
+        at.send(*[message(number, source=source, class_="verification") for number, source in sources.items()])
         await trio.sleep(1)
         assert [at.state(number) for number in (1, 2, 3)] == [
             MessageState.IN_FLIGHT,
             MessageState.REJECTED,
             MessageState.IN_FLIGHT,
         ]
+        assert at.lane.submitted == 2
+        assert [number for number, _, _ in at.owner.codes_written] == [1, 3]
 
 
 # -- the way back
