@@ -5,11 +5,9 @@ lets octets leave: one write per bind. What carriers say becomes outcomes for th
 handed back. The queue is kept short on purpose, so that a code that comes now never stands behind a campaign.
 """
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator
-from itertools import groupby
 from math import ceil, log2
-from operator import attrgetter
 
 import trio
 
@@ -24,6 +22,7 @@ from gateway.core.mailbox import Signal
 from gateway.core.outgoing import Encoder, Part
 from gateway.core.report import Report
 from gateway.core.slots import SILENT_S, Rooms, Slots
+from gateway.core.submits import Submits
 from gateway.store.base import Abandoned, Finish, NotSent, Outcome, Refused, Sent, Unclear
 from protocol.errors import ContentError
 from protocol.ids import canonical_id
@@ -62,6 +61,7 @@ class Lane:
         self._encoder = Encoder(channel, seed)
         self.pace = Pace(channel.messages_per_second)
         self.quality = ChannelQuality()
+        self._submits = Submits(channel, owner, self.quality)
         self._status_classes = {int(status, 16): meaning for status, meaning in channel.status_classes.items()}
         self._capacity = max(20, 2 * channel.binds * channel.window)
         self._queues: dict[str, deque[Message]] = {name: deque() for name in CLASSES}
@@ -249,34 +249,20 @@ class Lane:
         utc = self._clock.utc()
         pdu_of = self._encoder.pdu
         impossible = bind.session.request_all([pdu_of(part, utc) for part in parts], parts, now)
-        failed: list[Outcome] = [
-            Refused(part.key, now, 0, f"cannot be sent: {error}", again=False) for part, error in impossible
-        ]
-        unsent = {part.key for part, _ in impossible}
+        if impossible:
+            refused = [Refused(part.key, now, 0, f"cannot be sent: {error}", again=False) for part, error in impossible]
+            self._owner.report(Report([*refused]))
+            keys = {one.key for one in refused}
+            parts = [part for part in parts if part.key not in keys]
         for part in parts:
             part.written = now
             part.answered = False
-            if part.key in unsent:
-                continue
             if part.message.class_ == "verification":
                 self._codes.append((now, part))
                 if part.number == part.total:
                     self._owner.code_written(part.message, part.key.number, self.name)
-        self.submitted += len(parts) - len(failed)
-        self._note_written(parts, now)
-        if failed:
-            self._owner.report(Report(failed))
-
-    def _note_written(self, parts: list[Part], now: float) -> None:
-        """Of a message in parts the first stands for all. Where no receipts come, nobody waits for them."""
-        if not self.channel.receipts:
-            return
-        for begun, together in groupby(parts, attrgetter("begun")):
-            firsts = [part.message for part in together if part.number == 1]
-            alike: Counter[tuple[str, str, str]] = Counter([(one.class_, one.network, one.account) for one in firsts])
-            for (class_, network, _), count in alike.items():
-                self.quality.of(class_, network).written(count, now)
-            self._owner.written(self.name, alike, begun)
+        self.submitted += len(parts)
+        self._submits.written(parts, now)
 
     def _not_sent(self, part: Part) -> NotSent:
         """A part of a long message stays here, for its sisters may have left; a whole message is planned again."""
@@ -347,7 +333,8 @@ class Lane:
             attempts_max=self._owner.attempts_max(message),
             alternatives=self._owner.alternatives(message, self.name) and message.part_of is None,
         )
-        self._note_refused(part, now, throttled=decision.pause_channel)
+        self.counts.throttled += decision.pause_channel
+        self._submits.refused(part, now, throttled=decision.pause_channel)
         if decision.pause_channel:
             self._paused_until = max(self._paused_until, now + self.pace.throttled(now))
         if decision.rebind:
@@ -355,15 +342,6 @@ class Lane:
         if decision.free and part.total > 1:
             return self._not_sent(part)  # same channel, same reference (its sisters are there)
         return Refused(part.key, now, status, status_name(status), decision.again, decision.never_here, decision.free)
-
-    def _note_refused(self, part: Part, now: float, *, throttled: bool) -> None:
-        self.counts.throttled += throttled
-        self.quality.answers.answered(now, refused=int(not throttled), throttled=int(throttled))
-        if part.number == 1:
-            meter = self.quality.of(part.message.class_, part.message.network)
-            meter.not_written(1, part.written)
-            self._owner.not_written(self.name, part.message, part.begun)
-            meter.answered(now, refused=int(not throttled))
 
     def _unclear(self, part: Part, now: float) -> Unclear:
         self.counts.unclear(part)
@@ -377,6 +355,7 @@ class Lane:
         if not self._leaving and not self.held:
             self.quality.answers.dropped(now)
         parts: list[Part] = [part for part in unsent if isinstance(part, Part)]
+        self._submits.unsent(parts)
         parts += self.slots.give_back(bind)
         outcomes: list[Outcome] = [self._not_sent(part) for part in reversed(parts)]
         outcomes += [self._unclear(part, now) for part in unknown if isinstance(part, Part)]

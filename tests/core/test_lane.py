@@ -15,6 +15,7 @@ from protocol.pdu import DeliverSm, SubmitSm
 from protocol.status import Status
 from protocol.tlv import Tag, get_int
 from routing.records import MessageState
+from routing.slawindows import shares
 
 # -- the way out
 
@@ -300,6 +301,9 @@ async def test_a_lost_link_gives_the_unsent_back_and_reports_the_rest_as_unknown
         assert max(unknown) < min(unsent), "what left first is what may have arrived"
         assert {one.id for one in at.owner.requeued} == unsent
         assert all(at.state(number) is MessageState.QUEUED for number in unsent)
+        await trio.sleep(20)
+        (waited_for,) = [one for _, one in filter(None, shares(at.owner.figures.channel, "5m", trio.current_time(), (), {}))]
+        assert waited_for.due == len(unknown), "the ten seconds run for what left alone"
 
 
 async def test_what_was_read_by_the_carrier_is_never_called_unsent(
