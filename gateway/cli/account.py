@@ -9,6 +9,7 @@ from typing import Annotated
 import msgspec
 from cyclopts import App, Parameter
 
+from config.schema import Config
 from gateway.calls.messages import AskPurses, Done, Fund, Purses
 from gateway.cli.common import DEFAULT_CONFIG, ConfigPath, Json, call, check_account, fail, money, read_config, who
 from gateway.cli.sections import append_section
@@ -75,6 +76,8 @@ def topup(
         print(_fund(config, Fund(account, messages, who(), "trial")))
     else:
         print(money(_fund(config, Fund(account, round(amount * 1e6), who()))))
+        if not _is_prepaid(read_config(config), account):
+            print(f"note: nothing is taken from it, the policy of {account} has no budget.prepaid", file=sys.stderr)
 
 
 @app.command
@@ -93,6 +96,14 @@ def show(account: str, *, config: ConfigPath = DEFAULT_CONFIG, json: Json = Fals
         print(f"{one.name:<8} {shown(one.left)}{limit} {unit}".rstrip())
     if not answer.purses:
         print(f"nothing is counted for {account}")
+
+
+def _is_prepaid(settings: Config, account: str) -> bool:
+    from routing.policy.screen import policy_of
+
+    policies = {one.name: one for one in settings.policies}
+    policy = next((policy_of(one, policies) for one in settings.accounts if one.system_id == account), None)
+    return policy is not None and policy.budget.prepaid
 
 
 def _fund(config: ConfigPath, wish: Fund) -> int:

@@ -150,7 +150,9 @@ def test_a_trial_is_filled_by_messages_a_balance_by_money(tmp_path: Path, settin
         account.topup("shop", messages=50)
         account.topup("shop", 2.5)
     assert [(one.amount, one.purse) for one in asked] == [(50, "trial"), (2_500_000, "balance")]  # type: ignore[union-attr]
-    assert capsys.readouterr().out == "250\n2.5\n"
+    said = capsys.readouterr()
+    assert said.out == "250\n2.5\n"
+    assert said.err == "note: nothing is taken from it, the policy of shop has no budget.prepaid\n"
     for wrong in ({}, {"amount": 1, "messages": 1}):
         with pytest.raises(SystemExit):
             account.topup("shop", **wrong)
