@@ -106,6 +106,7 @@ class Http(Section, frozen=True, kw_only=True):
     body_size_max: Annotated[int, Meta(ge=1024, le=16_000_000)] = 1_000_000
     body_timeout_s: Seconds = 10
     keep_alive_s: Seconds = 75
+    write_stalled_s: Seconds = 30
     connections_max: Count = 20_000
     search_timeout_s: Seconds = 3
     webhooks: Webhooks = Webhooks()

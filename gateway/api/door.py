@@ -1,8 +1,9 @@
 """One connection of the API: uvicorn's HTTP, and what it does not bound.
 
-uvicorn waits for ever for the head of a request, however long the head is, and for the rest of a body nobody reads any more.
-Here whatever has begun must be whole within a time, which costs a timer only where one read did not bring all of it. What is no
-HTTP is answered with a problem like every other error, after the answers to what came before it.
+uvicorn waits for ever for the head of a request, however long the head is, for the rest of a body nobody reads any more, and
+for clients that read nothing of their answers. Here whatever has begun must be whole within a time, which costs a timer only
+where one read did not bring all of it, or one write could not hand over all of it. What is no HTTP is answered with a problem
+like every other error, after the answers to what came before it.
 """
 
 import asyncio
@@ -78,6 +79,7 @@ class Door(HttpToolsProtocol):
         self._head_size = 0
         self._late: asyncio.TimerHandle | None = None
         self._refusal = NOT_HTTP
+        self._stalled: asyncio.TimerHandle | None = None
 
     # -- what comes
 
@@ -87,6 +89,7 @@ class Door(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._calm()
+        self._unwatch()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -146,6 +149,32 @@ class Door(HttpToolsProtocol):
             self._refuse(TOO_SLOW)
         elif self._nothing_runs:
             self.transport.close()
+
+    # -- what is not taken
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._unwatch()
+
+    def _watch(self) -> None:
+        left = self.transport.get_write_buffer_size()
+        self._stalled = self.loop.call_later(self._http.write_stalled_s, self._look, left)
+
+    def _unwatch(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+
+    def _look(self, before: int) -> None:
+        """Who reads slowly is waited for, who reads nothing is not."""
+        if self.transport.get_write_buffer_size() < before:
+            self._watch()
+        else:
+            self.transport.abort()
 
     # -- how it ends
 

@@ -6,14 +6,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
+import pytest
 import uvicorn
 from fake_core import UTC, Api
 
 from config.schema import Config, Http
+from gateway.api.door import Door
 from gateway.api.worker import _Worker
 from gateway.calls.outbound import Events
 from routing.records import MessageState, Notice
+
+MANY = 500
+"""Answers that no socket buffers hold."""
 
 
 @asynccontextmanager
@@ -103,6 +109,36 @@ def test_a_body_that_is_slow_is_given_up_and_the_connection_ends(run: Any, tmp_p
             assert json.loads(said.partition(b"\r\n\r\n")[2])["code"] == "too_slow"
 
     run(main())
+
+
+def test_who_reads_nothing_of_what_was_asked_for_is_dropped(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = asyncio.Event()
+    whole = Door.connection_lost
+    monkeypatch.setattr(Door, "connection_lost", lambda door, why: (whole(door, why), lost.set()))
+
+    async def main() -> None:
+        api = Api(Http(write_stalled_s=0.1))
+        async with served(api, tmp_path) as port:
+            _, writer = await request(port, "GET /openapi.json HTTP/1.1\nHost: x\n")
+            for _ in range(MANY):
+                writer.write(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n")
+            writer.transport.pause_reading()  # type: ignore[attr-defined]
+            await lost.wait()
+            writer.transport.abort()
+
+    run(main())
+
+
+def test_who_reads_slowly_is_waited_for() -> None:
+    door = Door.__new__(Door)
+    door._http, door.loop, door.transport = Http(write_stalled_s=5), Mock(), Mock()
+    door.transport.get_write_buffer_size.side_effect = [100, 99, 99, 98, 98, 98]  # type: ignore[attr-defined]
+    door._watch()
+    for dropped in (False, False, True):
+        seconds, look, left = door.loop.call_later.call_args.args  # type: ignore[attr-defined]
+        assert seconds == 5
+        look(left)
+        assert door.transport.abort.called is dropped  # type: ignore[attr-defined]
 
 
 def test_the_server_says_nothing_of_itself_and_takes_no_other_s_word_for_who_asks() -> None:
