@@ -72,11 +72,13 @@ def topup(
     """Put money into a prepaid account's balance (negative takes away), in units of its currency."""
     if bool(amount) == bool(messages):
         fail("an amount, or --messages", 2)
+    settings = read_config(config)
+    check_account(settings, account)
     if messages:
-        print(_fund(config, Fund(account, messages, who(), "trial")))
+        print(_fund(settings, Fund(account, messages, who(), "trial")))
     else:
-        print(money(_fund(config, Fund(account, round(amount * 1e6), who()))))
-        if not _is_prepaid(read_config(config), account):
+        print(money(_fund(settings, Fund(account, round(amount * 1e6), who()))))
+        if not _is_prepaid(settings, account):
             print(f"note: nothing is taken from it, the policy of {account} has no budget.prepaid", file=sys.stderr)
 
 
@@ -106,9 +108,7 @@ def _is_prepaid(settings: Config, account: str) -> bool:
     return policy is not None and policy.budget.prepaid
 
 
-def _fund(config: ConfigPath, wish: Fund) -> int:
-    settings = read_config(config)
-    check_account(settings, wish.account)
+def _fund(settings: Config, wish: Fund) -> int:
     answer = call(settings, wish)
     assert isinstance(answer, Done)
     return answer.count

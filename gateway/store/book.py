@@ -204,8 +204,7 @@ class Book(Telling):
         attempt.answered = outcome.at
         attempt.carrier_id, attempt.carrier_spelling = outcome.carrier_id, outcome.spelling
         if attempt.state in states.UNANSWERED:
-            if attempt.state is states.UNKNOWN:
-                self._identified(attempt, record)
+            self._identified(attempt, record)
             attempt.state = states.SENT
             record.message.cost += attempt.cost
         self._touch(record)
@@ -324,8 +323,7 @@ class Book(Telling):
         self._touch(record)
         if after is None:
             return
-        if not attempt.carrier_id:
-            self._identified(attempt, record)
+        self._identified(attempt, record)
         attempt.state = after
         message = record.message
         if settled(message):

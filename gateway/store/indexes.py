@@ -46,8 +46,7 @@ class Indexes:
             known = self.by_carrier.get(place)
             if known is not None and known[1] is attempt:
                 del self.by_carrier[place]
-            if not attempt.carrier_id:
-                self.unidentified.discard(attempt, message.destination)
+            self.unidentified.discard(attempt, message.destination)
         if self.aliases:
             self._drop_alias(message)
 

@@ -128,16 +128,18 @@ class CapRule:
 
     def same_for(self, account: str) -> Window | None:
         """Its guard, where that is the same for all messages of an account."""
-        per = self.cap.per
-        if self._calendar or per not in ("account", "all"):
+        if self._calendar or self.cap.per not in ("account", "all"):
             return None
-        return Window(self._start + (account if per == "account" else EVERYBODY), self.cap.limit, self._period_s)
+        return self._window(self._start + self._whose(account))
 
     def guard(self, message: Message, at_utc: float) -> Window:
         """What must hold, in its recipient's cell, for a message that counts at `at_utc`. The same for many messages."""
-        key = self._start + self._whose(message)
+        key = self._start + self._whose(message.account, message.brand, message.business)
         if self._calendar:
             key += SEPARATOR + self._bucket(message.destination, at_utc)
+        return self._window(key)
+
+    def _window(self, key: str) -> Window:
         window = self._windows.get(key)
         if window is None:
             if len(self._windows) >= WINDOWS_MAX:
@@ -145,14 +147,14 @@ class CapRule:
             window = self._windows[key] = Window(key, self.cap.limit, self._period_s)
         return window
 
-    def _whose(self, message: Message) -> str:
+    def _whose(self, account: str, brand: str = "", business: str = "") -> str:
         per = self.cap.per
         if per == "account":
-            return message.account
+            return account
         if per == "brand":
-            return f"{message.account}/{message.brand}"
+            return f"{account}/{brand}"
         if per == "business":  # an account without one is a business of its own, whatever others call theirs
-            return f"b/{message.business}" if message.business else f"a/{message.account}"
+            return f"b/{business}" if business else f"a/{account}"
         return EVERYBODY
 
     def _bucket(self, number: str, utc: float) -> str:

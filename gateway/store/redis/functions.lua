@@ -5,8 +5,8 @@
 -- Changed anything? Raise the number in all names: servers are shared, and other versions of Tensec call theirs.
 -- Rows are opaque here but for guards': the JSON of others holds 63-bit ids, which Lua would round.
 
--- The keys that `open` and `commit` declare first, in this order: `meta` (a hash: schema, shards, owner, epoch, first, last) and the journal's
--- pages (a hash by number). `first` and `last` are the numbers of the pages that are kept.
+-- The keys that `open` and `commit` declare first, in this order: `meta` (a hash: schema, shards, owner, epoch, first, last) and
+-- the journal's pages (a hash by number). `first` and `last` are the numbers of the pages that are kept.
 local META, PAGES = 1, 2
 local CHUNK = 1000 -- arguments of one command: Lua can unpack about 8,000, and the number is even, since some come in pairs
 
