@@ -8,11 +8,12 @@ STORE  ?= embedded
 
 env: $(VENV)/.stamp  ## .venv with the locked dependencies and the tensec command
 
-$(VENV)/.stamp: requirements.lock pyproject.toml
+$(VENV)/.stamp: requirements.lock pyproject.toml setup.py protocol/native.pyx
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "tensec needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 	$(BIN)/pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@$(BIN)/python -c 'from protocol import hot; print("codec:", "compiled" if hot.compiled else "in Python, for nothing could be compiled: is there a C compiler?")'
 	touch $@
 
 test: env  ## the whole suite
@@ -50,4 +51,4 @@ lock:  ## rewrite requirements.lock from pyproject.toml (needs uv on PATH)
 		--group dev pyproject.toml -o requirements.lock
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build protocol/native.c protocol/native.*.so

@@ -1,14 +1,13 @@
-"""Any PDU to octets and back, by the layout its class declares. `fast.py` takes over for the hot ones."""
+"""Any PDU to octets and back, by the layout its class declares: the table, with every error. `hot.py` does what is plain."""
 
 import struct
-from collections.abc import Callable
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Any
 
-from protocol import fast
+from protocol import hot
 from protocol.commands import RESPONSE_BIT, command_name
 from protocol.errors import FieldError, LocalProtocolError, PduError
-from protocol.fields import Field
-from protocol.pdu import BY_COMMAND, PDUS, DeliverSm, DeliverSmResp, Pdu, SubmitSm, SubmitSmResp
+from protocol.layouts import LAYOUTS
+from protocol.pdu import BY_COMMAND, Pdu
 from protocol.status import Status
 from protocol.tlv import read_tlvs, write_tlvs
 
@@ -16,18 +15,6 @@ HEADER = struct.Struct(">IIII")
 HEADER_SIZE = 16
 PDU_SIZE_MAX = 70_000
 """Default limit: a message_payload of 65,535 octets fits with all its fields."""
-
-
-def _layout(cls: type[Pdu]) -> tuple[tuple[str, Field], ...]:
-    hints = get_type_hints(cls, include_extras=True)
-    fields = []
-    for name in cls.__struct_fields__:
-        if get_origin(hints[name]) is Annotated:
-            fields += [(name, extra) for extra in get_args(hints[name])[1:] if isinstance(extra, Field)]
-    return tuple(fields)
-
-
-LAYOUTS: dict[type[Pdu], tuple[tuple[str, Field], ...]] = {cls: _layout(cls) for cls in PDUS}
 
 
 def decode_by_table(cls: type[Pdu], buf: bytes, at: int, end: int, status: int, sequence: int) -> Pdu:
@@ -52,18 +39,11 @@ def decode_by_table(cls: type[Pdu], buf: bytes, at: int, end: int, status: int, 
 
 
 def decode_slow(buf: bytes, at: int, end: int, command_id: int, status: int, sequence: int) -> Pdu:
-    """What is left for the table: every PDU without a fast decoder, and those a fast decoder gave up. Raises PduError."""
+    """What `hot.read` stopped at: an unknown command, a PDU that is not plain, or a broken one. Raises PduError."""
     cls = BY_COMMAND.get(command_id)
     if cls is None:
         raise PduError(f"unknown command {command_name(command_id)}", command_id, sequence, Status.RINVCMDID)
     return decode_by_table(cls, buf, at, end, status, sequence)
-
-
-def decode_body(buf: bytes, at: int, end: int, command_id: int, status: int, sequence: int) -> Pdu:
-    """The PDU whose body is buf[at:end]. Raises PduError (unknown command: status RINVCMDID)."""
-    fast_decode = FAST_DECODERS.get(command_id)
-    found = fast_decode(buf, at, end, status, sequence) if fast_decode else None
-    return found or decode_slow(buf, at, end, command_id, status, sequence)
 
 
 def encode_by_table(pdu: Pdu, out: bytearray) -> None:
@@ -88,8 +68,7 @@ def _body_is_default(pdu: Pdu) -> bool:
 
 def encode(pdu: Pdu, out: bytearray) -> None:
     """Append the octets of `pdu` to `out`. Raises LocalProtocolError and leaves `out` as it was."""
-    hot = _FAST_ENCODERS.get(type(pdu))
-    if hot is None or not hot(pdu, out):
+    if not hot.write(pdu, out):
         encode_by_table(pdu, out)
 
 
@@ -98,17 +77,3 @@ def to_bytes(pdu: Pdu) -> bytes:
     out = bytearray()
     encode(pdu, out)
     return bytes(out)
-
-
-FAST_DECODERS: dict[int, Callable[[bytes, int, int, int, int], Pdu | None]] = {
-    SubmitSm.command_id: fast.decode_submit_sm,
-    DeliverSm.command_id: fast.decode_deliver_sm,
-    SubmitSmResp.command_id: fast.decode_submit_sm_resp,
-    DeliverSmResp.command_id: fast.decode_deliver_sm_resp,
-}
-_FAST_ENCODERS: dict[type[Pdu], Callable[[Any, bytearray], bool]] = {
-    SubmitSm: fast.encode_short_message,
-    DeliverSm: fast.encode_short_message,
-    SubmitSmResp: fast.encode_id_response,
-    DeliverSmResp: fast.encode_id_response,
-}

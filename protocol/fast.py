@@ -1,18 +1,18 @@
-"""The four hot PDUs by hand: submit_sm, deliver_sm and their responses.
+"""The four hot PDUs by hand: submit_sm, deliver_sm and their responses. `native.pyx` does the same compiled; `hot.py` chooses.
 
-Each function does the plain case only and says so: a decoder gives None, an encoder False, and the table does the rest,
-errors included. A property test holds these functions to the table.
+Each function does the plain case only and says so: `read` stops, `write` gives False, and the table does the rest, errors
+included. Property tests hold these functions to the table.
 
 submit_sm and deliver_sm are read by one Struct from service_type to sm_length, and written by one with the header in front.
 There is one for each combination of string lengths, made when it is first met; lengths SMPP forbids have none.
 """
 
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from struct import Struct
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from protocol.pdu import DeliverSm, DeliverSmResp, ShortMessagePdu, SubmitSm, SubmitSmResp
+from protocol.pdu import DeliverSm, DeliverSmResp, Pdu, ShortMessagePdu, SubmitSm, SubmitSmResp
 from protocol.tlv import Tlvs, read_tlvs, write_tlvs
 
 _HEADER = Struct(">IIII")
@@ -114,23 +114,51 @@ def _short_message_decoder(
     return decode
 
 
-decode_submit_sm = _short_message_decoder(SubmitSm)
-decode_deliver_sm = _short_message_decoder(DeliverSm)
+_decode_submit_sm = _short_message_decoder(SubmitSm)
+_decode_deliver_sm = _short_message_decoder(DeliverSm)
 
 
-def decode_submit_sm_resp(buf: bytes, at: int, end: int, status: int, sequence: int) -> SubmitSmResp | None:
+def _decode_submit_sm_resp(buf: bytes, at: int, end: int, status: int, sequence: int) -> SubmitSmResp | None:
     if buf.find(0, at, end) != end - 1:  # anything but one C-octet string that fills the body
         return None
     return SubmitSmResp(sequence, status, (), b"", buf[at : end - 1].decode("latin-1"))
 
 
-def decode_deliver_sm_resp(buf: bytes, at: int, end: int, status: int, sequence: int) -> DeliverSmResp | None:
+def _decode_deliver_sm_resp(buf: bytes, at: int, end: int, status: int, sequence: int) -> DeliverSmResp | None:
     if end - at == 1 and buf[at] == 0:
         return DeliverSmResp(sequence, status)
     return None
 
 
-def encode_short_message(pdu: ShortMessagePdu, out: bytearray) -> bool:
+_DECODERS: dict[int, Callable[[bytes, int, int, int, int], Pdu | None]] = {
+    SubmitSm.command_id: _decode_submit_sm,
+    DeliverSm.command_id: _decode_deliver_sm,
+    SubmitSmResp.command_id: _decode_submit_sm_resp,
+    DeliverSmResp.command_id: _decode_deliver_sm_resp,
+}
+
+
+def read(data: bytes, at: int, size_max: int, items: list[Any]) -> int:
+    """Append the PDUs from `at` on to `items`, as long as they are whole, plain and not above `size_max` octets. Gives where
+    that ends: behind the last one.
+    """
+    size, head_size = len(data), _HEADER.size
+    unpack, decoders, append = _HEADER.unpack_from, _DECODERS.get, items.append
+    while (body := at + head_size) <= size:
+        length, command_id, status, sequence = unpack(data, at)
+        end = at + length
+        decode = decoders(command_id)
+        if decode is None or not head_size <= length <= size_max or end > size:
+            break
+        pdu = decode(data, body, end, status, sequence)
+        if pdu is None:
+            break
+        append(pdu)
+        at = end
+    return at
+
+
+def _encode_short_message(pdu: ShortMessagePdu, out: bytearray) -> bool:
     """submit_sm and deliver_sm; False (nothing appended) when the table must decide."""
     text = rest = pdu.short_message
     service, source, dest, validity = pdu.service_type, pdu.source_addr, pdu.destination_addr, pdu.validity_period
@@ -183,16 +211,30 @@ def ok_with_id(command_id: int, sequence: int, message_id: str) -> bytes | None:
         return None
 
 
-def deliver_sm_oks(sequences: Iterable[int]) -> bytes:
+def deliver_sm_oks(sequences: list[int]) -> bytes:
     """deliver_sm_resp with status 0 to each."""
     pack = _HEADER_AND_NUL.pack
     return b"".join([pack(17, _DELIVER_SM_RESP, 0, sequence, 0) for sequence in sequences])
 
 
-def encode_id_response(pdu: SubmitSmResp | DeliverSmResp, out: bytearray) -> bool:
+def _encode_id_response(pdu: SubmitSmResp | DeliverSmResp, out: bytearray) -> bool:
     """submit_sm_resp and deliver_sm_resp; False (nothing appended) when the table must decide."""
     octets = None if pdu.status or pdu.tlvs else ok_with_id(pdu.command_id, pdu.sequence, pdu.message_id)
     if octets is None:
         return False
     out += octets
     return True
+
+
+_ENCODERS: dict[type[Pdu], Callable[[Any, bytearray], bool]] = {
+    SubmitSm: _encode_short_message,
+    DeliverSm: _encode_short_message,
+    SubmitSmResp: _encode_id_response,
+    DeliverSmResp: _encode_id_response,
+}
+
+
+def write(pdu: Pdu, out: bytearray) -> bool:
+    """Append the octets of `pdu` to `out`; False, and nothing appended, when the table must decide."""
+    encode = _ENCODERS.get(type(pdu))
+    return encode is not None and encode(pdu, out)

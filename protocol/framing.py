@@ -6,7 +6,8 @@ only when a PDU is spread over several reads, and then once, however many reads 
 
 from typing import TypeAlias
 
-from protocol.codec import FAST_DECODERS, HEADER, HEADER_SIZE, PDU_SIZE_MAX, decode_slow
+from protocol import hot
+from protocol.codec import HEADER, HEADER_SIZE, PDU_SIZE_MAX, decode_slow
 from protocol.errors import FramingError, PduError
 from protocol.pdu import Pdu
 from protocol.status import Status
@@ -55,22 +56,18 @@ class Framer:
         at = 0
         size = len(data)
         size_max = self.pdu_size_max
-        unpack, fast, append = HEADER.unpack_from, FAST_DECODERS.get, items.append
         self._need = HEADER_SIZE
-        while (body := at + HEADER_SIZE) <= size:
-            length, command_id, status, sequence = unpack(data, at)
+        while (body := (at := hot.read(data, at, size_max, items)) + HEADER_SIZE) <= size:
+            length, command_id, status, sequence = HEADER.unpack_from(data, at)
             if not HEADER_SIZE <= length <= size_max:
                 self.lost = True
-                append(self._bad_length(length, command_id, sequence))
+                items.append(self._bad_length(length, command_id, sequence))
                 break
-            end = at + length
-            if end > size:
+            if at + length > size:
                 self._need = length
                 break
-            decode = fast(command_id)
-            item: Item | None = decode(data, body, end, status, sequence) if decode else None
-            append(item or self._decode(data, body, end, command_id, status, sequence))
-            at = end
+            at += length
+            items.append(self._decode(data, body, at, command_id, status, sequence))
         return at
 
     def _decode(self, data: bytes, at: int, end: int, command_id: int, status: int, sequence: int) -> Item:

@@ -16,10 +16,9 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from protocol import codec
+from protocol import codec, hot
 from protocol.commands import RESPONSE_BIT, UNANSWERED, command_name
 from protocol.errors import FramingError, LocalProtocolError, PduError
-from protocol.fast import deliver_sm_oks, ok_with_id
 from protocol.framing import Framer
 from protocol.pdu import (
     BY_COMMAND,
@@ -382,7 +381,7 @@ class Session:
 
     def respond_submit(self, sequence: int, status: int, message_id: str) -> None:
         """`respond` for submit_sm, the hot one."""
-        octets = None if status else ok_with_id(_SUBMIT_SM_RESP, sequence, message_id)
+        octets = None if status else hot.ok_with_id(_SUBMIT_SM_RESP, sequence, message_id)
         if octets is None:
             self._append(SubmitSmResp(sequence, status, (), b"", message_id))
         else:
@@ -392,7 +391,7 @@ class Session:
     def respond_all(self, requests: Sequence[Pdu], status: int) -> None:
         """`respond` to each with the empty response; receipts are acknowledged by the hundred."""
         if status == 0 and {one.__class__ for one in requests} == {DeliverSm}:
-            self._append_octets(deliver_sm_oks(one.sequence for one in requests))
+            self._append_octets(hot.deliver_sm_oks([one.sequence for one in requests]))
         else:
             for one in requests:
                 self._append(response_to(one, status))

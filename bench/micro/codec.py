@@ -2,20 +2,19 @@
 
     python -m bench.micro.codec [--quick] [--repeats N] [--figures FILE]
 
-Ours decodes through `Framer.feed`, one read holding 50 PDUs, and encodes 50 PDUs into one buffer: what the gateway does under
-load. smpplib gets one whole PDU at a time, cut out for it beforehand. Encoding includes building the PDU, for both.
+Ours decodes one read holding 50 PDUs and encodes 50 PDUs into one buffer, as the gateway does under load: compiled, where that
+was possible, and in Python. smpplib gets one whole PDU at a time, cut out for it beforehand. Encoding includes building it.
 """
 
 import argparse
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from smpplib import smpp as _smpp
 
 from bench.micro.rounds import REPEATS, ROUND_S, Job, as_the_core, figure, in_turn, options_for, plain, spread, write_figures
-from protocol import receipt
-from protocol.codec import encode, to_bytes
-from protocol.framing import Framer
+from protocol import fast, hot, receipt
+from protocol.codec import PDU_SIZE_MAX, to_bytes
 from protocol.pdu import DeliverSm, DeliverSmResp, Pdu, SubmitSm, SubmitSmResp
 from protocol.receipt import MessageState
 from protocol.tlv import Tag
@@ -23,6 +22,9 @@ from protocol.tlv import Tag
 smpp: Any = _smpp  # it has no annotations
 
 BATCH = 50
+OF = ("codec", "codec.python", "smpplib")
+Read: TypeAlias = Callable[[bytes, int, int, list[Any]], int]
+Write: TypeAlias = Callable[[Pdu, bytearray], bool]
 
 MESSAGE_ID = "0a1b2c3d4e5f6071"
 TEXT = ("您的验证码是 482913，五分钟内有效，请勿告诉他人。" * 3)[:53].encode("utf-16-be")
@@ -88,10 +90,9 @@ CASES = (
 )
 
 
-def decode_ours(case: Case) -> Callable[[], object]:
-    read = b"".join(to_bytes(case.ours(number)) for number in range(1, BATCH + 1))
-    framer = Framer()
-    return lambda: framer.feed(read)
+def decode_ours(case: Case, read: Read) -> Callable[[], object]:
+    octets = b"".join(to_bytes(case.ours(number)) for number in range(1, BATCH + 1))
+    return lambda: read(octets, 0, PDU_SIZE_MAX, [])
 
 
 def decode_smpplib(case: Case) -> Callable[[], object]:
@@ -104,13 +105,13 @@ def decode_smpplib(case: Case) -> Callable[[], object]:
     return run
 
 
-def encode_ours(case: Case) -> Callable[[], object]:
+def encode_ours(case: Case, write: Write) -> Callable[[], object]:
     make = case.ours
 
     def run() -> None:
         out = bytearray()
         for number in range(1, BATCH + 1):
-            encode(make(number), out)
+            write(make(number), out)
 
     return run
 
@@ -134,12 +135,13 @@ def check(case: Case) -> None:
     assert theirs.generate() == raw, f"{case.name}: smpplib's octets differ"
 
 
-def jobs(case: Case) -> list[tuple[Job, Job]]:
-    """Ours and smpplib's, for both directions."""
-    pairs = (("decode", decode_ours, decode_smpplib), ("encode", encode_ours, encode_smpplib))
+def jobs(case: Case) -> list[tuple[Job, ...]]:
+    """For both directions: ours as it is used, the same in Python, smpplib's."""
+    decoders = decode_ours(case, hot.read), decode_ours(case, fast.read), decode_smpplib(case)
+    encoders = encode_ours(case, hot.write), encode_ours(case, fast.write), encode_smpplib(case)
     return [
-        (plain(f"codec.{verb}.{case.name}", BATCH, ours(case)), plain(f"smpplib.{verb}.{case.name}", BATCH, theirs(case)))
-        for verb, ours, theirs in pairs
+        tuple(plain(f"{of}.{verb}.{case.name}", BATCH, run) for of, run in zip(OF, several, strict=True))
+        for verb, several in (("decode", decoders), ("encode", encoders))
     ]
 
 
@@ -151,17 +153,16 @@ def main() -> None:
     repeats, round_s = (3, ROUND_S / 5) if options.quick else (options.repeats, ROUND_S)
     as_the_core()
     found = []
-    print(f"{'CPU us per PDU':30} {'octets':>6} {'ours':>14} {'smpplib':>14} {'ratio':>7}")
+    columns = ("compiled" if hot.compiled else "ours", "in Python", "smpplib")
+    print(f"{'CPU us per PDU':30} {'octets':>6} {' '.join(f'{one:>14}' for one in columns)} {'ratio':>7}")
     for case in CASES:
         check(case)
-        for pair in jobs(case):
-            ours, theirs = (
-                figure(f"{job.name}_us", runs) for job, runs in zip(pair, in_turn(pair, repeats, round_s), strict=True)
-            )
-            found.append(ours)
-            cells = (f"{one.value:.2f} ±{spread(one.runs):.0f}%" for one in (ours, theirs))
-            row = " ".join(f"{cell:>14}" for cell in cells)
-            print(f"{pair[0].name:30} {case.size:6} {row} {theirs.value / ours.value:6.1f}x", flush=True)
+        for several in jobs(case):
+            runs_of = zip(several, in_turn(several, repeats, round_s), strict=True)
+            ours, in_python, theirs = (figure(f"{job.name}_us", runs) for job, runs in runs_of)
+            found += [ours, in_python]
+            row = " ".join(f"{f'{one.value:.2f} ±{spread(one.runs):.0f}%':>14}" for one in (ours, in_python, theirs))
+            print(f"{several[0].name:30} {case.size:6} {row} {theirs.value / ours.value:6.1f}x", flush=True)
     write_figures(found, options.figures)
 
 

@@ -50,6 +50,7 @@ from gateway.store.offline import lock
 from gateway.store.opening import Opened, open_parts
 from gateway.store.recovery import Recovered, recover
 from gateway.store.vault import VaultError
+from protocol import hot
 from routing.ids import IdMaker
 from routing.records import Notice
 
@@ -187,7 +188,8 @@ class Service:
                     self._tell_doubts()
                     ground.start_soon(self._front.run, listener)
                     host, port = listener.getsockname()[:2]
-                    self._log.info("listening", host=host, port=port, pid=os.getpid(), tls=self.config.smpp.tls is not None)
+                    codec, tls = "compiled" if hot.compiled else "python", self.config.smpp.tls is not None
+                    self._log.info("listening", host=host, port=port, pid=os.getpid(), tls=tls, codec=codec)
                     await self._until_told(signals)
                     trio.lowlevel.notify_closing(listener)
                     listener.close()

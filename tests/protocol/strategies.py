@@ -5,9 +5,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from protocol.codec import HEADER, LAYOUTS, to_bytes
+from protocol.codec import HEADER, to_bytes
 from protocol.commands import RESPONSE_BIT
 from protocol.fields import CString, Destination, Destinations, Field, ShortMessage, SmppTime, Unsuccess, Unsuccesses
+from protocol.layouts import LAYOUTS
 from protocol.pdu import BY_COMMAND, PDUS, DeliverSm, DeliverSmResp, Pdu, SubmitSm, SubmitSmResp
 from protocol.tlv import Tag
 

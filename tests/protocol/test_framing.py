@@ -87,6 +87,13 @@ def test_the_largest_message_payload_fits_the_default_limit() -> None:
     assert Framer().feed(to_bytes(pdu)) == [pdu]
 
 
+def test_a_whole_and_plain_pdu_above_the_limit_is_refused_as_well() -> None:
+    raw = to_bytes(SubmitSm(1, short_message=b"hello"))
+    assert len(Framer(len(raw)).feed(raw * 2)) == 2
+    (lost,) = Framer(len(raw) - 1).feed(raw * 2)
+    assert isinstance(lost, FramingError)
+
+
 class Parsed(Framer):
     """Counts the octets it looks at, which is the work of joining chunks."""
 

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocol.codec import HEADER, LAYOUTS, decode_body, decode_by_table, encode, encode_by_table, to_bytes
+from protocol.codec import HEADER, decode_by_table, encode, encode_by_table, to_bytes
 from protocol.errors import LocalProtocolError, PduError
 from protocol.fields import Destination, Unsuccess
+from protocol.layouts import LAYOUTS
 from protocol.pdu import (
     BY_COMMAND,
     PDUS,
@@ -23,6 +24,7 @@ from protocol.pdu import (
     SubmitSm,
     SubmitSmResp,
 )
+from tests.protocol.reading import decode_body
 from tests.protocol.strategies import HOT, hot_pdus, mutated, numbers, pdus, pdus_of
 
 AROUND = b"\xa5" * 7

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from smpplib import consts, exceptions, smpp
 from smpplib.ptypes import ostr
 
-from protocol.codec import LAYOUTS, to_bytes
+from protocol.codec import to_bytes
 from protocol.commands import command_name
 from protocol.fields import CString, Field, ShortMessage, SmppTime
 from protocol.framing import Framer
+from protocol.layouts import LAYOUTS
 from protocol.pdu import PDUS, CancelSm, CancelSmResp, Outbind, Pdu, ReplaceSm, ReplaceSmResp, SubmitMulti, SubmitMultiResp
 from tests.protocol.strategies import octets, sequences, times
 

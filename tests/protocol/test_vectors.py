@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from protocol import address, gsm7, receipt, text, times, udh
-from protocol.codec import HEADER, decode_body, to_bytes
+from protocol.codec import HEADER, to_bytes
 from protocol.commands import RESPONSE_BIT, Command, command_name
 from protocol.errors import ContentError, FramingError, PduError
 from protocol.framing import Framer
@@ -26,6 +26,7 @@ from protocol.session import Answered, Ended, Session
 from protocol.states import Role, State
 from protocol.validate import submit_status
 from routing.failover import STATUS_CLASSES, classify
+from tests.protocol.reading import decode_body
 
 FILE = Path(os.environ.get("TENSEC_VECTORS") or Path(__file__).parent.parent / "vectors" / "visible.jsonl")
 ELSEWHERE = {"cn_segment", "optout_mo", "cn_signature"}

@@ -1,0 +1,20 @@
+"""The functions of the hot path: compiled where that was possible, else in Python. Callers name them `hot.read` and so on."""
+
+import os
+
+from protocol import fast
+
+PURE_PYTHON = "TENSEC_PURE_PYTHON"
+"""Environment: set to anything, nothing compiled is used."""
+
+read, write, ok_with_id, deliver_sm_oks = fast.read, fast.write, fast.ok_with_id, fast.deliver_sm_oks
+compiled = False
+
+if not os.environ.get(PURE_PYTHON):
+    try:
+        from protocol import native
+    except ImportError:
+        pass
+    else:
+        read, write, ok_with_id, deliver_sm_oks = native.read, native.write, native.ok_with_id, native.deliver_sm_oks
+        compiled = True
