@@ -142,6 +142,7 @@ class Core(Section, frozen=True, kw_only=True):
     parts_timeout_s: Seconds = 60
     replies_days: Annotated[int, Meta(ge=0, le=366)] = 30
     replies_unlisted: bool = False
+    cpus: tuple[Annotated[int, Meta(ge=0, le=4095)], ...] = ()
 
 
 class Redis(Section, frozen=True, kw_only=True):

@@ -1,5 +1,6 @@
 """`tensec bench scenario NAME`: set the stage, play the loads, tell the verdict. Exit code 0, 3 for a broken assertion."""
 
+import contextlib
 import sys
 import tempfile
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.console import Console
 
+from bench.apart import apart
 from bench.gateway import PASSWORD, example_rules
 from bench.load.checks import check_out
 from bench.load.hand import until_by_hand
@@ -84,8 +86,11 @@ def perform(name: str, script: Script, view: View) -> tuple[Result, str, list[Fi
     used: list[range] = []
     first = SystemRandom().randrange(10**DIGITS)
     accounts = dict.fromkeys(class_ for load in script.loads for class_ in load.mix)
-    with tempfile.TemporaryDirectory(prefix="tensec-scenario-") as folder:
-        settings = example_rules() if script.rules else ""
+    with (
+        apart() if script.apart else contextlib.nullcontext(()) as cpus,
+        tempfile.TemporaryDirectory(prefix="tensec-scenario-") as folder,
+    ):
+        settings = f"[core]\ncpus = {list(cpus)}\n" + (example_rules() if script.rules else "")
         stage = Stage(Path(folder), script.carriers, script.store, accounts, settings)
         try:
             for load in script.loads:

@@ -69,6 +69,8 @@ class Script(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename={"a
     store: Literal["embedded", "redis", "memory"] = "embedded"
     rules: bool = False
     """Whether accounts go by the policy of config/example.toml; its send windows apart, for loads run at any hour."""
+    apart: bool = True
+    """Whether the gateway has a CPU to itself (`core.cpus`), where the machine has several."""
     at: list[Turn] = []
     asserts: list[str] = []
 

@@ -27,12 +27,15 @@ def run_core(settings: Config, config: Path) -> None:
     from gateway import log
     from gateway.clock import SystemClock
     from gateway.core.service import Service, StartError
+    from gateway.cpus import CpuError, run_on
     from gateway.store.vault import VaultError
 
     try:
+        if settings.core.cpus:
+            run_on(settings.core.cpus)
         service = Service(settings, config, SystemClock())
         trio.run(service.run)
-    except (StartError, OSError) as error:
+    except (StartError, CpuError, OSError) as error:
         fail(str(error))
     except BaseExceptionGroup as group:
         unusable, _ = group.split(VaultError)
@@ -64,7 +67,9 @@ def _family(settings: Config, config: Path) -> int:
 
     def worker(number: int) -> int:
         from gateway.api.worker import run
+        from gateway.cpus import leave
 
+        leave(settings.core.cpus)
         run(settings, door, ops if number == 0 else None)
         return 0
 

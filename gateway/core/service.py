@@ -261,6 +261,7 @@ class Service:
                 ("smpp.listen", self.config.smpp.listen, config.smpp.listen),
                 ("data_dir", self.config.data_dir, config.data_dir),
                 ("core.node", self.config.core.node, config.core.node),
+                ("core.cpus", self.config.core.cpus, config.core.cpus),
                 ("log", self.config.log, config.log),
                 ("store", self.config.store, config.store),
                 ("http", self.config.http, config.http),
