@@ -16,8 +16,8 @@ $(VENV)/.stamp: requirements.lock pyproject.toml setup.py protocol/native.pyx
 	@$(BIN)/python -c 'from protocol import hot; print("codec:", "compiled" if hot.compiled else "in Python, for nothing could be compiled: is there a C compiler?")'
 	touch $@
 
-test: env  ## the whole suite
-	$(BIN)/python -m pytest
+test: env  ## the whole suite, a process for each CPU, as most tests wait for others
+	$(BIN)/python -m pytest -n logical --dist loadscope
 
 faults: export FAULTS_ROUNDS ?= 20
 faults: env  ## kills, stops and broken lines for long; FAULTS_ROUNDS=n says how long, FAULTS_SEED=n replays

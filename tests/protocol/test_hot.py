@@ -23,6 +23,11 @@ ROOT = Path(__file__).parent.parent.parent
 SUBMIT = SubmitSm(7, source_addr="10690000123", destination_addr="8613800138000", short_message=b"hello")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _hot_functions() -> None:
+    """As they are: here both kinds are named."""
+
+
 @pytest.fixture(scope="module")
 def native() -> ModuleType:
     return pytest.importorskip("protocol.native", exc_type=ImportError)
