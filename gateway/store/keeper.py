@@ -37,7 +37,8 @@ from routing.records import Message, MessageState, Notice
 
 FOLD_AFTER_S = 20.0
 """Messages usually end sooner; folding one costs more than its whole journal."""
-UNFOLDED_MAX = 80_000
+UNFOLDED_MAX = 70_000
+"""Messages in the journal alone: they stay in memory, and a start reads them again."""
 STAY_S = 60.0
 """What has something to do so soon stays in memory."""
 DUE_MAX = 2_000
@@ -211,8 +212,12 @@ class Keeper:
         return write
 
     def _see_what_is_old(self, utc: float) -> None:
-        while self._cut_at and (self._cut_at[0][0] <= utc - self._fold_after_s or len(self._backlog.messages) > UNFOLDED_MAX):
-            self._fold_below = self._cut_at.popleft()[1] + 1
+        """What has long been in the journal alone is folded, and of more than UNFOLDED_MAX messages the oldest."""
+        while self._cut_at and self._cut_at[0][0] <= utc - self._fold_after_s:
+            self._fold_below = max(self._fold_below, self._cut_at.popleft()[1] + 1)
+        over = len(self._backlog.messages) - UNFOLDED_MAX
+        if over > 0:
+            self._fold_below = max(self._fold_below, self._backlog.messages.page_of(min(over, FOLD_MAX)) + 1)
 
     @property
     def foldable(self) -> bool:

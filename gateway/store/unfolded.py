@@ -1,6 +1,7 @@
 """What stands in the journal's pages and not in the maps yet: by key the page in which it was first, oldest first."""
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from gateway.store.changes import Changes
@@ -59,6 +60,10 @@ class Unfolded(Generic[KeyT]):
     def put_back(self, taken: dict[KeyT, int]) -> None:
         """They were not folded after all."""
         self._first = {**taken, **{key: number for key, number in self._first.items() if key not in taken}}
+
+    def page_of(self, count: int) -> int:
+        """The page in which the last one of the `count` oldest changed first."""
+        return next(islice(self._first.values(), count - 1, None))
 
     def first(self, default: int) -> int:
         """The oldest page that is still needed."""

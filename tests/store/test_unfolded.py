@@ -1,9 +1,17 @@
-"""The journal is cut shorter a little at a time: one write that let ten thousand pages go held up everybody for 0.4 s."""
+"""What the journal alone holds: it is cut shorter a little at a time, and only what makes it too long gets rows."""
 
+import contextlib
+
+from story import BOOT, START_UTC, Story
+
+from gateway.store import keeper
+from gateway.store.base import Admission
+from gateway.store.embedded.store import open_store
 from gateway.store.unfolded import TRIM_MAX, TRIM_SHARE, Backlog
 
 
 def test_many_pages_go_with_many_writes_and_none_that_is_needed():
+    """One write that let ten thousand pages go held up everybody for 0.4 s."""
     backlog = Backlog()
     backlog.messages.note(1, 10_000)
     number, kept, steps = 10_000, 0, []
@@ -31,3 +39,17 @@ def test_after_a_recovery_what_is_needed_counts():
     backlog.kept_from = 1_000_000
     backlog.messages.note(1, 990_000)
     assert backlog.trim(1_000_001) == 990_000
+
+
+def test_of_many_messages_only_the_oldest_beyond_the_bound_get_rows(tmp_path, monkeypatch):
+    """Those that come in a rush mostly leave soon: a row for each of them would cost more than all the rest."""
+    monkeypatch.setattr(keeper, "UNFOLDED_MAX", 10)
+    with contextlib.closing(open_store(tmp_path, BOOT, START_UTC, fold_after_s=3600.0)) as store:
+        story = Story(store)
+        for _ in range(6):
+            store.admit([Admission(story.message()) for _ in range(5)], story.utc)
+        for _ in range(5):
+            store.fund("nobody", 1)
+        rows = sorted(store.keeper._rows)
+    assert 20 <= len(rows) <= 25, "by whole pages"
+    assert rows == list(range(1, len(rows) + 1)), "the oldest ones"
