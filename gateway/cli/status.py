@@ -76,7 +76,7 @@ def sla(
         print(msgspec.json.encode({"tallies": answer.tallies, "windows": answer.windows}).decode())
         return
     if not answer.tallies:
-        print("no message is final yet")
+        print(f"no message{f' of {only}' if only else ''} is final yet")
     for one in answer.windows:
         if one.due or one.within is not None:
             _show(one)
