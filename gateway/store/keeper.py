@@ -43,7 +43,8 @@ STAY_S = 60.0
 """What has something to do so soon stays in memory."""
 DUE_MAX = 2_000
 ARCHIVE_MAX = 250
-"""Messages that go to the history in one go: it bounds how long the core's thread is held, too."""
+ARCHIVE_MOST = 4_000
+"""Messages that go to the history in one go, and at full load: it bounds how long the core's thread is held, too."""
 CLEAN_MAX = 10_000
 GUARDS_MAX = 200_000
 NOTICES_MAX = 20_000
@@ -420,8 +421,10 @@ class Keeper:
         return len(self._to_archive)
 
     def take_archive(self) -> list[Record]:
-        """Some of those that have ended for good, for the history."""
-        numbers = [self._to_archive.popleft() for _ in range(min(ARCHIVE_MAX, len(self._to_archive)))]
+        """Some of those that have ended for good, for the history: an eighth of many, or more would end than can go."""
+        waiting = len(self._to_archive)
+        count = min(waiting, max(ARCHIVE_MAX, min(waiting // 8, ARCHIVE_MOST)))
+        numbers = [self._to_archive.popleft() for _ in range(count)]
         found = (self.book.records.get(number) for number in dict.fromkeys(numbers))
         return [record for record in found if record is not None]
 

@@ -53,3 +53,21 @@ def test_of_many_messages_only_the_oldest_beyond_the_bound_get_rows(tmp_path, mo
         rows = sorted(store.keeper._rows)
     assert 20 <= len(rows) <= 25, "by whole pages"
     assert rows == list(range(1, len(rows) + 1)), "the oldest ones"
+
+
+def test_what_has_ended_does_not_pile_up_when_more_ends_than_one_piece_takes(tmp_path):
+    """At full load a thousand messages end while one piece goes to the history: what waits must find its level."""
+    with contextlib.closing(open_store(tmp_path, BOOT, START_UTC)) as store:
+        waiting = store.keeper._to_archive
+        levels = []
+        for step in range(200):
+            waiting.extend(range(step * 1_000, (step + 1) * 1_000))
+            store.keeper.take_archive()
+            levels.append(len(waiting))
+        assert max(levels) < 10_000
+        assert levels[-1] == levels[-2]
+        waiting.clear()
+        waiting.extend(range(300))
+        store.keeper.take_archive()
+        assert len(waiting) == 300 - keeper.ARCHIVE_MAX, "and small pieces while few wait, for they hold up everybody less"
+        waiting.clear()
