@@ -89,7 +89,7 @@ def watched(row: str, whole: Script, quick: Script, names: Sequence[str], rounds
 
 
 def through(row: str, whole: Script, quick: Script, rounds: int) -> Measure:
-    """How many messages a second go all the way, from the first one sent to the last receipt, and what they cost the core."""
+    """How many messages a second go all the way, from the first one sent to the last receipt, and what the core needs for it."""
     return _measure(row, whole, quick, rounds, lambda result, _: list(_through(row, result)))
 
 
@@ -111,6 +111,8 @@ def _through(row: str, result: Result) -> Iterator[Figure]:
     yield Figure(f"{row}.per_s", result.total.counts.accepted / result.ended_s, "/s", "higher")
     if result.target is not None and result.target.cpu_us_per_message is not None:
         yield Figure(f"{row}.cpu_us_per_message", result.target.cpu_us_per_message, "us", "lower")
+    if result.target is not None:
+        yield Figure(f"{row}.rss_max_mb", result.target.rss_max_bytes / 1e6, "MB", "lower")
     yield Figure(f"{row}.accepted_per_s", result.rate_accepted, "/s", "higher")
     for name in ("lost", "duplicated", "without_receipt"):
         yield Figure(f"{row}.{name}", float(getattr(result.ledger, name)), "", "lower")

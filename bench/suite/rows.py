@@ -21,8 +21,8 @@ from bench.suite.targets import Target
 
 END_TO_END = "end-to-end"
 ROUNDS = 3
-"""Whole runs of most rows: fewer have no spread. Isolation, restart and memory run once, for they take a minute each and the
-suite must stay a matter of some ten minutes."""
+"""Whole runs of most rows: fewer have no spread. Sustained, isolation, restart and memory run once, for they take half a minute
+to a minute each, and the suite must stay a matter of some ten."""
 
 
 class Row(NamedTuple):
@@ -84,6 +84,14 @@ def rows() -> list[Row]:
         smpp("smpp_redis", "redis", Target("smpp_redis.per_s", ">=", 15_000, 30_000)),
         smpp("smpp_redis_rules", "redis", Target("smpp_redis_rules.per_s", ">=", 15_000, 30_000), rules=True),
         smpp("smpp_memory", "memory"),
+        Row(
+            "sustained",
+            "the same for half a minute: does anything pile up?",
+            through(
+                "sustained", flood(plain_carriers(4), 300_000, rules=True), flood(plain_carriers(4), 15_000, rules=True), 1
+            ),
+            (Target("sustained.rss_max_mb", "<=", 400, 200), Target("sustained.lost", "<=", 0, 0)),
+        ),
         Row(
             "ten_thousand",
             "ten thousand clients, 5,000 messages a second",
