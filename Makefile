@@ -13,7 +13,7 @@ $(VENV)/.stamp: requirements.lock pyproject.toml setup.py protocol/native.pyx
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 	$(BIN)/pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
-	@$(BIN)/python -c 'from protocol import hot; print("codec:", "compiled" if hot.compiled else "in Python, for nothing could be compiled: is there a C compiler?")'
+	@$(BIN)/python -c 'from importlib.util import find_spec as found; print("codec:", "compiled" if found("protocol.native") else "in Python, for nothing could be compiled; with a C compiler and the headers of Python: make clean env")'
 	touch $@
 
 test: env  ## the whole suite, a process for each CPU, as most tests wait for others

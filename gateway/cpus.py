@@ -16,12 +16,16 @@ def run_on(cpus: Collection[int]) -> None:
     """This process, with all threads and processes it starts from now on. Raises CpuError."""
     if sys.platform != "linux":
         raise CpuError("core.cpus: only Linux can keep a process on some CPUs; leave it empty here")
+    wanted = set(cpus)
     try:
-        os.sched_setaffinity(0, cpus)
-    except (OSError, ValueError):
+        os.sched_setaffinity(0, wanted)
+        strange = wanted - os.sched_getaffinity(0)  # the system takes those it has, and is silent about the others
+    except OSError:
+        strange = wanted
+    if strange:
         raise CpuError(
-            f"core.cpus = {sorted(cpus)}: the system gives none of these; it has 0 to {(os.cpu_count() or 1) - 1}"
-        ) from None
+            f"core.cpus: there is no CPU {', '.join(map(str, sorted(strange)))} here, or this process may not use it"
+        )
 
 
 def leave(cpus: Collection[int]) -> None:

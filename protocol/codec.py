@@ -49,16 +49,18 @@ def decode_slow(buf: bytes, at: int, end: int, command_id: int, status: int, seq
 def encode_by_table(pdu: Pdu, out: bytearray) -> None:
     """Append the octets of `pdu` to `out`. Raises LocalProtocolError and leaves `out` as it was."""
     start = len(out)
-    out += bytes(HEADER_SIZE)
     try:
+        out += bytes(HEADER_SIZE)
         if pdu.status == 0 or pdu.tlvs or pdu.body_on_error or not _body_is_default(pdu):
             for name, field in LAYOUTS[type(pdu)]:
                 field.write(getattr(pdu, name), out)
         out += write_tlvs(pdu.tlvs)
         HEADER.pack_into(out, start, len(out) - start, pdu.command_id, pdu.status, pdu.sequence)
-    except (LocalProtocolError, ValueError, OverflowError, struct.error) as error:
-        del out[start:]
-        raise LocalProtocolError(f"{command_name(pdu.command_id)}: {error}") from None
+    except BaseException as error:
+        del out[start:]  # whatever is wrong: half a PDU would be the end of the stream
+        if isinstance(error, (LocalProtocolError, ValueError, OverflowError, struct.error)):
+            raise LocalProtocolError(f"{command_name(pdu.command_id)}: {error}") from None
+        raise
 
 
 def _body_is_default(pdu: Pdu) -> bool:

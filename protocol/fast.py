@@ -8,7 +8,7 @@ There is one for each combination of string lengths, made when it is first met; 
 """
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from struct import Struct
 from typing import Any, TypeAlias
 
@@ -160,7 +160,7 @@ def read(data: bytes, at: int, size_max: int, items: list[Any]) -> int:
 
 def _encode_short_message(pdu: ShortMessagePdu, out: bytearray) -> bool:
     """submit_sm and deliver_sm; False (nothing appended) when the table must decide."""
-    text = rest = pdu.short_message
+    text = pdu.short_message
     service, source, dest, validity = pdu.service_type, pdu.source_addr, pdu.destination_addr, pdu.validity_period
     lengths = (len(service), len(source), len(dest), len(validity))
     shape = _whole_shapes.get(lengths) or _shape(lengths, _whole_shapes)
@@ -169,8 +169,7 @@ def _encode_short_message(pdu: ShortMessagePdu, out: bytearray) -> bool:
     if "\0" in source or "\0" in dest or "\0" in service or "\0" in validity:
         return False
     try:
-        if pdu.tlvs:
-            rest += write_tlvs(pdu.tlvs)
+        rest = text + write_tlvs(pdu.tlvs) if pdu.tlvs else text
         head = shape.pack(
             shape.size + len(rest),
             pdu.command_id,
@@ -195,8 +194,7 @@ def _encode_short_message(pdu: ShortMessagePdu, out: bytearray) -> bool:
         )
     except (UnicodeEncodeError, struct.error):
         return False
-    out += head
-    out += rest
+    out += head + rest  # in one go: nothing is appended when one of them is no octets
     return True
 
 
@@ -211,7 +209,7 @@ def ok_with_id(command_id: int, sequence: int, message_id: str) -> bytes | None:
         return None
 
 
-def deliver_sm_oks(sequences: list[int]) -> bytes:
+def deliver_sm_oks(sequences: Iterable[int]) -> bytes:
     """deliver_sm_resp with status 0 to each."""
     pack = _HEADER_AND_NUL.pack
     return b"".join([pack(17, _DELIVER_SM_RESP, 0, sequence, 0) for sequence in sequences])

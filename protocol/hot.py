@@ -7,7 +7,7 @@ from protocol import fast
 PURE_PYTHON = "TENSEC_PURE_PYTHON"
 """Environment: set to anything, nothing compiled is used."""
 
-read, write, ok_with_id, deliver_sm_oks = fast.read, fast.write, fast.ok_with_id, fast.deliver_sm_oks
+read, write, ok_with_id = fast.read, fast.write, fast.ok_with_id
 compiled = False
 
 if not os.environ.get(PURE_PYTHON):
@@ -16,5 +16,5 @@ if not os.environ.get(PURE_PYTHON):
     except ImportError:
         pass
     else:
-        read, write, ok_with_id, deliver_sm_oks = native.read, native.write, native.ok_with_id, native.deliver_sm_oks
+        read, write, ok_with_id = native.read, native.write, native.ok_with_id
         compiled = True

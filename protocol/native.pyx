@@ -1,8 +1,8 @@
 # cython: language_level=3
-"""`fast.py` compiled: the same functions with the same answers, four to ten times as fast.
+"""What `fast.py` offers, compiled: four to ten times as fast in reading, three times in writing.
 
-It walks the layouts that the PDUs declare, as `codec.py` does, so it knows no PDU by name. Whatever is not plain is left to the
-table there: this file has no error of its own. It is optional: where nothing could be compiled when Tensec was installed,
+It walks the layouts that the PDUs declare, as `codec.py` does, so it knows no PDU by name and does nearly all. Whatever is not
+plain is left to the table there: this file has no error of its own. It is optional: where nothing could be compiled when Tensec was installed,
 `fast.py` does the work, and the tests hold both to the table.
 
 A PDU's fields are read where msgspec keeps them, for asking by name costs ten times as much. Should another version keep them
@@ -23,7 +23,7 @@ from types import MemberDescriptorType
 from protocol.commands import RESPONSE_BIT
 from protocol.fields import U8, CString, ShortMessage, SmppTime
 from protocol.layouts import LAYOUTS
-from protocol.pdu import DeliverSmResp, Pdu
+from protocol.pdu import Pdu
 
 cdef extern from "Python.h":
     ctypedef struct PyMemberDef:
@@ -83,7 +83,7 @@ cdef class Layout:
 
 cdef Py_ssize_t offset_of(cls, name) except -1:
     """Where an object keeps a field, in octets from its beginning."""
-    member = getattr(cls, name)
+    member = getattr(cls, name, None)
     if type(member) is not MemberDescriptorType:
         raise ImportError(f"{cls.__name__}.{name} is no slot: this version of msgspec keeps its fields elsewhere")
     return (<PyMemberDescrObject *> <PyObject *> member).d_member.offset
@@ -100,7 +100,6 @@ cdef dict BY_COMMAND = {int(cls.command_id): layout for cls, layout in BY_CLASS.
 cdef Py_ssize_t SEQUENCE = offset_of(Pdu, "sequence")
 cdef Py_ssize_t STATUS = offset_of(Pdu, "status")
 cdef Py_ssize_t TLVS = offset_of(Pdu, "tlvs")
-cdef unsigned long DELIVER_SM_RESP = DeliverSmResp.command_id
 
 
 # -- octets into PDUs
@@ -195,6 +194,8 @@ def read(bytes data not None, Py_ssize_t at, Py_ssize_t size_max, list items not
     cdef Py_ssize_t length
     cdef unsigned long command_id = 0
     cdef Layout layout = None
+    if at < 0 or here > end:
+        return at
     while end - here >= HEADER_SIZE:
         length = u32(here)
         if length < HEADER_SIZE or length > size_max or length > end - here:
@@ -341,30 +342,15 @@ def write(pdu, bytearray out not None):
     return append(out, head, at - head, text, tlvs, tlvs_size)
 
 
-def ok_with_id(unsigned long command_id, sequence, message_id):
+def ok_with_id(command_id, sequence, message_id):
     """See `fast.ok_with_id`."""
     cdef Octet[HEADER_SIZE + 65] raw
-    cdef long long number = number_below(sequence, 0x1_0000_0000)
+    cdef long long command = number_below(command_id, 0x1_0000_0000), number = number_below(sequence, 0x1_0000_0000)
     cdef Py_ssize_t size = put_string(raw + HEADER_SIZE, message_id, 64)
-    if number < 0 or size < 0:
+    if command < 0 or number < 0 or size < 0:
         return None
     put_u32(raw, HEADER_SIZE + size)
-    put_u32(raw + 4, command_id)
+    put_u32(raw + 4, command)
     put_u32(raw + 8, 0)
     put_u32(raw + 12, number)
     return PyBytes_FromStringAndSize(<char *> raw, HEADER_SIZE + size)
-
-
-def deliver_sm_oks(list sequences not None):
-    """See `fast.deliver_sm_oks`."""
-    cdef Py_ssize_t count = len(sequences)
-    cdef bytes out = PyBytes_FromStringAndSize(NULL, count * (HEADER_SIZE + 1))
-    cdef Octet *at = <Octet *> PyBytes_AS_STRING(out)
-    for sequence in sequences:
-        put_u32(at, HEADER_SIZE + 1)
-        put_u32(at + 4, DELIVER_SM_RESP)
-        put_u32(at + 8, 0)
-        put_u32(at + 12, <unsigned long> sequence)
-        at[16] = 0
-        at += HEADER_SIZE + 1
-    return out

@@ -19,6 +19,7 @@ import msgspec
 from protocol import codec, hot
 from protocol.commands import RESPONSE_BIT, UNANSWERED, command_name
 from protocol.errors import FramingError, LocalProtocolError, PduError
+from protocol.fast import deliver_sm_oks
 from protocol.framing import Framer
 from protocol.pdu import (
     BY_COMMAND,
@@ -391,7 +392,7 @@ class Session:
     def respond_all(self, requests: Sequence[Pdu], status: int) -> None:
         """`respond` to each with the empty response; receipts are acknowledged by the hundred."""
         if status == 0 and {one.__class__ for one in requests} == {DeliverSm}:
-            self._append_octets(hot.deliver_sm_oks([one.sequence for one in requests]))
+            self._append_octets(deliver_sm_oks(one.sequence for one in requests))
         else:
             for one in requests:
                 self._append(response_to(one, status))

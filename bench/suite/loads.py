@@ -89,7 +89,7 @@ def watched(row: str, whole: Script, quick: Script, names: Sequence[str], rounds
 
 
 def through(row: str, whole: Script, quick: Script, rounds: int) -> Measure:
-    """How many messages a second go all the way, from the first one sent to the last receipt, and what the core needs for it."""
+    """How many messages a second go all the way, from the first one sent to the last receipt, and what the core needs."""
     return _measure(row, whole, quick, rounds, lambda result, _: list(_through(row, result)))
 
 

@@ -218,7 +218,7 @@ class Keeper:
             self._fold_below = max(self._fold_below, self._cut_at.popleft()[1] + 1)
         over = len(self._backlog.messages) - UNFOLDED_MAX
         if over > 0:
-            self._fold_below = max(self._fold_below, self._backlog.messages.page_of(min(over, FOLD_MAX)) + 1)
+            self._fold_below = max(self._fold_below, self._backlog.messages.page_of(over) + 1)
 
     @property
     def foldable(self) -> bool:

@@ -41,8 +41,9 @@ def test_without_it_everything_runs_anywhere(start):
     assert all(one == set(CPUS) for one in places(gateway.pid))
 
 
-def test_a_cpu_that_is_not_there_is_told(start):
-    gateway = start.gateway(started=False, accounts=[account()], core={"cpus": [4095]})
+@pytest.mark.parametrize("others", [[], CPUS[:1]])
+def test_a_cpu_that_is_not_there_is_told(start, others):
+    gateway = start.gateway(started=False, accounts=[account()], core={"cpus": [4095, *others]})
     assert gateway.wait() == 1
-    assert "core.cpus = [4095]: the system gives none of these" in gateway.err.lines[-1]
+    assert "core.cpus: there is no CPU 4095 here" in gateway.err.lines[-1]
     gateway.err.lines.clear()

@@ -6,6 +6,7 @@ from story import BOOT, START_UTC, Story
 
 from gateway.store import keeper
 from gateway.store.base import Admission
+from gateway.store.blocking import BlockingStore
 from gateway.store.embedded.store import open_store
 from gateway.store.unfolded import TRIM_MAX, TRIM_SHARE, Backlog
 
@@ -53,6 +54,22 @@ def test_of_many_messages_only_the_oldest_beyond_the_bound_get_rows(tmp_path, mo
         rows = sorted(store.keeper._rows)
     assert 20 <= len(rows) <= 25, "by whole pages"
     assert rows == list(range(1, len(rows) + 1)), "the oldest ones"
+
+
+def test_a_burst_does_not_lift_the_bound(tmp_path, monkeypatch):
+    """Small pages before large ones, and a write for each: as many rows are made as messages come."""
+    monkeypatch.setattr(keeper, "UNFOLDED_MAX", 2_000)
+
+    def one_write(store, utc):
+        store.vault.write(store.keeper.take(utc))
+        store.keeper.written(utc)
+
+    monkeypatch.setattr(BlockingStore, "commit", one_write)
+    with contextlib.closing(open_store(tmp_path, BOOT, START_UTC, fold_after_s=3600.0)) as store:
+        story, backlog = Story(store), store.keeper._backlog.messages
+        for size in (*[20] * 120, *[1_500] * 4):
+            store.admit([Admission(story.message()) for _ in range(size)], story.utc)
+            assert len(backlog) <= 2_000 + size
 
 
 def test_what_has_ended_does_not_pile_up_when_more_ends_than_one_piece_takes(tmp_path):
