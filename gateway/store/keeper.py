@@ -45,6 +45,8 @@ DUE_MAX = 2_000
 ARCHIVE_MAX = 250
 ARCHIVE_MOST = 4_000
 """Messages that go to the history in one go, and at full load: it bounds how long the core's thread is held, too."""
+ARCHIVE_LATER = 20_000
+"""So many ended messages may wait in memory for a quieter moment."""
 CLEAN_MAX = 10_000
 GUARDS_MAX = 200_000
 NOTICES_MAX = 20_000
@@ -421,9 +423,9 @@ class Keeper:
         return len(self._to_archive)
 
     def take_archive(self) -> list[Record]:
-        """Some of those that have ended for good, for the history: an eighth of many, or more would end than can go."""
+        """Some of those that have ended for good, for the history: more when so many wait that more end than go."""
         waiting = len(self._to_archive)
-        count = min(waiting, max(ARCHIVE_MAX, min(waiting // 8, ARCHIVE_MOST)))
+        count = min(waiting, max(ARCHIVE_MAX, min((waiting - ARCHIVE_LATER) // 4, ARCHIVE_MOST)))
         numbers = [self._to_archive.popleft() for _ in range(count)]
         found = (self.book.records.get(number) for number in dict.fromkeys(numbers))
         return [record for record in found if record is not None]
