@@ -230,6 +230,7 @@ class Service:
                 lane.leave()
         with trio.move_on_after(timeout_s) as deadline:
             await _until(lambda: not self.pipeline.busy and not any(lane.in_flight for lane in self._retiring))
+            await trio.sleep(POLL_S)  # senders are told what was settled last before they are sent away
         if deadline.cancelled_caught:
             self._log.warning("drain timed out", in_flight=self.pipeline.busy)
         for lane in self.pipeline.lanes.values():
