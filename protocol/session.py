@@ -263,8 +263,7 @@ class Session:
                 self.state = State.UNBOUND
                 events.append(Ended("unbound", clean=True))
         else:
-            # Any PDU proves the link; the answer to an enquire_link sent later also proves that unanswered
-            # requests before it were dropped, not delayed in the stream.
+            # The answer to an enquire_link sent later proves that requests before it were dropped, not delayed in the stream.
             self._enquired_at = None
             self.window.release_overdue(pending.end)
 
@@ -440,16 +439,18 @@ class Session:
         """What time alone brings about: timeouts, and an enquire_link of ours when the line was silent."""
         if self.state is State.CLOSED:
             return []
+        # First, for with an answer overdue nothing but that to an enquire_link proves the link: it may be over at once.
+        tokens = [pending.token for pending in self.window.overdue(now, self.timers.response_timeout_s)]
+        events: list[Event] = [Unanswered(tokens)] if tokens else []
         for when, reason in self._endings():
             if now >= when:
                 self.state = State.CLOSED
-                return [Ended(reason)]
-        tokens = [pending.token for pending in self.window.overdue(now, self.timers.response_timeout_s)]
+                return [*events, Ended(reason)]
         self.window.forget_late(now)
         if now >= self._enquire_due():
             self._send_own(EnquireLink(), _Link(), now)
             self._enquired_at = now
-        return [Unanswered(tokens)] if tokens else []
+        return events
 
     def _endings(self) -> Iterator[tuple[float, str]]:
         """What would end the session, and when."""
