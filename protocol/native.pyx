@@ -2,8 +2,8 @@
 """What `fast.py` offers, compiled: four to ten times as fast in reading, three times in writing.
 
 It walks the layouts that the PDUs declare, as `codec.py` does, so it knows no PDU by name and does nearly all. Whatever is not
-plain is left to the table there: this file has no error of its own. It is optional: where nothing could be compiled when Tensec was installed,
-`fast.py` does the work, and the tests hold both to the table.
+plain is left to the table there: this file has no error of its own. It is optional: where nothing could be compiled when
+Tensec was installed, `fast.py` does the work, and the tests hold both to the table.
 
 A PDU's fields are read where msgspec keeps them, for asking by name costs ten times as much. Should another version keep them
 elsewhere, this module cannot be imported, and `fast.py` is used.
