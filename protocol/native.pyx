@@ -89,6 +89,11 @@ cdef Py_ssize_t offset_of(cls, name) except -1:
     return (<PyMemberDescrObject *> <PyObject *> member).d_member.offset
 
 
+def offsets_of(cls, names):
+    """Where an object of a struct keeps fields, in octets from its beginning; for other modules that are compiled."""
+    return [offset_of(cls, name) for name in names]
+
+
 cdef dict KINDS = {U8: Kind.OCTET, CString: Kind.STRING, SmppTime: Kind.TIME, ShortMessage: Kind.TEXT}
 cdef dict BY_CLASS = {
     cls: Layout(cls, fields)

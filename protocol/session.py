@@ -12,13 +12,14 @@ Times are seconds of one monotonic clock, handed in. Octets are handed out once,
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 
 from protocol import codec, hot
 from protocol.commands import RESPONSE_BIT, UNANSWERED, command_name
 from protocol.errors import FramingError, LocalProtocolError, PduError
+from protocol.events import Answered, BindAnswered, Ended, Event, Unanswered, UnbindWaits, Violation
 from protocol.fast import deliver_sm_oks
 from protocol.framing import Framer
 from protocol.pdu import (
@@ -39,60 +40,15 @@ from protocol.pdu import (
     UnbindResp,
     response_to,
 )
+from protocol.pending import Pending
 from protocol.states import BOUND, BOUND_BY, SENDS_IN, Role, State, may_send
 from protocol.status import Status, status_name
 from protocol.tlv import Tag, get_int
-from protocol.window import Pending, Window
+from protocol.window import Window
 
 _SUBMIT_SM_RESP = int(SubmitSmResp.command_id)
 INTERFACE_VERSION = 0x34
 NEVER = float("inf")
-
-
-class Answered(msgspec.Struct, gc=False):
-    """`answer` (a response or generic_nack) belongs to the request sent with `token` at `sent_at`."""
-
-    token: Any
-    answer: Pdu
-    sent_at: float
-    late: bool = False
-
-
-class Unanswered(msgspec.Struct):
-    """No answer to these within `response_timeout_s`: their outcome is unknown. An answer may still come (`late`)."""
-
-    tokens: list[Any]
-
-
-class BindAnswered(msgspec.Struct):
-    """The SMSC answered our bind; `status` 0 means bound."""
-
-    status: int
-    system_id: str
-    takes_tlvs: bool
-
-
-class Violation(msgspec.Struct):
-    """The peer did something wrong, and the session dealt with it. For one log line."""
-
-    reason: str
-    fatal: bool = False
-
-
-class Ended(msgspec.Struct):
-    """No request may be sent any more. Write what waits, then close. `clean` when an unbind was exchanged."""
-
-    reason: str
-    clean: bool = False
-
-
-class UnbindWaits(msgspec.Struct):
-    """The peer wants to go, and answers are outstanding: ours, after which its unbind is answered, or its own to requests of
-    ours, which may still come until it closes. See `finished`.
-    """
-
-
-Event: TypeAlias = Pdu | Answered | Unanswered | BindAnswered | Violation | UnbindWaits | Ended
 
 
 class Timers(msgspec.Struct, frozen=True):
@@ -168,7 +124,7 @@ class Session:
         events: list[Event] = []
         items = self._framer.feed(data)
         for item in items:
-            _HANDLERS[item.__class__](self, item, events)
+            _HANDLERS[type(item)](self, item, events)
         if not self._framer.partial:
             self._partial_at = None
         elif items or self._partial_at is None:
@@ -242,7 +198,7 @@ class Session:
             return
         pending, late = found
         token = pending.token
-        if token.__class__ in _OWN_TOKENS:
+        if type(token) in _OWN_TOKENS:
             self._on_own_answer(pending, pdu, events)
         else:
             events.append(Answered(token, pdu, pending.at, late))
@@ -390,7 +346,7 @@ class Session:
 
     def respond_all(self, requests: Sequence[Pdu], status: int) -> None:
         """`respond` to each with the empty response; receipts are acknowledged by the hundred."""
-        if status == 0 and {one.__class__ for one in requests} == {DeliverSm}:
+        if status == 0 and {type(one) for one in requests} == {DeliverSm}:
             self._append_octets(deliver_sm_oks(one.sequence for one in requests))
         else:
             for one in requests:
@@ -485,7 +441,7 @@ class Session:
             return NEVER
         oldest = self.window.oldest()
         response = NEVER if oldest is None else oldest + self.timers.response_timeout_s
-        return min([response, self._enquire_due(), *(when for when, _ in self._endings())])
+        return min(response, self._enquire_due(), min((when for when, _ in self._endings()), default=NEVER))
 
 
 _OWN_TOKENS = frozenset({_Link, _Bind, _Leave})

@@ -10,20 +10,10 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
 from protocol.errors import WindowFullError
+from protocol.pending import Pending
 
 SEQUENCE_MAX = 0x7FFFFFFF
-
-
-class Pending(msgspec.Struct, gc=False):
-    """A request without answer. `end` is the stream offset just behind its last octet, `at` when it was queued (seconds)."""
-
-    command_id: int
-    token: Any
-    at: float
-    end: int
 
 
 class Window:

@@ -39,7 +39,7 @@ class Operators:
         for prefix, operator in prefixes.items():
             by_length.setdefault(len(prefix), {})[prefix] = operator
         self._tables = sorted(by_length.items(), reverse=True)
-        self._digits = max([COUNTRY_DIGITS, *by_length])
+        self._digits = max(COUNTRY_DIGITS, max(by_length, default=0))
         self._known: dict[str, Operator] = {}
         self.listed: Mapping[str, str] = ported or {}
         self._own: dict[str, str] = {}

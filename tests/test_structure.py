@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("protocol", "routing", "gateway", "bench", "config")
+PACKAGES = ("protocol", "routing", "gateway", "bench", "config", "compiling")
 
 MAY_IMPORT = {
     "protocol": set(),
@@ -15,6 +15,7 @@ MAY_IMPORT = {
     "routing": {"protocol", "config"},
     "gateway": {"protocol", "routing", "config"},
     "bench": {"protocol", "config"},
+    "compiling": set(),
     "bench.micro": {"protocol", "routing", "gateway", "bench", "config"},
 }
 PURE = ("protocol", "routing", "config")

@@ -17,6 +17,7 @@ from bench.carrier.options import Options
 from bench.carrier.requests import cancel_sm, query_sm, replace_sm, submit_multi
 from bench.carrier.rules import content_faults, header_faults
 from protocol.commands import Command
+from protocol.events import Answered, Ended, UnbindWaits, Violation
 from protocol.pdu import (
     BindReceiver,
     BindTransceiver,
@@ -31,7 +32,7 @@ from protocol.pdu import (
     SubmitMulti,
     SubmitSm,
 )
-from protocol.session import Answered, Ended, Session, Timers, UnbindWaits, Violation
+from protocol.session import Session, Timers
 from protocol.states import Role, State
 
 if TYPE_CHECKING:

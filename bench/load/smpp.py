@@ -9,6 +9,7 @@ from typing import Any, cast
 from bench.load.orders import Login, Order
 from bench.load.traffic import Group, Traffic, Unit
 from bench.measure.book import ACCEPTED
+from protocol.events import Answered, BindAnswered, Ended, Unanswered, UnbindWaits, Violation
 from protocol.pdu import (
     BindReceiver,
     BindRequest,
@@ -21,7 +22,7 @@ from protocol.pdu import (
     SubmitSm,
 )
 from protocol.receipt import parse
-from protocol.session import Answered, BindAnswered, Ended, Session, Timers, Unanswered, UnbindWaits, Violation
+from protocol.session import Session, Timers
 from protocol.states import Role
 from protocol.status import status_name
 from protocol.tlv import Tlvs

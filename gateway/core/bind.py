@@ -18,8 +18,9 @@ from gateway.clock import Clock
 from gateway.core.gather import CARRIERS_S
 from gateway.core.tls import TlsWire, client_context
 from gateway.core.wire import Wire
+from protocol.events import BindAnswered, Ended, Event, Violation
 from protocol.pdu import BindReceiver, BindRequest, BindTransceiver, BindTransmitter, Pdu
-from protocol.session import BindAnswered, Ended, Event, Session, Timers, Violation
+from protocol.session import Session, Timers
 from protocol.states import Role, State
 from protocol.status import Status, status_name
 from routing.throttle import TokenBucket
@@ -200,7 +201,7 @@ class Bind:
     def _handle(self, events: list[Event], now: float) -> bool:
         """Note what the session says about itself, pass everything on, answer. Gives whether it ended."""
         ended = False
-        for event in [one for one in events if one.__class__ in _ABOUT_ITSELF]:
+        for event in [one for one in events if type(one) in _ABOUT_ITSELF]:
             if isinstance(event, Violation):
                 self._violations.note(self._log, "carrier broke the protocol", event.reason)
             elif isinstance(event, Ended):

@@ -195,7 +195,7 @@ class Dispatch:
         found: dict[str, float] = {}
         for name in CLASSES:
             heads = [queue[0] for queue in (self._ready[name], *self._aside[name].values()) if queue]
-            found[name] = max([0.0, *(utc - max(one.arrival_utc, one.due_utc) for one in heads)])
+            found[name] = max(0.0, max((utc - max(one.arrival_utc, one.due_utc) for one in heads), default=0.0))
         return found
 
     def could_leave(self) -> int:

@@ -29,6 +29,7 @@ from gateway.core.tls import TlsWire, server_context
 from gateway.core.wire import Wire
 from gateway.store.base import RequestRecord
 from protocol.commands import Command
+from protocol.events import Answered, Ended, Event, Unanswered, Violation
 from protocol.pdu import (
     BindRequest,
     CancelSm,
@@ -40,7 +41,7 @@ from protocol.pdu import (
     SubmitSm,
     response_to,
 )
-from protocol.session import Answered, Ended, Event, Session, Timers, Unanswered, Violation
+from protocol.session import Session, Timers
 from protocol.states import BOUND, Role, State
 from protocol.status import Status
 from routing.records import Notice

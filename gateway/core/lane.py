@@ -25,9 +25,9 @@ from gateway.core.slots import SILENT_S, Rooms, Slots
 from gateway.core.submits import Submits
 from gateway.store.base import Abandoned, Finish, NotSent, Outcome, Refused, Sent, Unclear
 from protocol.errors import ContentError
+from protocol.events import Answered, Event, Unanswered
 from protocol.ids import canonical_id
 from protocol.pdu import DataSm, DeliverSm, Pdu, SubmitSmResp
-from protocol.session import Answered, Event, Unanswered
 from protocol.status import Status, status_name
 from protocol.tlv import Tag, get_int
 from routing.failover import RESEND_AFTER_S, classify, decide

@@ -221,7 +221,7 @@ class Notices:
             batch = [queue.popleft() for _ in range(min(receiver.can_deliver, len(queue)))]
             if not batch:
                 break
-            if not tlvs and any(one.__class__ is Notice and is_too_long(one) for one in batch):
+            if not tlvs and any(type(one) is Notice and is_too_long(one) for one in batch):
                 queue.extendleft(reversed(_cut(batch)))
                 batch = [queue.popleft() for _ in range(min(receiver.can_deliver, len(queue)))]
             pdus = [one.pdu if isinstance(one, Piece) else pdu_of(one, tlvs=tlvs) for one in batch]

@@ -9,8 +9,8 @@ from gateway.clock import SystemClock
 from gateway.core.bind import Bind
 from protocol.address import sender as parse_sender
 from protocol.errors import ContentError
+from protocol.events import Answered, Event
 from protocol.pdu import DataSm, DeliverSm, SubmitSm, response_to
-from protocol.session import Answered, Event
 from protocol.status import status_name
 from protocol.text import encode_text
 

@@ -19,7 +19,7 @@ import trio
 from config.doubts import doubts
 from config.loader import ConfigError, load
 from config.schema import Channel, Config
-from gateway import link, log
+from gateway import compiled, link, log
 from gateway.calls import frames
 from gateway.calls.things import WEBHOOK, Webhook
 from gateway.clock import Clock
@@ -188,8 +188,9 @@ class Service:
                     self._tell_doubts()
                     ground.start_soon(self._front.run, listener)
                     host, port = listener.getsockname()[:2]
-                    codec, tls = "compiled" if hot.compiled else "python", self.config.smpp.tls is not None
-                    self._log.info("listening", host=host, port=port, pid=os.getpid(), tls=tls, codec=codec)
+                    codec, path = ("compiled" if one else "python" for one in (hot.compiled, compiled.is_compiled()))
+                    tls = self.config.smpp.tls is not None
+                    self._log.info("listening", host=host, port=port, pid=os.getpid(), tls=tls, codec=codec, path=path)
                     await self._until_told(signals)
                     trio.lowlevel.notify_closing(listener)
                     listener.close()

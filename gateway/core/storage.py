@@ -42,8 +42,9 @@ from gateway.store.fetch import Found, Wanted, fetch
 from gateway.store.guards import cell_key, member_key, places_of_mark
 from gateway.store.history import rows_by_day
 from gateway.store.keeper import ARCHIVE_MAX
+from gateway.store.keys import by_addresses, by_alias, decimal_id
 from gateway.store.opening import Opened
-from gateway.store.record import Record, by_addresses, by_alias, decimal_id
+from gateway.store.record import Record
 from gateway.store.requests import read_key
 from gateway.store.vault import LAST, SEPARATOR, NotWrittenError, UnreachableError, Write
 from gateway.store.worker import Worker
@@ -119,8 +120,7 @@ class Storage:
 
     async def _call(self, name: str, job: Callable[[], ResultT]) -> ResultT:
         """Run `job` on a worker's thread; the wait cannot be cancelled, for the job cannot."""
-        token = trio.lowlevel.current_trio_token()
-        task = trio.lowlevel.current_task()
+        token, task = trio.lowlevel.current_trio_token(), trio.lowlevel.current_task()
 
         def done(result: ResultT, error: BaseException | None) -> None:
             def wake() -> None:

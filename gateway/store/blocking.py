@@ -25,7 +25,8 @@ from gateway.store.fetch import Found, Wanted, fetch
 from gateway.store.guards import cell_key, places_of_mark
 from gateway.store.history import History, rows_by_day
 from gateway.store.keeper import Keeper
-from gateway.store.record import Record, by_addresses, by_alias, decimal_id
+from gateway.store.keys import by_addresses, by_alias, decimal_id
+from gateway.store.record import Record
 from gateway.store.recovery import Recovered, recover
 from gateway.store.vault import NotWrittenError, Vault
 from routing.guards import Guard

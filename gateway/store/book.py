@@ -37,8 +37,9 @@ from gateway.store.base import (
 )
 from gateway.store.evidence import is_about
 from gateway.store.recheck import WINDOW_CLOSED, recheck
-from gateway.store.record import CORRELATION_S, Record, attempt_of, is_out, needs_evidence, settled
+from gateway.store.record import Record
 from gateway.store.telling import Telling
+from gateway.store.traits import CORRELATION_S, attempt_of, is_out, needs_evidence, settled
 from routing.guards import Guard
 from routing.records import Attempt, AttemptKey, AttemptState, Message, MessageState
 
@@ -182,7 +183,7 @@ class Book(Telling):
         self._mark_unclear(outcomes)
         self._unmatched: list[CarrierReceipt] = []
         for outcome in outcomes:
-            self._settlers[outcome.__class__](outcome, done, utc)
+            self._settlers[type(outcome)](outcome, done, utc)
         for receipt in self._unmatched:
             if not self._by_id(receipt, done, utc):
                 self._by_evidence(receipt, done, utc)
@@ -258,7 +259,7 @@ class Book(Telling):
         """Whether a receipt fits one attempt alone is seen only when all that became unclear at once are known."""
         self._unclear: set[AttemptKey] = set()
         for outcome in outcomes:
-            if outcome.__class__ is Unclear:
+            if type(outcome) is Unclear:
                 found = self._open(outcome.key)
                 if found is not None and found[1].state is states.SENDING:
                     found[1].state = states.UNKNOWN

@@ -5,6 +5,23 @@ from gateway.store.record import Record
 from gateway.store.rollups import Key
 from routing.records import Notice
 
+KINDS = (
+    "admitted",
+    "rewritten",
+    "changed",
+    "void",
+    "notices",
+    "told",
+    "dead",
+    "parked",
+    "unparked",
+    "guards",
+    "sums",
+    "rollups",
+    "documents",
+    "requests",
+)
+
 
 class Changes:
     """Collected until the next page is cut. Values are the live records: they are read when the page is cut."""
@@ -28,35 +45,24 @@ class Changes:
 
     def __bool__(self) -> bool:
         return bool(
-            self.changed
-            or self.admitted
-            or self.rewritten
-            or self.notices
-            or self.told
-            or self.parked
-            or self.unparked
-            or self.guards
-            or self.sums
-            or self.void
-            or self.dead
-            or self.rollups
-            or self.documents
-            or self.requests
+            self.changed or self.admitted or any(getattr(self, name) for name in KINDS)  # the commonest first
         )
 
     def take(self) -> "Changes":
         """Everything so far; what comes now belongs to the next page."""
-        taken = Changes.__new__(Changes)
-        taken.__dict__.update(self.__dict__)
-        self.__init__()  # type: ignore[misc]
+        taken = Changes()
+        for name in KINDS:
+            mine, new = getattr(self, name), getattr(taken, name)
+            setattr(taken, name, mine)
+            setattr(self, name, new)
         return taken
 
     def put_back(self, earlier: "Changes") -> None:
         """`earlier` was not stored: it belongs to the next page again, under what changed since."""
         for number in self.admitted:
             earlier.void.pop(number, None)
-        for name, value in vars(earlier).items():
-            mine = getattr(self, name)
+        for name in KINDS:
+            mine, value = getattr(self, name), getattr(earlier, name)
             if isinstance(value, set):
                 mine |= value
             else:

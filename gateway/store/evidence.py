@@ -10,7 +10,8 @@ from itertools import count
 from gateway.store import states
 from gateway.store.base import CarrierReceipt
 from gateway.store.changes import Changes
-from gateway.store.record import CORRELATION_S, Record
+from gateway.store.record import Record
+from gateway.store.traits import CORRELATION_S
 from routing.records import Attempt
 
 NUMBER_TAIL = 7

@@ -5,7 +5,8 @@ shared.
 import msgspec
 
 from gateway.store.base import RequestRecord
-from gateway.store.record import SEPARATOR, Record
+from gateway.store.keys import SEPARATOR
+from gateway.store.record import Record
 from gateway.store.vault import LAST, Vault
 from routing.records import Notice
 

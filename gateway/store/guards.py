@@ -54,7 +54,7 @@ def places_of_mark(key: str) -> tuple[str, str]:
 
 def cell_of(guard: Cell | Kept) -> tuple[str, Sequence[Kept], float]:
     """Where a guard is kept, all that are there with it, and when they count (0: when they are taken)."""
-    if guard.__class__ is Cell:
+    if type(guard) is Cell:
         return cell_key(guard.key), guard.guards, guard.at_utc
     assert not isinstance(guard, Cell)
     if isinstance(guard, Window):
@@ -98,7 +98,7 @@ class GuardBook:
 
     def _take(self, guard: Guard, utc: float) -> Guard | None:
         """Take it if it lets pass; else the one that does not."""
-        kind = guard.__class__
+        kind = type(guard)
         if kind is Mark:
             return None
         if kind is Spend:
@@ -169,9 +169,9 @@ class GuardBook:
     def mark(self, guards: Sequence[Guard], message_id: int, utc: float) -> None:
         """A message goes to a carrier. A mark of its own is written over whatever is there, known or not."""
         first, last = guards[0], guards[-1]
-        if last.__class__ is Mark:
+        if type(last) is Mark:
             self._put(mark_key(last.key), {ONE: _marked(last, message_id, utc)})
-        elif first.__class__ is Cell and (mark := first.mark) is not None:
+        elif type(first) is Cell and (mark := first.mark) is not None:
             key = cell_key(first.key)
             self.held.setdefault(key, {})["l" + mark.key] = _marked(mark, message_id, utc)
             self.changes.guards.add(key)
@@ -276,7 +276,7 @@ class GuardBook:
                 key, single, _ = cell_of(guard)
                 entries = self.held.get(key, {})
                 for one in single:
-                    if one.__class__ is Member and ("m" + one.set_name in entries) is not one.must_be:
+                    if type(one) is Member and ("m" + one.set_name in entries) is not one.must_be:
                         return one
         return None
 
@@ -295,12 +295,12 @@ class GuardBook:
             if members_only and marks_cell(guard):
                 keys.append(key)
                 continue
-            if not members_only and single and single[-1].__class__ is not Member:  # lists come first as a rule
+            if not members_only and single and type(single[-1]) is not Member:  # lists come first as a rule
                 keys.append(key)
                 continue
             for one in single:
                 # Of a set that nobody is in nothing needs to be known.
-                if sums.get("n" + one.set_name) if one.__class__ is Member else not members_only:
+                if sums.get("n" + one.set_name) if type(one) is Member else not members_only:
                     keys.append(key)
                     break
         return keys
@@ -334,7 +334,7 @@ def _judge(entries: Entries, guards: Sequence[Kept], at_utc: float, utc: float) 
     """The first that refuses; else what those that take something make of their entries."""
     taken: Entries = {}
     for guard in guards:
-        kind = guard.__class__
+        kind = type(guard)
         if kind is Member:
             if ("m" + guard.set_name in entries) is not guard.must_be:  # type: ignore[union-attr]
                 return guard, taken

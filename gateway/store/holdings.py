@@ -11,10 +11,12 @@ from gateway.store.documents import Documents, document_key
 from gateway.store.evidence import Parked
 from gateway.store.guards import GuardBook
 from gateway.store.indexes import Indexes
-from gateway.store.record import Record, decimal_id, share_names
+from gateway.store.keys import decimal_id
+from gateway.store.record import Record
 from gateway.store.requests import Requests
 from gateway.store.rollups import Rollups
 from gateway.store.shelf import Shelf, given_up_utc
+from gateway.store.traits import share_names
 from routing.records import Attempt, Message, MessageState, Notice
 
 

@@ -4,8 +4,9 @@ due.
 
 from gateway.store.agenda import Agenda, Due
 from gateway.store.evidence import Unidentified
-from gateway.store.record import CORRELATION_S, Record, needs_evidence, settled
+from gateway.store.record import Record
 from gateway.store.states import FINAL, SCHEDULED
+from gateway.store.traits import CORRELATION_S, needs_evidence, settled
 from routing.records import Attempt, Message
 
 

@@ -25,11 +25,12 @@ from gateway.store.fetch import Found, Wanted, due_time, notice_key, request_of
 from gateway.store.folding import FOLD_MAX, fold_others
 from gateway.store.pages import cut
 from gateway.store.reads import Reads
-from gateway.store.record import Record, attention, needs_care, settled
+from gateway.store.record import Record
 from gateway.store.requests import read_key
 from gateway.store.rows import NOWHERE, Places, Rows, Taken, each, places_of
 from gateway.store.shelf import given_up_utc
 from gateway.store.states import FINAL
+from gateway.store.traits import attention, needs_care, settled
 from gateway.store.unfolded import Backlog, Unfolded
 from gateway.store.vault import LAST, Vault, Write
 from gateway.store.working_set import WorkingSet
@@ -178,9 +179,8 @@ class Keeper:
 
     def notice_is_stored(self, notice_id: int) -> bool:
         """Whether it would be there after a crash."""
-        if notice_id in self.book.changes.notices:
-            return False
-        return self._taken is None or notice_id not in self._taken.changes.notices
+        changes = self.book.changes
+        return notice_id not in changes.notices and (self._taken is None or notice_id not in self._taken.changes.notices)
 
     # -- writing
 

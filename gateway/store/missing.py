@@ -21,7 +21,7 @@ from gateway.store.base import (
 from gateway.store.book import Book
 from gateway.store.fetch import Wanted
 from gateway.store.guards import cell_key, marks_cell
-from gateway.store.record import by_carrier, by_place
+from gateway.store.keys import by_carrier, by_place
 from routing.guards import Cell, Guard
 from routing.records import Attempt, AttemptKey
 

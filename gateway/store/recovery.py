@@ -12,8 +12,9 @@ import msgspec
 from gateway.store.base import Abandoned, CarrierReceipt, Outcome, Settled, Unclear
 from gateway.store.fetch import notice_key
 from gateway.store.keeper import Keeper
+from gateway.store.keys import OPEN, SEPARATOR
 from gateway.store.pages import DamagedPageError, Page, apply_progress, read
-from gateway.store.record import OPEN, SEPARATOR, Record
+from gateway.store.record import Record
 from gateway.store.rollups import DAY_S, MINUTE_S, unspell
 from gateway.store.vault import LAST, Vault, VaultError
 from routing.failover import RESEND_AFTER_S

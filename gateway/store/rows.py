@@ -6,8 +6,10 @@ import msgspec
 
 from gateway.store.changes import Changes
 from gateway.store.fetch import due_key, queue_key
-from gateway.store.record import SEPARATOR, Record, attention, keys
+from gateway.store.keys import SEPARATOR, keys
+from gateway.store.record import Record
 from gateway.store.rollups import Key
+from gateway.store.traits import attention
 from gateway.store.vault import Write
 from gateway.store.working_set import RANK
 from routing.records import MessageState

@@ -226,7 +226,7 @@ class GuardMaker:
         about: list[Kept] = [*common.lists]
         if common.unique:
             about.append(self._unique(message, at_utc))
-        about += [one if one.__class__ is Window else one.guard(message, at_utc) for one in common.caps]  # type: ignore[union-attr]
+        about += [one if type(one) is Window else one.guard(message, at_utc) for one in common.caps]  # type: ignore[union-attr]
         found: list[Guard] = [Cell(message.destination, tuple(about), due_utc)]
         if self._hurries:
             found += self._speed(message)

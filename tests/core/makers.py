@@ -61,3 +61,13 @@ def message(number: int = 1, data: bytes = b"hello", **fields: Any) -> Message:
 
 
 CONTENT_FIELDS = ("data_coding", "esm_class", "protocol_id", "tlvs", "parts")
+
+
+class Alerts:
+    """A log that keeps what operators are alerted of: what it is, and the values beside it."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, dict[str, Any]]] = []
+
+    def warning(self, event: str, **values: Any) -> None:
+        self.seen.append((event.removeprefix("alert: "), values))

@@ -6,8 +6,9 @@ from types import SimpleNamespace
 
 import trio
 
+from protocol.events import Answered
 from protocol.pdu import BindRequest, DeliverSm, Pdu, SubmitSm
-from protocol.session import Answered, Session, Timers
+from protocol.session import Session, Timers
 from protocol.states import Role
 
 Reply = int | str | None

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from clock import START_UTC
-from makers import TO, account, config
+from makers import TO, Alerts, account, config
 from test_questions import HeldLane
 
 from config.policy import (
@@ -346,15 +346,14 @@ async def test_feedback_is_noted_and_counts_as_use_of_its_code(tmp_path: Path) -
     assert [one["event"] for one in desk.audit()] == ["opened", "converted"]
 
 
-async def test_complaints_are_noted_and_too_many_raise_an_alert(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_complaints_are_noted_and_too_many_raise_an_alert(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
-    alerts: list[Any] = []
-    monkeypatch.setattr(desk.pipeline, "alert", lambda what, **values: alerts.append((what, values)))
+    alerts = desk.pipeline._log = Alerts()
     desk.pipeline.figures.delivered["shop"] = 2_500
     for _ in range(6):
         await desk.rules.answer(calls.Note("complaint", "shop", 7, "spring", {"source": "carrier"}))
     values = {"account": "shop", "campaign": "spring", "complaints": 6, "delivered": 2_500}
-    assert alerts == [("complaints", values)], "2 in a thousand are five"
+    assert alerts.seen == [("complaints", values)], "2 in a thousand are five"
     lines = list(desk.audit())
     assert len(lines) == 6
     assert (lines[0]["what"], lines[0]["message_id"], lines[0]["source"]) == ("complaint", "7", "carrier")

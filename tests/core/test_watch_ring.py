@@ -2,10 +2,9 @@
 
 from typing import Any
 
-import pytest
 import trio
 from clock import START_UTC
-from makers import message
+from makers import Alerts, message
 from test_pipeline import FakeLane, Ring, started
 from test_policy_ring import ruled
 from trio.testing import MockClock
@@ -53,11 +52,10 @@ RULE = Conversion(share_min=0.2, codes_min=10, action="block", period_s=600, wai
 
 
 async def test_codes_that_came_to_somebody_and_are_not_used_are_refused_next(
-    autojump_clock: MockClock, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
+    autojump_clock: MockClock, nursery: trio.Nursery
 ) -> None:
     ring = await started(nursery, ruled(velocity=Velocity(conversion=RULE)), a=FakeLane("a"))
-    alerts: list[tuple[str, Any]] = []
-    monkeypatch.setattr(ring.pipeline, "alert", lambda what, **values: alerts.append((what, values["prefix"])))
+    alerts = ring.pipeline._log = Alerts()
     used = await ended(ring, 1, GOOD, 12, CarrierState.DELIVERED)
     await ended(ring, 101, BAD, 12, CarrierState.DELIVERED)
     for one in used:
@@ -66,10 +64,10 @@ async def test_codes_that_came_to_somebody_and_are_not_used_are_refused_next(
     assert await ring.submit(code(201, BAD + 500), code(202, GOOD + 500)) == [Status.RTHROTTLED, Status.ROK]
     assert ring.pipeline.figures.refused == {("verification", "velocity"): 1}
     await trio.sleep(1)
-    assert alerts == [("codes are not used", "861381111")]
+    assert [(what, values["prefix"]) for what, values in alerts.seen] == [("codes are not used", "861381111")]
     assert ring.pipeline.endings.watches.low() == [("shop", 1)]
     await trio.sleep(700)
-    assert alerts[1:] == [("codes are used again", "861381111")]
+    assert [(what, values["prefix"]) for what, values in alerts.seen[1:]] == [("codes are used again", "861381111")]
 
 
 async def test_codes_that_came_to_nobody_are_not_counted(autojump_clock: MockClock, nursery: trio.Nursery) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from protocol import receipt
+from protocol.events import Answered, BindAnswered, Ended
 from protocol.pdu import (
     BindReceiver,
     BindRequest,
@@ -19,7 +20,7 @@ from protocol.pdu import (
     response_to,
 )
 from protocol.receipt import Receipt
-from protocol.session import Answered, BindAnswered, Ended, Session, Timers
+from protocol.session import Session, Timers
 from protocol.states import Role
 
 KINDS: dict[str, type[BindRequest]] = {"trx": BindTransceiver, "tx": BindTransmitter, "rx": BindReceiver}

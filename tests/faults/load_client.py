@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from esme_client import Client, submit_sm
 
 from protocol import receipt
+from protocol.events import Answered
 from protocol.pdu import DeliverSm, QuerySm, response_to
-from protocol.session import Answered
 
 WINDOW = 20
 PUMP_S = 0.01

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from protocol.codec import to_bytes
 from protocol.commands import RESPONSE_BIT, UNANSWERED, Command
 from protocol.errors import LocalProtocolError, WindowFullError
+from protocol.events import Answered, BindAnswered, Ended, Event, Unanswered, UnbindWaits, Violation
 from protocol.framing import Framer
 from protocol.pdu import (
     BY_COMMAND,
@@ -28,7 +29,7 @@ from protocol.pdu import (
     UnbindResp,
     response_to,
 )
-from protocol.session import Answered, BindAnswered, Ended, Event, Session, Timers, Unanswered, UnbindWaits, Violation
+from protocol.session import Session, Timers
 from protocol.states import BOUND, BOUND_BY, MAY_SEND, Role, State, may_send
 from protocol.status import Status
 from protocol.tlv import Tag

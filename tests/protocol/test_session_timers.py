@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from protocol.codec import to_bytes
 from protocol.commands import Command
 from protocol.errors import LocalProtocolError
+from protocol.events import Ended, Event, Unanswered
 from protocol.pdu import (
     BindTransceiver,
     BindTransceiverResp,
@@ -17,7 +18,7 @@ from protocol.pdu import (
     SubmitSmResp,
     UnbindResp,
 )
-from protocol.session import Ended, Event, Session, Timers, Unanswered
+from protocol.session import Session, Timers
 from protocol.states import Role, State
 from tests.protocol.test_session import hear, sent, session_in, submit
 

@@ -5,9 +5,10 @@ test named after its record; the others belong to the parts that know stores, ch
 from collections.abc import Callable
 
 from protocol.commands import Command
+from protocol.events import Answered, BindAnswered, Ended, Unanswered, Violation
 from protocol.pdu import BindTransceiver, BindTransceiverResp, DeliverSm, DeliverSmResp, GenericNack, SubmitSmResp, UnbindResp
 from protocol.receipt import RECEIPT, MessageState, parse
-from protocol.session import Answered, BindAnswered, Ended, Session, Timers, Unanswered, Violation
+from protocol.session import Session, Timers
 from protocol.states import Role, State
 from tests.protocol.test_session import hear, sent, session_in, submit
 from tests.protocol.test_vectors import records

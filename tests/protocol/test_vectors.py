@@ -18,11 +18,12 @@ from protocol import address, gsm7, receipt, text, times, udh
 from protocol.codec import HEADER, to_bytes
 from protocol.commands import RESPONSE_BIT, Command, command_name
 from protocol.errors import ContentError, FramingError, PduError
+from protocol.events import Answered, Ended
 from protocol.framing import Framer
 from protocol.ids import canonical_id
 from protocol.pdu import BY_COMMAND, BindTransceiver, DeliverSm, EnquireLink, GenericNack, Pdu, SubmitSm, response_to
 from protocol.segment import billing_parts_cn, split_text, utf16_units
-from protocol.session import Answered, Ended, Session
+from protocol.session import Session
 from protocol.states import Role, State
 from protocol.validate import submit_status
 from routing.failover import STATUS_CLASSES, classify

@@ -211,16 +211,15 @@ def plan(path: Path, sql: str, values: tuple[Any, ...]) -> list[str]:
 def searches(history: History, fields: dict[str, Any]) -> list[tuple[date, str, tuple[Any, ...]]]:
     """The statements a search makes."""
     seen: list[tuple[date, str, tuple[Any, ...]]] = []
-    original = history._rows
 
-    def noted(day: date, sql: str, values: Any) -> Any:
-        if "ORDER BY key DESC" in sql:
-            seen.append((day, sql, tuple(values)))
-        return original(day, sql, values)
+    class Noting(History):
+        def _rows(self, day: date, sql: str, values: Any) -> Any:
+            if "ORDER BY key DESC" in sql:
+                seen.append((day, sql, tuple(values)))
+            return super()._rows(day, sql, values)
 
-    history._rows = noted  # type: ignore[method-assign]
-    list(history.search(fields))
-    history._rows = original  # type: ignore[method-assign]
+    with closing(Noting(history.folder.parent)) as noting:
+        list(noting.search(fields))
     return seen
 
 
@@ -365,14 +364,17 @@ def test_a_day_that_has_only_just_begun_has_nothing_to_say(history: History, mad
     assert sorted(history.find([1, 2])) == [1, 2], "and now it has"
 
 
-def test_a_day_that_is_deleted_while_it_is_looked_at_has_nothing_to_say(
-    history: History, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_day_that_is_deleted_while_it_is_looked_at_has_nothing_to_say(history: History) -> None:
     add(history, ended(1))
     days = history.days()
+
+    class Late(History):
+        def days(self) -> list[date]:
+            return days
+
     history.retain(FIRST + timedelta(days=9), history_days=1, text_days=1)
-    monkeypatch.setattr(history, "days", lambda: days)
-    assert history.find([1]) == {}
+    with closing(Late(history.folder.parent)) as late:
+        assert late.find([1]) == {}
 
 
 def test_a_damaged_day_is_named(history: History) -> None:

@@ -1,0 +1,300 @@
+"""What a local variable or an expression of a function is, by the annotations of what it comes from.
+
+A name is of one class when everything that is ever put into it is (or None). No way through the function is followed, with one
+exception: below a question for a name's class the answer is known. What this takes for a `Message` may be None, or still unset,
+as in Python.
+"""
+
+import ast
+from collections.abc import Iterator
+
+from compiling.project import Class, Function, Module, Type, exactly
+
+NONE = Type("none")
+ANYTHING = Type("anything")
+"""Of a name into which something was put that nothing is known of."""
+SAME = {"list": "list", "sorted": "list", "set": "set"} | dict.fromkeys(
+    ("reversed", "tuple", "islice", "iter", "deque", "frozenset"), "iterable"
+)
+"""Functions that give what they are given, in another shape."""
+NAMES_OF_ITS_OWN = (
+    ast.FunctionDef,
+    ast.AsyncFunctionDef,
+    ast.Lambda,
+    ast.ClassDef,
+    ast.ListComp,
+    ast.SetComp,
+    ast.DictComp,
+    ast.GeneratorExp,
+)
+SHAPES = {ast.ListComp: "list", ast.SetComp: "set", ast.GeneratorExp: "iterable", ast.List: "list", ast.Set: "set"}
+ROUNDS = 4
+"""What a name is may tell what the next one is; longer chains are rare."""
+
+
+class Scope:
+    """The names of a function."""
+
+    def __init__(self, function: Function) -> None:
+        self.function = function
+        self.module = function.module
+        self.project = function.module.project
+        self.names: dict[str, Type | None] = {}
+        self._outer: Scope | None = None
+        self._narrowed = dict(_narrowed(function.node, self.module))
+        self._parameters: dict[str, Type | None] = {}
+        arguments = function.node.args
+        for at, one in enumerate((*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)):
+            known = self.module.type_of(one.annotation)
+            if at == 0 and one.arg == "self" and function.owner is not None:
+                known = Type(function.owner.full_name)
+            self._parameters[one.arg] = known
+        self._follow()
+
+    # -- names
+
+    def of_name(self, name: str) -> Type | None:
+        """What a variable is."""
+        if name in self.names:
+            return self.names[name]
+        return self._outer.of_name(name) if self._outer is not None else None
+
+    def is_variable(self, name: str) -> bool:
+        """Whether a name is one of the function, or of what is around it."""
+        return name in self.names or (self._outer is not None and self._outer.is_variable(name))
+
+    def _follow(self) -> None:
+        for _ in range(ROUNDS):
+            found = {name: known or ANYTHING for name, known in self._parameters.items()}
+            for name, known in self._bindings():
+                if known != NONE:
+                    found[name] = (known or ANYTHING) if found.get(name) in (None, known) else ANYTHING
+            before, self.names = self.names, {name: None if known == ANYTHING else known for name, known in found.items()}
+            if self.names == before:
+                return
+
+    def _bindings(self) -> Iterator[tuple[str, Type | None]]:
+        for node in inside(self.function.node):
+            if isinstance(node, NAMES_OF_ITS_OWN):
+                yield from ((name, None) for name in _put_from_within(node))
+            elif isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.NamedExpr)):
+                yield from self._assigned(node)
+            elif isinstance(node, (ast.For, ast.AsyncFor)):
+                yield from self._bound(node.target, self._element(node.iter))
+            elif isinstance(node, (ast.With, ast.AsyncWith)):
+                for item in node.items:
+                    yield from self._bound(item.optional_vars, None)
+            elif isinstance(node, ast.ExceptHandler) and node.name:
+                yield node.name, None
+            elif isinstance(node, ast.Global):
+                yield from ((name, None) for name in node.names)
+
+    def _assigned(self, node: ast.Assign | ast.AnnAssign | ast.AugAssign | ast.NamedExpr) -> Iterator[tuple[str, Type | None]]:
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                yield from self._bound(target, self.type_of(node.value), node.value)
+        elif isinstance(node, ast.AnnAssign):
+            yield from self._bound(node.target, exactly(self.module.type_of(node.annotation), node.value))
+        elif isinstance(node, ast.AugAssign):
+            yield from self._bound(node.target, self.type_of(node.target))
+        else:
+            yield node.target.id, self.type_of(node.value)
+
+    def _bound(
+        self, target: ast.expr | None, known: Type | None, value: ast.expr | None = None
+    ) -> Iterator[tuple[str, Type | None]]:
+        if isinstance(target, ast.Name):
+            yield target.id, known
+        elif isinstance(target, ast.Starred):
+            yield from self._bound(target.value, None)
+        elif isinstance(target, (ast.Tuple, ast.List)):
+            values = value.elts if isinstance(value, ast.Tuple) and len(value.elts) == len(target.elts) else None
+            for at, one in enumerate(target.elts):
+                if values is not None:
+                    yield from self._bound(one, self.type_of(values[at]), values[at])
+                else:
+                    yield from self._bound(one, known.arg(at) if known is not None and known.name == "tuple" else None)
+
+    # -- expressions
+
+    def type_of(self, node: ast.expr) -> Type | None:
+        """What an expression gives, apart from None."""
+        if isinstance(node, ast.Name):
+            return self.of_name(node.id) or self._narrowed.get(id(node))
+        if isinstance(node, ast.Constant):
+            return NONE if node.value is None else None
+        if isinstance(node, ast.Attribute):
+            return self._of_attribute(node)
+        if isinstance(node, ast.Call):
+            return self._of_call(node)
+        if isinstance(node, ast.Subscript):
+            return self._of_subscript(node)
+        if isinstance(node, (ast.NamedExpr, ast.Await)):
+            return self.type_of(node.value)
+        if isinstance(node, ast.IfExp):
+            return _both(self.type_of(node.body), self.type_of(node.orelse))
+        if isinstance(node, ast.BoolOp):
+            known = self.type_of(node.values[0])
+            for one in node.values[1:]:
+                known = _both(known, self.type_of(one))
+            return known
+        return self._of_display(node)
+
+    def _of_display(self, node: ast.expr) -> Type | None:
+        if isinstance(node, (ast.ListComp, ast.SetComp, ast.GeneratorExp)):
+            return Type(SHAPES[type(node)], (Comprehension(self, node).type_of(node.elt),))
+        if isinstance(node, (ast.List, ast.Set)):
+            kinds = {self.type_of(one) for one in node.elts}
+            return Type(SHAPES[type(node)], (kinds.pop(),) if len(kinds) == 1 else ())
+        if isinstance(node, ast.Tuple):
+            return Type("tuple", tuple(map(self.type_of, node.elts)))
+        return Type("dict") if isinstance(node, (ast.Dict, ast.DictComp)) else None
+
+    def _of_attribute(self, node: ast.Attribute) -> Type | None:
+        owner = self.project.class_of(self.type_of(node.value))
+        if owner is None:
+            return None
+        if owner.kind in ("struct", "tuple"):
+            return owner.fields.get(node.attr)
+        if owner.kind == "class":
+            method = owner.method(node.attr)
+            return method.returns if method is not None and method.is_property else owner.all_attributes.get(node.attr)
+        return None
+
+    def _of_call(self, node: ast.Call) -> Type | None:
+        found = self._called(node)
+        if isinstance(found, Class):
+            return Type(found.full_name)
+        if isinstance(found, Function):
+            return None if found.is_property else found.returns
+        if isinstance(node.func, ast.Name):
+            return self._of_builtin(node.func.id, node.args)
+        if isinstance(node.func, ast.Attribute):
+            return _of_method(self.type_of(node.func.value), node.func.attr)
+        return None
+
+    def _called(self, node: ast.Call) -> Function | Class | None:
+        """What of ours a call calls."""
+        if isinstance(node.func, ast.Attribute):
+            owner = self.project.class_of(self.type_of(node.func.value))
+            if owner is not None:
+                return owner.method(node.func.attr)
+        if isinstance(node.func, ast.Name) and self.is_variable(node.func.id):
+            return None
+        found = self.module.look_up(node.func)
+        return found if isinstance(found, (Function, Class)) else None
+
+    def _of_builtin(self, name: str, arguments: list[ast.expr]) -> Type | None:
+        if not arguments:
+            return None
+        element = self._element(arguments[0])
+        if name in SAME:
+            return Type(SAME[name], (element,))
+        if name == "enumerate":
+            return Type("iterable", (Type("tuple", (None, element)),))
+        if name == "zip":
+            return Type("iterable", (Type("tuple", tuple(map(self._element, arguments))),))
+        return element if name in ("next", "max", "min") and len(arguments) == 1 else None
+
+    def _of_subscript(self, node: ast.Subscript) -> Type | None:
+        of = self.type_of(node.value)
+        if of is None:
+            return None
+        if of.name in ("dict", "mapping"):
+            return of.arg(1)
+        if of.name in ("list", "iterable"):
+            return of if isinstance(node.slice, ast.Slice) else of.arg(0)
+        if of.name == "tuple" and isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, int):
+            return of.arg(node.slice.value)
+        return None
+
+    def _element(self, node: ast.expr) -> Type | None:
+        """What going through it gives, one by one."""
+        of = self.type_of(node)
+        return of.arg(0) if of is not None and of.name in ("list", "set", "iterable", "dict", "mapping") else None
+
+
+class Comprehension(Scope):
+    """The names a comprehension binds, and those around it."""
+
+    def __init__(self, outer: Scope, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp) -> None:
+        self.function = outer.function
+        self.module = outer.module
+        self.project = outer.project
+        self.names = {}
+        self._outer = outer
+        self._narrowed = outer._narrowed
+        for one in node.generators:
+            self.names.update(self._bound(one.target, self._element(one.iter)))
+
+
+def inside(function: ast.AST) -> Iterator[ast.AST]:
+    """Everything of a function itself, in order: not what is inside of what has names of its own."""
+    waiting = list(ast.iter_child_nodes(function))
+    while waiting:
+        node = waiting.pop(0)
+        yield node
+        if not isinstance(node, NAMES_OF_ITS_OWN):
+            waiting[:0] = list(ast.iter_child_nodes(node))
+
+
+def _put_from_within(node: ast.AST) -> Iterator[str]:
+    """Names of the function around it that something with names of its own sets."""
+    for one in ast.walk(node):
+        if isinstance(one, ast.NamedExpr):
+            yield one.target.id
+        elif isinstance(one, ast.Nonlocal):
+            yield from one.names
+
+
+def _of_method(of: Type | None, method: str) -> Type | None:
+    """What a method of a container gives."""
+    if of is None:
+        return None
+    if of.name in ("dict", "mapping"):
+        pair = Type("tuple", (of.arg(0), of.arg(1)))
+        return {
+            "get": of.arg(1),
+            "pop": of.arg(1),
+            "setdefault": of.arg(1),
+            "values": Type("iterable", (of.arg(1),)),
+            "keys": Type("iterable", (of.arg(0),)),
+            "items": Type("iterable", (pair,)),
+            "popitem": pair,
+        }.get(method)
+    if of.name in ("list", "set", "iterable"):
+        return {"pop": of.arg(0), "popleft": of.arg(0), "copy": of}.get(method)
+    return None
+
+
+def _narrowed(function: ast.AST, module: Module) -> Iterator[tuple[int, Type]]:
+    """Uses of names below a question for their class, unless something else is put into them there."""
+    for node in inside(function):
+        if isinstance(node, ast.If) and (asked := _class_asked_for(node.test)) is not None:
+            name, kind = asked
+            found = module.look_up(kind)
+            below = [one for part in node.body for one in ast.walk(part) if isinstance(one, ast.Name) and one.id == name]
+            if isinstance(found, Class) and all(isinstance(one.ctx, ast.Load) for one in below):
+                yield from ((id(one), Type(found.full_name)) for one in below)
+
+
+def _class_asked_for(test: ast.expr) -> tuple[str, ast.expr] | None:
+    """The name and the class of `isinstance(name, Class)` and `type(name) is Class`."""
+    if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
+        return _class_asked_for(test.values[0])
+    if isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Is) and isinstance(test.left, ast.Call):
+        called, kinds = test.left, test.comparators
+    elif isinstance(test, ast.Call):
+        called, kinds = test, test.args[1:]
+    else:
+        return None
+    asks = isinstance(called.func, ast.Name) and called.func.id in ("type", "isinstance")
+    what = called.args[0] if called.args else None
+    return (what.id, kinds[0]) if asks and isinstance(what, ast.Name) and len(kinds) == 1 else None
+
+
+def _both(one: Type | None, other: Type | None) -> Type | None:
+    """What may be either."""
+    if other in (one, NONE):
+        return one
+    return other if one == NONE else None
