@@ -36,6 +36,7 @@ HOT = (
     "routing.second_tries",
     "gateway.store.rollups",
     "gateway.store.shelf",
+    "gateway.store.spare",
     "gateway.store.states",
     "gateway.store.telling",
     "gateway.store.unfolded",

@@ -15,7 +15,6 @@ of `reads` before it fetches, and asks again when `bring` says that what was rea
 import math
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
 from typing import Any
 
 from config.schema import MessageClass
@@ -29,6 +28,7 @@ from gateway.store.record import Record
 from gateway.store.requests import read_key
 from gateway.store.rows import NOWHERE, Places, Rows, Taken, each, places_of
 from gateway.store.shelf import given_up_utc
+from gateway.store.spare import Spare
 from gateway.store.states import FINAL
 from gateway.store.traits import attention, needs_care, settled
 from gateway.store.unfolded import Backlog, Unfolded
@@ -89,6 +89,7 @@ class Keeper:
         self._noticed: set[int] = set()
         self._retried: set[int] = set()
         self._clean: OrderedDict[int, None] = OrderedDict()
+        self._spare = Spare()
         self._finals: deque[int] = deque()
         self._to_archive: deque[int] = deque()
         self._due_end = ""
@@ -124,7 +125,9 @@ class Keeper:
                 if record.message.state is MessageState.QUEUED:
                     self.queue.came_in(record.message)
         stale = stale or any(key in went for key in found.guards)
-        self.book.guards.bring({key: times for key, times in found.guards.items() if key not in went})
+        brought = {key: times for key, times in found.guards.items() if key not in went}
+        self._spare.add(brought)
+        self.book.guards.bring(brought)
         self.book.guards.pay()
         if found.due_end is not None:
             self._due_end = found.due_end
@@ -325,6 +328,7 @@ class Keeper:
         self._to_archive += taken.ended
         self.reads.went(taken.gone)
         self.reads.went(taken.gone_notices)
+        self._spare.add(taken.guards)
         self._noticed.update(taken.notices)
         for notice in map(self.book.shelf.get, taken.notices):
             if notice is not None:
@@ -385,7 +389,9 @@ class Keeper:
             self.reads.went((number,))
             self._rows.pop(number, None)
             self.queue.went_out(number)
-        self._evict_guards()
+        spare = self._spare.take(book.guards, self._backlog.guards, self._guards_max)
+        book.guards.forget(spare)
+        self.reads.went(spare)
         self._evict_notices()
 
     def _may_leave(self, record: Record, utc: float) -> bool:
@@ -393,16 +399,6 @@ class Keeper:
         if message.state is MessageState.QUEUED and message.id not in self.queue:
             return False
         return not needs_care(record) and attention(record, self.book.receipt_grace_s) > utc + self._stay_s
-
-    def _evict_guards(self) -> None:
-        guards = self.book.guards
-        if len(guards.held) <= self._guards_max:
-            return
-        count = len(guards.held) - self._guards_max + self._guards_max // 10
-        free = (key for key in guards.held if key not in self._backlog.guards and key not in self.book.changes.guards)
-        going = list(islice(free, count))
-        guards.forget(going)
-        self.reads.went(going)
 
     def _evict_notices(self) -> None:
         over = len(self.book.shelf) - self._notices_max
