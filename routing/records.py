@@ -152,7 +152,7 @@ class Message(msgspec.Struct, gc=False, omit_defaults=True):
         return self.operator or self.country
 
 
-class AttemptKey(NamedTuple):
+class AttemptKey(msgspec.Struct, gc=False, frozen=True, array_like=True):
     """One part of one attempt of one message."""
 
     message_id: int

@@ -390,7 +390,7 @@ class Lane:
             queue.clear()
         begun = [part for part in self._parts if part.message.tries >= part.key.number]
         self._parts = deque(part for part in begun if part.message.class_ == "marketing")
-        halves = {part.key[:2] for part in begun if part.message.class_ != "marketing"}
+        halves = {(part.key.message_id, part.key.number) for part in begun if part.message.class_ != "marketing"}
         if halves:
             self._owner.report(Report([Abandoned(message_id, number) for message_id, number in sorted(halves)]))
         if messages:

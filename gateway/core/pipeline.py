@@ -17,6 +17,7 @@ queue in it may block. The bounds are elsewhere: a session's window, the queue s
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import chain
 from typing import Protocol
 
@@ -180,16 +181,9 @@ class Pipeline:
             self._admission(message, utc) if message.account in ruled else Admission(message)
             for message in [submission.messages[at] for submission, at in passed]
         ]
-
-        def answered(refusals: Sequence[Guard | None]) -> Sequence[RequestRecord]:
-            for (submission, at), refusal in zip(passed, refusals, strict=True):
-                if refusal is not None:
-                    submission.statuses[at] = self._refuse(submission, at, refusal_of(refusal))
-            return [record for front, asked in by_front.items() for record in front.remembered(asked)]
-
         refusals: Sequence[Guard | None] | None = None
         with suppress(NotStoredError):
-            refusals = await self.store.admit(batch, answered)
+            refusals = await self.store.admit(batch, partial(self._answered, passed, by_front))
         if not first.is_set():
             await first.wait()
         if refusals is None:
@@ -211,6 +205,15 @@ class Pipeline:
             queued += await self.store.release(complete)
         self.figures.due(queued)
         self.dispatch.add(self.store.ready(queued))
+
+    def _answered(
+        self, passed: list[tuple[Submission, int]], by_front: dict[Front, list[Submission]], refusals: Sequence[Guard | None]
+    ) -> Sequence[RequestRecord]:
+        """What the store decided, in the statuses; gives what is to be remembered of it with the same step."""
+        for (submission, at), refusal in zip(passed, refusals, strict=True):
+            if refusal is not None:
+                submission.statuses[at] = self._refuse(submission, at, refusal_of(refusal))
+        return [record for front, asked in by_front.items() for record in front.remembered(asked)]
 
     def _admission(self, message: Message, utc: float) -> Admission:
         """A message with what must hold for it."""

@@ -5,6 +5,7 @@ shared.
 import msgspec
 
 from gateway.store.base import RequestRecord
+from gateway.store.guards import Entries
 from gateway.store.keys import SEPARATOR
 from gateway.store.record import Record
 from gateway.store.vault import LAST, Vault
@@ -13,7 +14,7 @@ from routing.records import Notice
 _RECORD = msgspec.json.Decoder(Record)
 _NOTICE = msgspec.json.Decoder(Notice)
 _REQUEST = msgspec.json.Decoder(RequestRecord)
-_ENTRIES = msgspec.json.Decoder(dict[str, list[float]])
+_ENTRIES = msgspec.json.Decoder(Entries)
 
 
 class Wanted(msgspec.Struct):
@@ -42,7 +43,7 @@ class Found(msgspec.Struct):
     """What there was. `due_end` is the last due key looked at, `due_next` the first one that was not due yet."""
 
     records: list[Record] = []
-    guards: dict[str, dict[str, list[float]]] = {}
+    guards: dict[str, Entries] = {}
     notices: list[Notice] = []
     queued: list[int] = []
     queue_end: str = ""

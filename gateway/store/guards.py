@@ -20,7 +20,8 @@ from gateway.store.base import Marked
 from gateway.store.changes import Changes
 from routing.guards import Cell, Guard, Kept, Mark, Member, Spend, Unique, Window
 
-Times: TypeAlias = list[float]
+Times: TypeAlias = tuple[float, ...]
+"""No list: of hundreds of thousands the garbage collector would have to look at each."""
 Entries: TypeAlias = dict[str, Times]
 FOREVER = 1e18
 ENTRIES_MAX, UNIQUES_MAX = 16, 32
@@ -203,11 +204,11 @@ class GuardBook:
                 if (entry in entries) is joins:
                     continue
                 if joins:
-                    entries[entry] = [FOREVER]
+                    entries[entry] = (FOREVER,)
                 else:
                     del entries[entry]
                 self._put(cell_key(key), entries)
-                self._put(member_key(set_name, key), {ONE: [FOREVER]} if joins else {})
+                self._put(member_key(set_name, key), {ONE: (FOREVER,)} if joins else {})
                 size += 1 if joins else -1
         if add or remove:
             self.sums["n" + set_name] = size
@@ -222,7 +223,7 @@ class GuardBook:
         if full:
             entries.pop(window.key, None)
         else:
-            entries[window.key] = [-window.period_s, *times, utc]
+            entries[window.key] = (-window.period_s, *times, utc)
         self._put(cell_key(key), entries)
         return full
 
@@ -344,7 +345,7 @@ def _judge(entries: Entries, guards: Sequence[Kept], at_utc: float, utc: float) 
         if kind is Unique:
             if times and times[0] > utc:
                 return guard, taken
-            taken[name] = [guard.until_utc]  # type: ignore[union-attr]
+            taken[name] = (guard.until_utc,)  # type: ignore[union-attr]
             continue
         at = guard.at_utc or at_utc or utc  # type: ignore[union-attr]
         after = _counted(times, at, guard, utc)  # type: ignore[arg-type]
@@ -358,17 +359,17 @@ def _counted(times: Times | None, at: float, guard: Window, utc: float) -> Times
     """The window's entry with one more at `at`; None when so many count within a period of that that no more may."""
     period_s, limit = guard.period_s, guard.limit
     if not times:
-        return [-period_s, at] if limit > 0 else None
+        return (-period_s, at) if limit > 0 else None
     if len(times) > limit:  # the first is no time
         floor, ceiling = at - period_s, at + period_s
         if sum([floor < one < ceiling for one in times[1:]]) >= limit:
             return None
     floor = utc - period_s
     if times[1] <= floor:  # they matter to nothing that comes
-        times = [-period_s, *[one for one in times[1:] if one > floor]]
-    after = [*times, at]
+        times = (-period_s, *[one for one in times[1:] if one > floor])
+    after = (*times, at)
     if len(after) > 2 and after[-2] > at:  # in order, also with those that come due later
-        after.sort()  # minus the period stays first
+        after = tuple(sorted(after))  # minus the period stays first
     return after
 
 
@@ -378,7 +379,7 @@ def _undo(entries: Entries, guard: Unique | Window, utc: float) -> bool:
     if not times:
         return False
     if isinstance(guard, Unique):
-        if times != [guard.until_utc]:  # it was taken anew since
+        if times != (guard.until_utc,):  # it was taken anew since
             return False
         del entries[guard.key]
         return True
@@ -388,14 +389,14 @@ def _undo(entries: Entries, guard: Unique | Window, utc: float) -> bool:
     left = list(times)
     left.remove(at)
     if len(left) > 1:
-        entries[guard.key] = left
+        entries[guard.key] = tuple(left)
     else:
         del entries[guard.key]
     return True
 
 
 def _marked(mark: Mark, message_id: int, utc: float) -> Times:
-    return [utc + mark.period_s, utc, float(message_id >> 32), float(message_id & 0xFFFFFFFF)]
+    return (utc + mark.period_s, utc, float(message_id >> 32), float(message_id & 0xFFFFFFFF))
 
 
 def _fewer(entries: Entries, utc: float) -> Entries:

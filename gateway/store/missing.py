@@ -53,7 +53,7 @@ def of_attempts(book: Book, attempts: Sequence[Attempt]) -> Wanted | None:
     records, unsure_to = book.records, book.unsure_to
     asked: list[Guard] = []
     for attempt in attempts:
-        record = records.get(attempt.key[0])
+        record = records.get(attempt.key.message_id)
         if record is not None and record.guards and (record.message.id <= unsure_to or marks_cell(record.guards[0])):
             asked += record.guards
     wanted = book.guards.missing(asked, members_only=True) if asked else []
@@ -117,9 +117,8 @@ def _named(book: Book, outcomes: Sequence[Outcome]) -> set[tuple[str, str]]:
     records = book.records
     for outcome in outcomes:
         if type(outcome) is Sent:
-            message_id, number, _ = outcome.key
-            record = records.get(message_id)
-            if record is not None and record.message.tries == number:
+            record = records.get(outcome.key.message_id)
+            if record is not None and record.message.tries == outcome.key.number:
                 named.add((record.message.channel, outcome.carrier_id))
     return named
 

@@ -15,7 +15,7 @@ import msgspec
 from gateway.store.base import CarrierReceipt, RequestRecord
 from gateway.store.changes import Changes
 from gateway.store.documents import Documents
-from gateway.store.guards import GuardBook
+from gateway.store.guards import Entries, GuardBook
 from gateway.store.record import Record
 from gateway.store.rollups import Rollups, spell
 from routing.records import Attempt, Message, MessageState, Notice
@@ -62,7 +62,7 @@ class Page(msgspec.Struct, omit_defaults=True):
     dead: list[Notice] = []
     parked: list[tuple[int, CarrierReceipt]] = []
     unparked: list[int] = []
-    guards: dict[str, dict[str, list[float]]] = {}
+    guards: dict[str, Entries] = {}
     sums: dict[str, int] = {}
     totals: dict[str, int] = {}
     rollups: dict[str, list[int]] = {}

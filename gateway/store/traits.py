@@ -22,7 +22,7 @@ def share_names(message: Message) -> None:
 def attempt_of(record: Record, key: AttemptKey) -> Attempt | None:
     """One of its attempts."""
     for attempt in reversed(record.attempts):  # the latest is asked for most
-        if attempt.key == key:
+        if attempt.key is key or attempt.key == key:
             return attempt
     return None
 

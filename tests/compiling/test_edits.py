@@ -82,6 +82,21 @@ def test_structs_that_hot_modules_use_from_inside_are_not_made_in_one(name: str)
     assert all(one.module.name not in HOT for one in Edited(module).structs)
 
 
+@pytest.mark.parametrize("name", HOT)
+def test_what_waits_holds_no_function_of_its_own(name: str) -> None:
+    """Compiled, its names live in an object that such a function holds, and that holds the function: what a batch was made of
+    would stay until the garbage collector has gone through everything.
+    """
+    module = REAL.module(name)
+    assert module is not None
+    for one in ast.walk(module.tree):
+        if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            parts = [part for part in ast.walk(one) if part is not one]
+            waits = isinstance(one, ast.AsyncFunctionDef) or any(isinstance(part, (ast.Yield, ast.YieldFrom)) for part in parts)
+            inner = any(isinstance(part, (ast.FunctionDef, ast.AsyncFunctionDef)) for part in parts)
+            assert not (waits and inner), f"{name}.{one.name}: make it a method, and hand it on with functools.partial"
+
+
 def test_attributes_of_a_class_get_places_and_methods_become_functions(tmp_path: Path) -> None:
     found = edited(
         tmp_path,

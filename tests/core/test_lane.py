@@ -5,6 +5,7 @@ import trio
 from clock import START_UTC
 from lane_stage import FakeOwner, long, messages, silent, stage
 from makers import message
+from msgspec.structs import astuple
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from gateway.core.lane import Lane
@@ -14,7 +15,7 @@ from protocol import udh
 from protocol.pdu import DeliverSm, SubmitSm
 from protocol.status import Status
 from protocol.tlv import Tag, get_int
-from routing.records import MessageState
+from routing.records import AttemptKey, MessageState
 from routing.slawindows import shares
 
 # -- the way out
@@ -24,7 +25,9 @@ async def test_messages_go_out_and_the_answers_come_back(monkeypatch: pytest.Mon
     async with stage(monkeypatch) as at:
         at.send(*messages(1, 5))
         await trio.sleep(1)
-        assert [(one.key, one.carrier_id) for one in at.owner.of(Sent)] == [((n, 1, 1), f"id-{n}") for n in range(1, 6)]
+        assert [(one.key, one.carrier_id) for one in at.owner.of(Sent)] == [
+            (AttemptKey(n, 1, 1), f"id-{n}") for n in range(1, 6)
+        ]
         assert at.lane.submitted == 5
         assert at.lane.queued == at.lane.in_flight == 0
 
@@ -382,7 +385,7 @@ async def test_a_throttled_part_stays_on_the_channel_with_its_reference(
         at.send(long(1, 4))
         await trio.sleep(5)
         assert sorted(reference(pdu) for pdu in at.smsc.submits) == sorted((8, 4, seq) for seq in (1, 2, 2, 3, 3, 4))
-        assert sorted(one.key for one in at.owner.of(Sent)) == [(1, 1, seq) for seq in (1, 2, 3, 4)]
+        assert sorted(astuple(one.key) for one in at.owner.of(Sent)) == [(1, 1, seq) for seq in (1, 2, 3, 4)]
         assert at.state(1) is MessageState.IN_FLIGHT
 
 

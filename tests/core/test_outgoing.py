@@ -15,7 +15,7 @@ from protocol.errors import ContentError
 from protocol.pdu import SubmitSm
 from protocol.tlv import Tag, get, get_int
 from protocol.validate import user_data
-from routing.records import Message, PartOf
+from routing.records import AttemptKey, Message, PartOf
 
 RULES = ("udh8", "udh16", "sar", "payload")
 
@@ -107,7 +107,7 @@ def test_our_own_reference_differs_for_every_part_and_attempt() -> None:
 
 
 def test_parts_are_of_the_next_attempt() -> None:
-    assert [part.key for part in encoder().parts(long(b"x" * 200, tries=2))] == [(1, 3, 1), (1, 3, 2)]
+    assert [part.key for part in encoder().parts(long(b"x" * 200, tries=2))] == [AttemptKey(1, 3, 1), AttemptKey(1, 3, 2)]
 
 
 def test_validity_is_what_is_left_of_it() -> None:

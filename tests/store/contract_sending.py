@@ -1,6 +1,7 @@
 """Contract: attempts are stored before octets leave and rechecked; what becomes of them moves the message."""
 
 import pytest
+from msgspec.structs import replace
 from story import VALIDITY_S, Story, ids
 
 from gateway.store.base import Abandoned, Change, Finish, NotSent, Refused, Sent, Store, Unclear
@@ -30,7 +31,7 @@ def test_what_is_unknown_cancelled_or_ended_must_not_leave(store: Store) -> None
     story.settle(Finish(ended.id, MessageState.BLOCKED, "opted out"))
     attempts = [story.attempt(one) for one in (cancelled, ended)]
     assert story.begin(*attempts).may_leave == [False, False]
-    attempts[0].key = attempts[0].key._replace(message_id=unknown.id)
+    attempts[0].key = replace(attempts[0].key, message_id=unknown.id)
     assert story.begin(attempts[0]).may_leave == [False]
     assert store.attempts(cancelled.id) == []
 
@@ -141,7 +142,7 @@ def test_outcomes_that_no_longer_fit_change_nothing(store: Store) -> None:
         assert (settled.requeue, settled.finals, settled.notices) == ([], [], [])
     assert story.attempt_states(message) == before
     assert [story.state(message, field) for field in ("state", "refusals")] == [IN_FLIGHT, 1]
-    story.settle(story.refusal(second._replace(message_id=999)), Finish(999, MessageState.REJECTED, "x"))
+    story.settle(story.refusal(replace(second, message_id=999)), Finish(999, MessageState.REJECTED, "x"))
 
 
 # -- unclear

@@ -58,7 +58,7 @@ def test_times_stay_in_order_with_those_that_come_later(book: GuardBook) -> None
     for at in (0.0, UTC + 500, 0.0, UTC + 300):
         assert book.check((Window("w", 9, 60.0, at),), UTC) is None
     ((times,),) = (entries.values() for entries in book.held.values())
-    assert times == [-60.0, UTC, UTC, UTC + 300, UTC + 500]
+    assert times == (-60.0, UTC, UTC, UTC + 300, UTC + 500)
     assert useful(times, UTC + 559)
     assert not useful(times, UTC + 561)
 
@@ -82,7 +82,7 @@ def test_what_a_cell_took_is_given_back_whole(book: GuardBook) -> None:
     before = deepcopy(book.held)
     due = Cell("1", (Unique("k", UTC + 9), Window("w", 9, 60.0), Member("s", "")), at_utc=UTC + 300)
     assert book.check((due,), UTC) is None
-    assert book.held["c1"]["w"] == [-60.0, UTC - 5, UTC + 300]
+    assert book.held["c1"]["w"] == (-60.0, UTC - 5, UTC + 300)
     book.release((due,), UTC)
     assert book.held == before
 

@@ -15,7 +15,7 @@ from gateway.store.guards import FOREVER, ONE, Entries, Times, cell_key
 SEPARATOR = "\x1f"
 NUMBER_AT = 3
 """Keys about a recipient: a rule, two names, the number, what else there is."""
-_ENTRIES = msgspec.json.Decoder(list[float])
+_ENTRIES = msgspec.json.Decoder(Times)
 _JSON = msgspec.json.Encoder()
 
 
@@ -50,8 +50,8 @@ def _brought_up(key: str, times: Times) -> Iterator[tuple[str, str, Times]]:
         yield key, ONE, times
     elif kind == "m":
         name, _, member = rest.rpartition(SEPARATOR)
-        yield key, ONE, [FOREVER]
-        yield cell_key(member), f"m{name}", [FOREVER]
+        yield key, ONE, (FOREVER,)
+        yield cell_key(member), f"m{name}", (FOREVER,)
     elif kind == "u":
         parts = rest.split(SEPARATOR)
         if parts[0] == "dedupe" and len(parts) > NUMBER_AT:
@@ -60,7 +60,7 @@ def _brought_up(key: str, times: Times) -> Iterator[tuple[str, str, Times]]:
             yield cell_key(f"u{SEPARATOR}{rest}"), rest, times
     else:
         period, _, rest = rest.partition(SEPARATOR)
-        parts, entry = rest.split(SEPARATOR), [-float(period), *times]
+        parts, entry = rest.split(SEPARATOR), (-float(period), *times)
         if parts[0] == "cap" and len(parts) > NUMBER_AT:
             yield cell_key(parts.pop(NUMBER_AT)), SEPARATOR.join(parts), entry
         elif parts[0] == "velocity":
