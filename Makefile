@@ -43,10 +43,10 @@ check: env  ## style, types, structure
 demo: env  ## gateway + two simulated carriers + a client, then a summary; STORE=embedded, redis or memory
 	$(BIN)/python -m bench demo --store $(STORE)
 
-bench: env  ## every figure worth keeping, against the newest in bench/results and the targets; about ten minutes
+bench: compiled  ## every figure worth keeping, against the newest in bench/results and the targets; about ten minutes
 	$(BIN)/python -m bench suite
 
-bench-micro: env  ## microseconds of CPU: PDUs of the hot path, messages in the stores, decisions, what the loop carries
+bench-micro: compiled  ## microseconds of CPU: PDUs of the hot path, messages in the stores, decisions, what the loop carries
 	$(BIN)/python -m bench.micro.codec
 	$(BIN)/python -m bench.micro.store
 	$(BIN)/python -m bench.micro.policy

@@ -16,6 +16,8 @@ from compiling.project import Class, Project
 
 TARGET = Path("build", "compiled")
 MANIFEST = "gateway/compiled.json"
+DIRECTIVES = {"language_level": 3, "nonecheck": True}
+"""An attribute of None raises AttributeError, as it does in Python."""
 FLAGS = ["-O2", "-g0", "-fno-strict-aliasing"]
 
 
@@ -29,7 +31,11 @@ def extensions(root: Path) -> list[Any]:
         Extension(name, [str(path.relative_to(root))], extra_compile_args=FLAGS) for name, path in zip(HOT, paths, strict=True)
     ]
     made: list[Any] = cythonize(
-        modules, include_path=[str(root / TARGET)], language_level=3, nthreads=os.cpu_count() or 1, quiet=True
+        modules,
+        include_path=[str(root / TARGET)],
+        compiler_directives=DIRECTIVES,
+        nthreads=os.cpu_count() or 1,
+        quiet=True,
     )
     return made
 
