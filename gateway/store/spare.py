@@ -23,16 +23,14 @@ class Spare:
         self._keys += keys
 
     def take(self, guards: GuardBook, unfolded: Unfolded[str], most: int) -> list[str]:
-        """The oldest that need not be held, when more than `most` are; a tenth more, to be done for a while."""
+        """The oldest that need not be held, as many as are held beyond `most`."""
         keys, held, changed = self._keys, guards.held, guards.changes.guards
         if len(keys) > 2 * len(held) + SLACK:  # one that changes often is here once for each row it had
             keys = self._keys = deque(dict.fromkeys(key for key in keys if key in held))
         taken: list[str] = []
-        count = len(held) - most
-        if count > 0:
-            count += most // 10
-            while keys and len(taken) < count:
-                key = keys.popleft()
-                if key in held and key not in unfolded and key not in changed:
-                    taken.append(key)
+        over = len(held) - most
+        while keys and len(taken) < over:
+            key = keys.popleft()
+            if key in held and key not in unfolded and key not in changed:
+                taken.append(key)
         return taken
