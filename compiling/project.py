@@ -201,11 +201,9 @@ class Class:
 
 def exactly(annotated: Type | None, value: ast.expr | None) -> Type | None:
     """What is annotated so, and is this to begin with."""
-    return (
-        Type("dict", annotated.args)
-        if annotated is not None and annotated.name == "mapping" and _makes_dict(value)
-        else annotated
-    )
+    if annotated is None or annotated.name != "mapping" or not _makes_dict(value):
+        return annotated
+    return Type("dict", annotated.args)
 
 
 def _makes_dict(value: ast.expr | None) -> bool:
@@ -386,4 +384,4 @@ def _fits(one: Class) -> bool:
         for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
         if isinstance(target, ast.Name)
     }
-    return not shared & one.attributes.keys() and not any(name.startswith("__slots") for name in shared - {"__slots__"})
+    return not shared & one.attributes.keys()
