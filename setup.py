@@ -41,6 +41,9 @@ class AllOrNone(build_ext):
         self.extensions = codec + self.extensions
 
     def run(self) -> None:
+        built = Path(self.build_lib)
+        for left in (*built.rglob("*.so"), built / MANIFEST):  # of an earlier build, of other sources perhaps
+            left.unlink(missing_ok=True)
         super().run()
         if any(one.name in HOT for one in self.extensions):
             place = (ROOT if self.inplace else Path(self.build_lib)) / MANIFEST

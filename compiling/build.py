@@ -44,7 +44,6 @@ def write(root: Path, target: Path) -> list[Path]:
     """Write the generated sources below `target`, and beside them the manifest; gives the sources in the order of HOT."""
     project = Project(root, HOT)
     written = []
-    sources: dict[str, int] = {}
     structs: dict[str, Class] = {}
     for name in HOT:
         module = project.module(name)
@@ -54,33 +53,19 @@ def write(root: Path, target: Path) -> list[Path]:
         _write(path, edited.source)
         _write(path.with_suffix(".pxd"), edited.pxd)
         structs.update({one.full_name: one for one in edited.structs})
-        sources[name] = crc32(module.source.encode())
         written.append(path)
-    known = _with_their_fields(project, structs)
-    for one in known:
-        _write(target / FOLDER / f"{alias(one)}.pxd", layout(project, one))
+    for one in structs.values():
+        _write(target / FOLDER / f"{alias(one)}.pxd", layout(one))
     for folder in {path.parent for path in target.rglob("*.pxd")}:
         _write(folder / "__init__.py", "")
     manifest = {
         "suffix": EXTENSION_SUFFIXES[0],
-        "sources": sources,
-        "layouts": {one.full_name: list(one.fields) for one in known},
+        "modules": HOT,
+        "sources": {one.name: crc32(one.source.encode()) for one in project.read()},
+        "layouts": {one.full_name: list(one.fields) for one in structs.values()},
     }
-    _write(target / MANIFEST, json.dumps(manifest, indent=1))
+    _write(target / MANIFEST, json.dumps(manifest))
     return written
-
-
-def _with_their_fields(project: Project, structs: dict[str, Class]) -> list[Class]:
-    """Structs, and those that are fields of them."""
-    found = dict(structs)
-    waiting = list(structs.values())
-    while waiting:
-        for known in waiting.pop().fields.values():
-            other = project.class_of(known)
-            if other is not None and other.kind == "struct" and project.is_native(other) and other.full_name not in found:
-                found[other.full_name] = other
-                waiting.append(other)
-    return list(found.values())
 
 
 def _write(path: Path, text: str) -> None:

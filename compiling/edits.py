@@ -4,6 +4,7 @@ Only within lines is anything added or taken away (a decorator takes the place o
 """
 
 import ast
+from collections.abc import Iterator
 
 from compiling.inference import NAMES_OF_ITS_OWN, Comprehension, Scope, inside
 from compiling.layouts import c_type, cimport
@@ -24,7 +25,8 @@ class Edited:
         self._classes: dict[str, Class] = {}
         self._constants: dict[str, str] = {}
         self._functions: dict[str, Function] = {}
-        self._called = {id(one.func) for one in ast.walk(module.tree) if isinstance(one, ast.Call)}
+        self._called = {id(one.func): one for one in ast.walk(module.tree) if isinstance(one, ast.Call)}
+        self._early = set(_read_early(module.tree, self.project.changing))
         self._pxd: list[str] = []
         for function in module.functions():
             self._function(function)
@@ -142,19 +144,23 @@ class Edited:
         if node.returns is not None:
             self._text.cut(self._text.find_before("->", start(node.returns)), end(node.returns))
 
-    def _inside(self, scope: Scope, node: ast.AST, told: set[str]) -> None:
+    def _inside(self, scope: Scope, node: ast.AST, told: set[str], *, without: ast.AST | None = None) -> None:
         """`told`: names of which C knows what they are."""
-        for one in inside(node):
+        for one in inside(node, without):
             if isinstance(one, ast.AnnAssign):
                 self._cut_variable(one)
             elif isinstance(one, ast.Name):
                 if id(one) in self._called and not scope.is_variable(one.id):
                     self._call(one)
+                    if one.id in ("max", "min") and any(isinstance(part, ast.Call) for part in _in_turn(self._called[id(one)])):
+                        self._wrap(one, "cython.cast(object, ", ")")  # C's own reads what it compares in another order
             elif isinstance(one, ast.Attribute):
                 self._attribute(scope, one, told)
             elif isinstance(one, (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)):
                 within = Comprehension(scope, one)
-                self._inside(within, one, told - within.names.keys())
+                first = one.generators[0].iter  # what it goes through is read outside
+                self._inside(scope, ast.Expr(first), told)
+                self._inside(within, one, told - within.names.keys(), without=first)
             elif isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 for part in ast.walk(one):  # annotations within it mean nothing to C
                     if isinstance(part, (ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -182,8 +188,11 @@ class Edited:
             self._text.insert(end(node), f"[{list(owner.fields).index(node.attr)}]", first=True)
         elif self.project.is_native(owner):
             method = owner.method(node.attr) if owner.kind == "class" else None
-            if method is not None and id(node) not in self._called:
-                self._wrap(node.value, "cython.cast(object, ", ")")  # the method itself, as an object
+            itself = method is not None and id(node) not in self._called
+            # C does not hold what it calls a method of: were the attribute it stands in set meanwhile, it would be gone.
+            changing = method is not None and isinstance(node.value, ast.Attribute) and node.value.attr in self.project.changing
+            if itself or changing or id(node) in self._early:
+                self._wrap(node.value, "cython.cast(object, ", ")")
             elif method is None and node.attr not in owner.attributes_in_c:
                 return
             elif not self._is_told(scope, node.value, told) and (kind := self._kind(known)) is not None:
@@ -198,10 +207,7 @@ class Edited:
         owner = self.project.class_of(scope.type_of(node.value))
         if owner is None or not self.project.is_native(owner):
             return False
-        known = owner.attributes_in_c.get(node.attr)
-        other = self.project.class_of(known)
-        if owner.kind == "struct" and other is not None and other.kind != "struct":
-            return False
+        known = owner.all_attributes.get(node.attr) if owner.kind == "class" else None
         return known is not None and self._kind(known) is not None
 
     def _wrap(self, node: ast.expr, before: str, behind: str) -> None:
@@ -237,6 +243,30 @@ class Edited:
         self._constants[name] = ast.unparse(node)
         self._text.replace(node, name)
         return True
+
+
+def _read_early(tree: ast.AST, changing: set[str]) -> Iterator[int]:
+    """Attributes that are to be read before something else of the same expression is called, which may change them.
+
+    C reads a place in memory where its value is used; as an attribute of any object it is read in its turn.
+    """
+    for node in ast.walk(tree):
+        parts: list[ast.expr] = [node.target, node.value] if isinstance(node, ast.AugAssign) else _in_turn(node)
+        calls = False
+        for part in reversed(parts):
+            if calls and isinstance(part, ast.Attribute) and part.attr in changing:
+                yield id(part)
+            calls = calls or any(isinstance(one, (ast.Call, ast.Await, ast.Yield, ast.YieldFrom)) for one in ast.walk(part))
+
+
+def _in_turn(node: ast.AST) -> list[ast.expr]:
+    """The parts of an expression in the order in which they are evaluated."""
+    if isinstance(node, ast.Call):
+        first = node.func.value if isinstance(node.func, ast.Attribute) else node.func
+        return [first, *node.args, *(one.value for one in node.keywords)]
+    if isinstance(node, ast.Dict):
+        return [one for pair in zip(node.keys, node.values, strict=True) for one in pair if one is not None]
+    return [one for one in ast.iter_child_nodes(node) if isinstance(one, ast.expr)] if isinstance(node, ast.expr) else []
 
 
 def _arguments(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.arg]:

@@ -49,6 +49,9 @@ class Scope:
             if at == 0 and one.arg == "self" and function.owner is not None:
                 known = Type(function.owner.full_name)
             self._parameters[one.arg] = known
+        for more in (arguments.vararg, arguments.kwarg):
+            if more is not None:
+                self._parameters[more.arg] = None
         self._follow()
 
     # -- names
@@ -84,10 +87,8 @@ class Scope:
             elif isinstance(node, (ast.With, ast.AsyncWith)):
                 for item in node.items:
                     yield from self._bound(item.optional_vars, None)
-            elif isinstance(node, ast.ExceptHandler) and node.name:
-                yield node.name, None
-            elif isinstance(node, ast.Global):
-                yield from ((name, None) for name in node.names)
+            else:
+                yield from ((name, None) for name in _names_put(node))
 
     def _assigned(self, node: ast.Assign | ast.AnnAssign | ast.AugAssign | ast.NamedExpr) -> Iterator[tuple[str, Type | None]]:
         if isinstance(node, ast.Assign):
@@ -168,9 +169,10 @@ class Scope:
         if isinstance(found, Function):
             return None if found.is_property else found.returns
         if isinstance(node.func, ast.Name):
-            return self._of_builtin(node.func.id, node.args)
+            return None if node.keywords or self.is_variable(node.func.id) else self._of_builtin(node.func.id, node.args)
         if isinstance(node.func, ast.Attribute):
-            return _of_method(self.type_of(node.func.value), node.func.attr)
+            known = _of_method(self.type_of(node.func.value), node.func.attr)
+            return known if len(node.args) < 2 else _both(known, self.type_of(node.args[1]))  # what is given for nothing
         return None
 
     def _called(self, node: ast.Call) -> Function | Class | None:
@@ -228,14 +230,27 @@ class Comprehension(Scope):
             self.names.update(self._bound(one.target, self._element(one.iter)))
 
 
-def inside(function: ast.AST) -> Iterator[ast.AST]:
-    """Everything of a function itself, in order: not what is inside of what has names of its own."""
+def inside(function: ast.AST, without: ast.AST | None = None) -> Iterator[ast.AST]:
+    """Everything of a function itself, in order: nothing inside of what has names of its own, nothing of `without`."""
     waiting = list(ast.iter_child_nodes(function))
     while waiting:
         node = waiting.pop(0)
+        if node is without:
+            continue
         yield node
         if not isinstance(node, NAMES_OF_ITS_OWN):
             waiting[:0] = list(ast.iter_child_nodes(node))
+
+
+def _names_put(node: ast.AST) -> list[str]:
+    """Names that get something nothing is known of."""
+    if isinstance(node, (ast.ExceptHandler, ast.MatchAs, ast.MatchStar)):
+        return [node.name] if node.name else []
+    if isinstance(node, ast.MatchMapping):
+        return [node.rest] if node.rest else []
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
+        return [one.asname or one.name.partition(".")[0] for one in node.names]
+    return list(node.names) if isinstance(node, ast.Global) else []
 
 
 def _put_from_within(node: ast.AST) -> Iterator[str]:
@@ -273,8 +288,10 @@ def _narrowed(function: ast.AST, module: Module) -> Iterator[tuple[int, Type]]:
         if isinstance(node, ast.If) and (asked := _class_asked_for(node.test)) is not None:
             name, kind = asked
             found = module.look_up(kind)
-            below = [one for part in node.body for one in ast.walk(part) if isinstance(one, ast.Name) and one.id == name]
-            if isinstance(found, Class) and all(isinstance(one.ctx, ast.Load) for one in below):
+            parts = [one for part in node.body for one in ast.walk(part)]
+            below = [one for one in parts if isinstance(one, ast.Name) and one.id == name]
+            stays = all(isinstance(one.ctx, ast.Load) for one in below) and not any(name in _names_put(one) for one in parts)
+            if isinstance(found, Class) and stays:
                 yield from ((id(one), Type(found.full_name)) for one in below)
 
 

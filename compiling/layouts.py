@@ -26,32 +26,23 @@ def cimport(one: Class) -> str:
     return f"from {place} cimport {one.name} as {alias(one)}"
 
 
-def layout(project: Project, one: Class) -> str:
-    """The .pxd of a struct. Its fields stand one after the other behind the head of the object, which `check.py` looks at."""
-    fields, imports = [], set()
-    members = []
-    for name, known in one.fields.items():
-        other = project.class_of(known)
-        kind = c_type(project, known) or "object"
-        if other is not None and other.kind == "struct" and kind != "object":
-            imports.add(cimport(other))
-            members.append(f"struct S_{alias(other)} *{name};")
-        else:
-            members.append(f"PyObject *{name};")
-            kind = kind if other is None else "object"
-        fields.append(f"        cdef {kind} {name}")
+def layout(one: Class) -> str:
+    """The .pxd of a struct: its fields stand one after the other behind the head of the object (`gateway/compiled.py` looks).
+
+    Each is but an object here: what is in it is looked at where it is used.
+    """
+    name = f"S_{alias(one)}"
     return "\n".join(
         (
-            *sorted(imports),
             "cdef extern from *:",
             '    """',
-            f"    #ifndef HAVE_{alias(one)}",
-            f"    #define HAVE_{alias(one)}",
-            f"    typedef struct S_{alias(one)} {{ PyObject_HEAD {' '.join(members)} }} S_{alias(one)};",
+            f"    #ifndef HAVE_{name}",
+            f"    #define HAVE_{name}",
+            f"    typedef struct {name} {{ PyObject_HEAD {' '.join(f'PyObject *{field};' for field in one.fields)} }} {name};",
             "    #endif",
             '    """',
-            f"    ctypedef class {one.module.name}.{one.name} [object S_{alias(one)}, check_size ignore]:",
-            *fields,
+            f"    ctypedef class {one.module.name}.{one.name} [object {name}, check_size ignore]:",
+            *(f"        cdef object {field}" for field in one.fields),
             "",
         )
     )

@@ -24,7 +24,6 @@ HEADS = {
     "dict": "mapping",
     "set": "set",
     "tuple": "tuple",
-    "type": "",
     "frozenset": "iterable",
     "deque": "iterable",
     "Sequence": "iterable",
@@ -343,6 +342,19 @@ class Project:
             self._modules[name] = Module(self, name, path) if path.is_file() else None
         return self._modules[name]
 
+    def read(self) -> "list[Module]":
+        """All that were asked for: what is generated depends on them."""
+        return [one for one in self._modules.values() if one is not None]
+
+    @cached_property
+    def changing(self) -> set[str]:
+        """Names of attributes that are set anywhere but on `self` in an `__init__`."""
+        found: set[str] = set()
+        for package in sorted({name.partition(".")[0] for name in self.hot}):
+            for path in sorted((self.root / package).rglob("*.py")):
+                found.update(_set_later(ast.parse(path.read_text(encoding="utf-8"))))
+        return found
+
     def class_of(self, found: Type | None) -> Class | None:
         """The class a type is; None for a container."""
         if found is None or "." not in found.name:
@@ -373,6 +385,19 @@ class Project:
                         if one.kind == "struct":
                             found.update(base.full_name for base in one.bases if base is not None)
         return found
+
+
+def _set_later(tree: ast.AST) -> Iterator[str]:
+    making = {
+        id(one)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef) and node.name == "__init__"
+        for one in ast.walk(node)
+        if isinstance(one, ast.Attribute) and isinstance(one.value, ast.Name) and one.value.id == "self"
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load) and id(node) not in making:
+            yield node.attr
 
 
 def _fits(one: Class) -> bool:

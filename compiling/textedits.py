@@ -33,12 +33,13 @@ class TextEdits:
             self.insert(start(node), text)
 
     def before(self, line: int, text: str) -> None:
-        """Put a line of its own in the place of the empty one before `line` and its comments, if there is one."""
+        """Put a line of its own in the place of the empty one before `line` and its comments."""
         line -= 1
         while line > 0 and self._lines[line - 1].lstrip().startswith(b"#"):
             line -= 1
-        if line > 0 and not self._lines[line - 1].strip():
-            self._instead[line] = text
+        assert line > 0, "no line before it"
+        assert not self._lines[line - 1].strip(), f"line {line} is not empty"
+        self._instead[line] = text
 
     def find_before(self, what: str, at: Place) -> Place:
         """Where `what` is in front of a place in the same line, with the blanks before it."""

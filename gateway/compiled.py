@@ -1,5 +1,6 @@
 """Whether the modules on the messages' path are compiled (`compiling/`), and whether that is still right."""
 
+import os
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.machinery import EXTENSION_SUFFIXES
@@ -11,6 +12,7 @@ import msgspec
 
 MANIFEST = Path(__file__).with_suffix(".json")
 ROOT = MANIFEST.parent.parent
+PACKAGES = ("protocol", "routing", "gateway")
 AGAIN = "`make compiled`, or `make pure` to run the Python"
 
 
@@ -24,17 +26,29 @@ def is_compiled() -> bool:
 
 
 def look() -> None:
-    """Raises StaleError when a source has changed since it was compiled, or msgspec keeps the fields of structs elsewhere.
+    """Raises StaleError when something has changed since these modules were compiled: a source that their code depends on,
+    which of them there are, or where msgspec keeps the fields of structs.
 
-    To be called before these modules are imported: they may not even fit each other.
+    To be called before they are imported: they may not even fit each other.
     """
     found = _manifest()
+    left = [name for name in _there() if name not in found.get("modules", ())]
+    if left:
+        raise StaleError(f"{_some(left)} compiled some other time: {AGAIN}")
     changed = [name for name, crc in found.get("sources", {}).items() if _crc(name) != crc]
     if changed:
         raise StaleError(f"{_some(changed)} changed since compiled: {AGAIN}")
     moved = [name for name, fields in found.get("layouts", {}).items() if not _is_laid_out_so(name, fields)]
     if moved:
         raise StaleError(f"msgspec {msgspec.__version__} keeps the fields of {_some(moved)} elsewhere: {AGAIN}")
+
+
+def _there() -> list[str]:
+    """Modules of ours that are compiled for this Python, but for the codec."""
+    suffix = EXTENSION_SUFFIXES[0]
+    paths = (path for package in PACKAGES for path in (ROOT / package).rglob(f"*{suffix}"))
+    names = (str(path.relative_to(ROOT)).removesuffix(suffix).replace(os.sep, ".") for path in paths)
+    return sorted(name for name in names if name != "protocol.native")
 
 
 def _manifest() -> dict[str, Any]:
@@ -52,7 +66,10 @@ def _is_laid_out_so(name: str, fields: Sequence[str]) -> bool:
     from protocol.native import offsets_of
 
     place, _, class_name = name.rpartition(".")
-    offsets = offsets_of(getattr(import_module(place), class_name), fields)
+    try:
+        offsets = offsets_of(getattr(import_module(place), class_name), fields)
+    except (ImportError, AttributeError):
+        return False
     return offsets == [object.__basicsize__ + at * tuple.__itemsize__ for at in range(len(offsets))]
 
 

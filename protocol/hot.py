@@ -5,7 +5,7 @@ import os
 from protocol import fast
 
 PURE_PYTHON = "TENSEC_PURE_PYTHON"
-"""Environment: set to anything, nothing compiled is used."""
+"""Environment: set to anything, the codec is the one in Python."""
 
 read, write, ok_with_id = fast.read, fast.write, fast.ok_with_id
 compiled = False

@@ -24,13 +24,7 @@ def run_core(settings: Config, config: Path) -> None:
     """The core in this process."""
     import trio
 
-    from gateway import compiled, log
-
-    try:
-        compiled.look()
-    except compiled.StaleError as error:
-        fail(str(error))
-
+    from gateway import log
     from gateway.clock import SystemClock
     from gateway.core.service import Service, StartError
     from gateway.cpus import CpuError, run_on

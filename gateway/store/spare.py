@@ -27,10 +27,10 @@ class Spare:
         keys, held, changed = self._keys, guards.held, guards.changes.guards
         if len(keys) > 2 * len(held) + SLACK:  # one that changes often is here once for each row it had
             keys = self._keys = deque(dict.fromkeys(key for key in keys if key in held))
-        taken: list[str] = []
+        taken: dict[str, None] = {}
         over = len(held) - most
         while keys and len(taken) < over:
             key = keys.popleft()
             if key in held and key not in unfolded and key not in changed:
-                taken.append(key)
-        return taken
+                taken[key] = None
+        return list(taken)

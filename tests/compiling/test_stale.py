@@ -1,5 +1,6 @@
 """Compiled modules whose sources have changed, or whose structs are laid out otherwise, do not run."""
 
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import msgspec
@@ -27,6 +28,7 @@ def changed(manifest: Path, **fields: object) -> None:
 
 def test_without_a_manifest_all_is_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiled, "MANIFEST", tmp_path / "none.json")
+    monkeypatch.setattr(compiled, "ROOT", tmp_path)
     assert not compiled.is_compiled()
     compiled.look()
 
@@ -51,7 +53,22 @@ def test_a_struct_with_its_fields_elsewhere_is_named(manifest: Path) -> None:
         compiled.look()
 
 
-def test_what_is_for_another_python_counts_as_nothing(manifest: Path) -> None:
+def test_what_is_for_another_python_counts_as_nothing(manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     changed(manifest, suffix=".cpython-27m.so", sources={"routing.plan": 1})
+    monkeypatch.setattr(compiled, "ROOT", tmp_path)
     assert not compiled.is_compiled()
     compiled.look()
+
+
+def test_a_module_of_another_build_is_named(manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is compiled no more, or all when the manifest is gone: they would be imported before the sources."""
+    left = tmp_path / "routing" / f"pace{EXTENSION_SUFFIXES[0]}"
+    left.parent.mkdir(exist_ok=True)
+    left.touch()
+    monkeypatch.setattr(compiled, "ROOT", tmp_path)
+    changed(manifest, modules=["routing.plan"], sources={}, layouts={})
+    with pytest.raises(compiled.StaleError, match=r"routing\.pace compiled some other time"):
+        compiled.look()
+    manifest.unlink()
+    with pytest.raises(compiled.StaleError, match=r"routing\.pace"):
+        compiled.look()
