@@ -9,6 +9,6 @@ it is told what the annotations say, so that an attribute of a record, or of one
     layouts    where msgspec keeps the fields of a struct
     build      all of it, for setup.py
 
-The annotations are trusted as far as mypy --strict checks them; whatever comes out of a container is looked at once more, and
-an object of another class raises TypeError.
+The annotations are trusted as far as mypy --strict checks them; whatever comes out of a container or a struct is looked at once
+more, and an object of another class raises TypeError. ARCHITECTURE.md says what else it relies on.
 """
