@@ -215,8 +215,9 @@ class History:
     def _rows(self, day: date, sql: str, values: Sequence[object]) -> list[Any]:
         try:
             reader = self._reader(day)
-            if reader.execute("PRAGMA user_version").fetchone() == (0,):
-                return []  # just begun, or left so by a crash: its table is not there yet
+            (version,) = reader.execute("PRAGMA user_version").fetchone()
+            if version < len(HISTORY):
+                return []  # just begun, or left so by a crash: its tables are not all there yet
             return reader.execute(sql, values).fetchall()
         except (sqlite3.Error, VaultError) as error:
             if time.monotonic() > self._search_until:

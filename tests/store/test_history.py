@@ -18,7 +18,7 @@ from story import BOOT, START_UTC, TO, Story
 from gateway.store import history as module
 from gateway.store.base import Finish
 from gateway.store.embedded import vault as embedded
-from gateway.store.embedded.schema import HISTORY, STORE, connect, transaction
+from gateway.store.embedded.schema import APPLICATION_ID, HISTORY, STORE, connect, transaction
 from gateway.store.embedded.store import open_store
 from gateway.store.history import INDEXED, OPEN_MAX, PACK, History, SearchTooLongError, rows_by_day
 from gateway.store.record import Record
@@ -358,6 +358,20 @@ def test_a_day_that_has_only_just_begun_has_nothing_to_say(history: History, mad
     if made == "a file without tables":
         with closing(sqlite3.connect(place)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
+    assert list(history.find([1, 2])) == [1]
+    assert found(history.search({"account": "shop"})) == [1]
+    add(history, ended(2, 1))
+    assert sorted(history.find([1, 2])) == [1, 2], "and now it has"
+
+
+def test_a_day_of_which_one_table_is_made_has_nothing_to_say(history: History) -> None:
+    """The writer makes them one by one, and a question may come in between."""
+    add(history, ended(1))
+    place = history.path(FIRST + timedelta(days=1))
+    place.touch()
+    assert list(history.find([1, 2])) == [1], "its reader has seen nothing"
+    with closing(sqlite3.connect(place)) as connection:
+        connection.executescript(f"{HISTORY[0]} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1;")
     assert list(history.find([1, 2])) == [1]
     assert found(history.search({"account": "shop"})) == [1]
     add(history, ended(2, 1))
