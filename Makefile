@@ -16,7 +16,7 @@ $(VENV)/.stamp: requirements.lock pyproject.toml setup.py protocol/native.pyx
 	@$(BIN)/python -c 'from importlib.util import find_spec as found; print("codec:", "compiled" if found("protocol.native") else "in Python, for nothing could be compiled; with a C compiler and the headers of Python: make clean env")'
 	touch $@
 
-compiled: env  ## the modules on the messages' path made C, beside their sources: a third less CPU; after a change, once more
+compiled: env  ## the modules on the messages' path made C, beside their sources: a fifth less CPU at full load; after a change, once more
 	@$(MAKE) -s pure
 	TENSEC_COMPILE=1 $(BIN)/python setup.py -q build_ext --inplace -j $$(nproc)
 

@@ -242,7 +242,6 @@ class Module:
     def __init__(self, project: "Project", name: str, path: Path) -> None:
         self.project = project
         self.name = name
-        self.path = path
         self.source = path.read_text(encoding="utf-8")
         self.tree = ast.parse(self.source)
         self.own: dict[str, Named] = {}
@@ -352,7 +351,8 @@ class Project:
         found: set[str] = set()
         for package in sorted({name.partition(".")[0] for name in self.hot}):
             for path in sorted((self.root / package).rglob("*.py")):
-                found.update(_set_later(ast.parse(path.read_text(encoding="utf-8"))))
+                module = self.module(".".join(path.relative_to(self.root).with_suffix("").parts))
+                found.update(_set_later(module.tree) if module is not None else ())
         return found
 
     def class_of(self, found: Type | None) -> Class | None:

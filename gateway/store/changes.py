@@ -44,9 +44,7 @@ class Changes:
         self.requests: dict[str, RequestRecord] = {}
 
     def __bool__(self) -> bool:
-        return bool(
-            self.changed or self.admitted or any(getattr(self, name) for name in KINDS)  # the commonest first
-        )
+        return any(getattr(self, name) for name in KINDS)
 
     def take(self) -> "Changes":
         """Everything so far; what comes now belongs to the next page."""
