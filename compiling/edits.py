@@ -7,7 +7,7 @@ import ast
 from collections.abc import Iterator
 
 from compiling.inference import NAMES_OF_ITS_OWN, Comprehension, Scope, inside
-from compiling.layouts import c_type, cimport
+from compiling.layouts import FOLDER, HOLD, c_type, cimport
 from compiling.project import Class, Function, Module, Type
 from compiling.textedits import TextEdits, end, start
 
@@ -28,6 +28,7 @@ class Edited:
         self._called = {id(one.func): one for one in ast.walk(module.tree) if isinstance(one, ast.Call)}
         self._early = set(_read_early(module.tree, self.project.changing))
         self._pxd: list[str] = []
+        self._holds = False
         for function in module.functions():
             self._function(function)
         for one in module.classes():
@@ -40,6 +41,8 @@ class Edited:
         self.source = self._text.apply()
         imports = {cimport(one) for one in self._classes.values()}
         imports |= {f"from {one.module.name} cimport {one.name} as {name}" for name, one in self._functions.items()}
+        if self._holds:
+            imports.add(f"from {FOLDER}.{HOLD} cimport {HOLD}")
         names = [f"cdef object {name}" for name in self._constants]
         self.pxd = "\n".join(("cimport cython", *sorted(imports), *names, *self._pxd, ""))
 
@@ -187,16 +190,36 @@ class Edited:
             self._text.cut(end(node.value), end(node))
             self._text.insert(end(node), f"[{list(owner.fields).index(node.attr)}]", first=True)
         elif self.project.is_native(owner):
-            method = owner.method(node.attr) if owner.kind == "class" else None
-            itself = method is not None and id(node) not in self._called
-            # C does not hold what it calls a method of: were the attribute it stands in set meanwhile, it would be gone.
-            changing = method is not None and isinstance(node.value, ast.Attribute) and node.value.attr in self.project.changing
-            if itself or changing or id(node) in self._early:
-                self._wrap(node.value, "cython.cast(object, ", ")")
-            elif method is None and node.attr not in owner.attributes_in_c:
-                return
-            elif not self._is_told(scope, node.value, told) and (kind := self._kind(known)) is not None:
-                self._wrap(node.value, f"cython.cast({kind}, ", ", typecheck=True)")
+            self._place(scope, node, owner, told)
+
+    def _place(self, scope: Scope, node: ast.Attribute, owner: Class, told: set[str]) -> None:
+        """An attribute or method of something C knows from inside."""
+        method = owner.method(node.attr) if owner.kind == "class" else None
+        early = id(node) in self._early
+        if (method is not None and id(node) not in self._called) or (early and not isinstance(node.ctx, ast.Load)):
+            self._wrap(node.value, "cython.cast(object, ", ")")
+            return
+        kind = self._kind(scope.type_of(node.value))
+        if kind is None or (method is None and node.attr not in owner.attributes_in_c):
+            return
+        if early:
+            self._hold(node, self._kind_of_attribute(owner, node.attr))
+        value = node.value
+        if not self._is_told(scope, value, told):
+            self._wrap(value, f"cython.cast({kind}, ", ", typecheck=True)")
+        # C does not hold what it calls a method of: were the attribute it stands in set meanwhile, it would be gone.
+        elif method is not None and isinstance(value, ast.Attribute) and value.attr in self.project.changing:
+            self._hold(value, kind)
+
+    def _kind_of_attribute(self, owner: Class, name: str) -> str | None:
+        """What C takes an attribute for by itself; of structs it knows no more than that it is an object."""
+        known = owner.all_attributes.get(name) if owner.kind == "class" else None
+        return self._kind(known) if known is not None else None
+
+    def _hold(self, node: ast.expr, kind: str | None) -> None:
+        """Read it in its turn, and keep it until the expression has been computed."""
+        self._holds = True
+        self._wrap(node, f"cython.cast({kind}, {HOLD}(" if kind else f"{HOLD}(", "))" if kind else ")")
 
     def _is_told(self, scope: Scope, node: ast.expr, told: set[str]) -> bool:
         """Whether C knows already what this is."""
@@ -205,10 +228,7 @@ class Edited:
         if not isinstance(node, ast.Attribute) or not self._is_told(scope, node.value, told):
             return False
         owner = self.project.class_of(scope.type_of(node.value))
-        if owner is None or not self.project.is_native(owner):
-            return False
-        known = owner.all_attributes.get(node.attr) if owner.kind == "class" else None
-        return known is not None and self._kind(known) is not None
+        return owner is not None and self.project.is_native(owner) and self._kind_of_attribute(owner, node.attr) is not None
 
     def _wrap(self, node: ast.expr, before: str, behind: str) -> None:
         self._text.insert(start(node), before)
@@ -254,9 +274,16 @@ def _read_early(tree: ast.AST, changing: set[str]) -> Iterator[int]:
         parts: list[ast.expr] = [node.target, node.value] if isinstance(node, ast.AugAssign) else _in_turn(node)
         calls = False
         for part in reversed(parts):
-            if calls and isinstance(part, ast.Attribute) and part.attr in changing:
+            if calls and any(one.attr in changing for one in _chain(part)):
                 yield id(part)
             calls = calls or any(isinstance(one, (ast.Call, ast.Await, ast.Yield, ast.YieldFrom)) for one in ast.walk(part))
+
+
+def _chain(node: ast.expr) -> Iterator[ast.Attribute]:
+    """An attribute, and those it is an attribute of."""
+    while isinstance(node, ast.Attribute):
+        yield node
+        node = node.value
 
 
 def _in_turn(node: ast.AST) -> list[ast.expr]:

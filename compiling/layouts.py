@@ -3,6 +3,9 @@
 from compiling.project import Class, Project, Type
 
 FOLDER = "struct_layouts"
+HOLD = "hold_what_is_read"
+HOLDING = f"cdef inline object {HOLD}(object one):\n    return one\n"
+"""A .pxd beside those of the structs: what a function gives is read in its turn, and held."""
 
 
 def alias(one: Class) -> str:
@@ -26,23 +29,50 @@ def cimport(one: Class) -> str:
     return f"from {place} cimport {one.name} as {alias(one)}"
 
 
-def layout(one: Class) -> str:
+def layout(project: Project, one: Class) -> str:
     """The .pxd of a struct: its fields stand one after the other behind the head of the object (`gateway/compiled.py` looks).
 
-    Each is but an object here: what is in it is looked at where it is used.
+    Each is but an object here: what is in it is looked at where it is used. Those of a base come first, and C takes one for it.
     """
-    name = f"S_{alias(one)}"
+    base = base_of(project, one)
+    extends = f"({alias(base)})" if base is not None else ""
+    inherited = len(base.fields) if base is not None else 0
     return "\n".join(
         (
+            cimport(base) if base is not None else "",
             "cdef extern from *:",
             '    """',
-            f"    #ifndef HAVE_{name}",
-            f"    #define HAVE_{name}",
-            f"    typedef struct {name} {{ PyObject_HEAD {' '.join(f'PyObject *{field};' for field in one.fields)} }} {name};",
-            "    #endif",
+            *_typedefs(project, one),
             '    """',
-            f"    ctypedef class {one.module.name}.{one.name} [object {name}, check_size ignore]:",
-            *(f"        cdef object {field}" for field in one.fields),
+            f"    ctypedef class {one.module.name}.{one.name}{extends} [object {place_of(one)}, check_size ignore]:",
+            *(f"        cdef object {field}" for field in list(one.fields)[inherited:]),
+            *(["        pass"] if len(one.fields) == inherited else []),
             "",
         )
     )
+
+
+def base_of(project: Project, one: Class) -> Class | None:
+    """What C takes a struct for as well."""
+    base = one.bases[0] if one.bases else None
+    return base if base is not None and project.is_native(base) else None
+
+
+def place_of(one: Class) -> str:
+    """What C calls the object of a struct."""
+    return f"S_{alias(one)}"
+
+
+def _typedefs(project: Project, one: Class) -> "list[str]":
+    """That of its base, which C may not have met yet, and its own."""
+    base = base_of(project, one)
+    head, inherited = ("PyObject_HEAD", 0) if base is None else (f"{place_of(base)} __pyx_base;", len(base.fields))
+    name = place_of(one)
+    fields = " ".join(f"PyObject *{field};" for field in list(one.fields)[inherited:])
+    return [
+        *(_typedefs(project, base) if base is not None else ()),
+        f"    #ifndef HAVE_{name}",
+        f"    #define HAVE_{name}",
+        f"    typedef struct {name} {{ {head} {fields} }} {name};",
+        "    #endif",
+    ]

@@ -290,8 +290,8 @@ class Module:
         if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
             annotation = ast.parse(annotation.value, mode="eval").body
         if isinstance(annotation, ast.BinOp):
-            sides = [one for one in (annotation.left, annotation.right) if not _is_none(one)]
-            return self.type_of(sides[0]) if len(sides) == 1 else None
+            kinds = [self.type_of(one) for one in (annotation.left, annotation.right) if not _is_none(one)]
+            return kinds[0] if len(kinds) == 1 else self._both(*kinds)
         if isinstance(annotation, (ast.Name, ast.Attribute)):
             found = self.look_up(annotation)
             if isinstance(found, Alias):
@@ -303,6 +303,13 @@ class Module:
         if isinstance(annotation, ast.Subscript):
             return self._type_of_many(annotation)
         return None
+
+    def _both(self, one: Type | None, other: Type | None) -> Type | None:
+        """What either of two is: the struct both extend, or one of them."""
+        if one == other:
+            return one
+        of_one, of_other = (self.project.line_of(known) for known in (one, other))
+        return next((Type(found.full_name) for found in of_one if found in of_other), None)
 
     def _type_of_many(self, annotation: ast.Subscript) -> Type | None:
         name = annotation.value
@@ -364,27 +371,22 @@ class Project:
         what = module.own.get(name) if module is not None else None
         return what if isinstance(what, Class) else None
 
+    def line_of(self, found: Type | None) -> list[Class]:
+        """A struct and what it extends, one after the other; nothing for anything else."""
+        line: list[Class] = []
+        one = self.class_of(found)
+        while one is not None and one.kind == "struct" and len(one.bases) <= 1:
+            line.append(one)
+            one = one.bases[0] if one.bases else None
+        return line
+
     def is_native(self, one: Class | None) -> bool:
         """Whether C knows where its attributes are."""
         if one is None:
             return False
         if one.kind == "struct":  # in a module that is compiled itself it does not exist yet when C asks where it is
-            return one.module.name not in self.hot and one.full_name not in self._struct_bases and bool(one.fields)
+            return one.module.name not in self.hot and bool(one.fields) and len(one.bases) <= 1
         return one.kind == "class" and one.module.name in self.hot and _fits(one) and all(map(self.is_native, one.bases))
-
-    @cached_property
-    def _struct_bases(self) -> set[str]:
-        """Structs that others extend: C would have to know of all of them together."""
-        found: set[str] = set()
-        for name in self.hot:
-            module = self.module(name)
-            for place, there in module.imported.values() if module is not None else ():
-                other = self.module(place)
-                if other is not None and there:
-                    for one in other.classes():
-                        if one.kind == "struct":
-                            found.update(base.full_name for base in one.bases if base is not None)
-        return found
 
 
 def _set_later(tree: ast.AST) -> Iterator[str]:

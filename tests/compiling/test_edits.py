@@ -28,6 +28,9 @@ class Pdu(msgspec.Struct):
 
 class SubmitSm(Pdu):
     text: bytes = b""
+
+class DataSm(Pdu):
+    text: bytes = b""
 """
 STATES = """
 from enum import IntEnum
@@ -176,15 +179,31 @@ def number(one: object) -> int:
     assert body(tmp_path, source) == "return one.id"
 
 
-def test_structs_that_others_extend_are_asked_by_name(tmp_path: Path) -> None:
+def test_what_is_one_of_several_structs_is_what_all_of_them_extend(tmp_path: Path) -> None:
     source = """
-from app.records import Pdu, SubmitSm
+from app.records import DataSm, Message, Pdu, SubmitSm
 
 def number(pdu: {}) -> int:
     return pdu.sequence
 """
     assert "cpdef number(T_app_records_SubmitSm pdu)" in edited(tmp_path, source.format("SubmitSm")).pxd
-    assert "cpdef number(pdu)" in edited(tmp_path, source.format("Pdu")).pxd
+    assert "cpdef number(T_app_records_Pdu pdu)" in edited(tmp_path, source.format("Pdu")).pxd
+    assert "cpdef number(T_app_records_Pdu pdu)" in edited(tmp_path, source.format("SubmitSm | DataSm | None")).pxd
+    assert "cpdef number(pdu)" in edited(tmp_path, source.format("SubmitSm | Message")).pxd
+
+
+def test_what_changes_while_the_rest_is_called_is_read_before(tmp_path: Path) -> None:
+    source = """
+from app.records import Message, Record
+
+def set(record: Record) -> None:
+    record.message = Message(1)
+
+def number(record: Record) -> object:
+    return record.message.id, set(record)
+"""
+    asked = "cython.cast(T_app_records_Message, record.message, typecheck=True).id"
+    assert body(tmp_path, source) == f"return hold_what_is_read({asked}), set(record)"
 
 
 def test_members_of_enums_constants_and_functions_of_others_are_found_once(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from compiling.edits import Edited
-from compiling.layouts import FOLDER, alias, layout
+from compiling.layouts import FOLDER, HOLD, HOLDING, alias, base_of, layout
 from compiling.project import Project
 from protocol import hot
 
@@ -25,12 +25,23 @@ class Message(msgspec.Struct):
 
 class Record(msgspec.Struct):
     message: Message
+
+class Pdu(msgspec.Struct):
+    sequence: int = 0
+    body: str = ""
+
+class Submit(Pdu):
+    number: int = 0
+    address: str = ""
+
+class Other(Pdu):
+    alias: str = ""
 """
 CORNERS = """
 import asyncio
 from collections import OrderedDict
 from odd import records
-from odd.records import Message, Record
+from odd.records import Message, Other, Pdu, Record, Submit
 
 class Child:
     def __init__(self, name: str) -> None:
@@ -120,6 +131,29 @@ def hidden(*records: object) -> object:
 def hides() -> object:
     return hidden()
 
+def header(pdu: Submit | Other) -> object:
+    pdu.sequence += 1
+    return pdu.sequence, pdu.body, pdu.address if isinstance(pdu, Submit) else pdu.alias
+
+def extended() -> list[object]:
+    return [header(Submit(1, "a", 2, "b")), header(Other(3, "c", "d")), first(Pdu(5)), first(Submit(6))]
+
+def first(pdu: Pdu) -> object:
+    return pdu.sequence
+
+def no_pdu() -> object:
+    return header(Message(1))
+
+def swapped(record: Record) -> list[object]:
+    return [record.message.id, swap(record), record.message.id]
+
+def swap(record: Record) -> int:
+    record.message = Message(2)
+    return 0
+
+def read_in_turn() -> list[object]:
+    return swapped(Record(Message(1)))
+
 def lines() -> int:
     record = Record(Message(1))
     return record.message.id + record.missing
@@ -133,6 +167,8 @@ CASES = (
     "ordered_dict",
     "shadow",
     "hides",
+    "extended",
+    "read_in_turn",
     "lines",
 )
 
@@ -153,8 +189,9 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     (build / FOLDER).mkdir()
     (build / "odd" / "corners.py").write_text(edited.source, encoding="utf-8")
     (build / "odd" / "corners.pxd").write_text(edited.pxd, encoding="utf-8")
-    for one in edited.structs:
-        (build / FOLDER / f"{alias(one)}.pxd").write_text(layout(one), encoding="utf-8")
+    for one in [*edited.structs, *(base for one in edited.structs if (base := base_of(module.project, one)) is not None)]:
+        (build / FOLDER / f"{alias(one)}.pxd").write_text(layout(module.project, one), encoding="utf-8")
+    (build / FOLDER / f"{HOLD}.pxd").write_text(HOLDING, encoding="utf-8")
     for made in ("odd", FOLDER):
         (build / made / "__init__.py").touch()
     cythonize = [sys.executable, "-m", "Cython.Build.Cythonize", "-i", "-q", "-3", "-X", "nonecheck=True", "odd/corners.py"]
@@ -191,7 +228,7 @@ def test_both_give_or_raise_the_same(both: dict[str, Path], name: str) -> None:
     assert told(both["compiled"], name) == [True, *told(both["python"], name)[1:]]
 
 
-@pytest.mark.parametrize("name", ["wrong_field", "given_other"])
+@pytest.mark.parametrize("name", ["wrong_field", "given_other", "no_pdu"])
 def test_an_object_of_another_class_raises(both: dict[str, Path], name: str) -> None:
     assert told(both["compiled"], name)[:2] == [True, "TypeError"]
     assert told(both["python"], name)[1] == "AttributeError", "which asks for the attribute"
