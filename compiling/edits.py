@@ -52,9 +52,11 @@ class Edited:
         return [one for one in self._classes.values() if one.kind == "struct"]
 
     def _head(self) -> None:
-        imports = [one for one in self.module.tree.body if isinstance(one, (ast.Import, ast.ImportFrom))]
-        self._text.insert(start(imports[0]), HEAD)
-        self._text.insert(end(imports[-1]), "".join(f"; {name} = {meaning}" for name, meaning in self._constants.items()))
+        _, first, *more = self.module.tree.body  # behind what it says of itself
+        imports = [one for one in (first, *more) if isinstance(one, (ast.Import, ast.ImportFrom))]
+        self._text.insert(start(first), HEAD)
+        if imports:
+            self._text.insert(end(imports[-1]), "".join(f"; {name} = {meaning}" for name, meaning in self._constants.items()))
 
     def _kind(self, known: Type | None) -> str | None:
         """The C type of what is known; noted as used."""
@@ -224,7 +226,7 @@ class Edited:
     def _is_told(self, scope: Scope, node: ast.expr, told: set[str]) -> bool:
         """Whether C knows already what this is."""
         if isinstance(node, ast.Name):
-            return node.id in told
+            return node.id in told and scope.type_of(node) == scope.of_name(node.id)
         if not isinstance(node, ast.Attribute) or not self._is_told(scope, node.value, told):
             return False
         owner = self.project.class_of(scope.type_of(node.value))
@@ -276,7 +278,13 @@ def _read_early(tree: ast.AST, changing: set[str]) -> Iterator[int]:
         for part in reversed(parts):
             if calls and any(one.attr in changing for one in _chain(part)):
                 yield id(part)
-            calls = calls or any(isinstance(one, (ast.Call, ast.Await, ast.Yield, ast.YieldFrom)) for one in ast.walk(part))
+            calls = calls or any(_may_change_something(one) for one in ast.walk(part))
+
+
+def _may_change_something(node: ast.AST) -> bool:
+    if isinstance(node, ast.Call):
+        return not (isinstance(node.func, ast.Name) and node.func.id in ("len", "type"))
+    return isinstance(node, (ast.Await, ast.Yield, ast.YieldFrom))
 
 
 def _chain(node: ast.expr) -> Iterator[ast.Attribute]:

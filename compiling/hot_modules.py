@@ -3,6 +3,7 @@
 HOT = (
     "gateway.core.bind",
     "gateway.core.blanks",
+    "gateway.core.connection",
     "gateway.core.dispatch",
     "gateway.core.esme",
     "gateway.core.figures",
@@ -14,8 +15,8 @@ HOT = (
     "gateway.core.notices",
     "gateway.core.outgoing",
     "gateway.core.pipeline",
+    "gateway.core.reader",
     "gateway.core.slots",
-    "gateway.core.submission",
     "gateway.core.submits",
     "gateway.core.wire",
     "gateway.store.agenda",

@@ -1,8 +1,8 @@
 """What a local variable or an expression of a function is, by the annotations of what it comes from.
 
 A name is of one class when everything that is ever put into it is (or None). No way through the function is followed, with one
-exception: below a question for a name's class the answer is known. What this takes for a `Message` may be None, or still unset,
-as in Python.
+exception: behind a question for a name's class the answer is known. What this takes for a `Message` may be None, or still
+unset, as in Python.
 """
 
 import ast
@@ -67,14 +67,24 @@ class Scope:
         return name in self.names or (self._outer is not None and self._outer.is_variable(name))
 
     def _follow(self) -> None:
+        """What names may be, leaving out what is not known yet; then, whether that holds whatever is put into them."""
         for _ in range(ROUNDS):
-            found = {name: known or ANYTHING for name, known in self._parameters.items()}
-            for name, known in self._bindings():
-                if known != NONE:
-                    found[name] = (known or ANYTHING) if found.get(name) in (None, known) else ANYTHING
-            before, self.names = self.names, {name: None if known == ANYTHING else known for name, known in found.items()}
-            if self.names == before:
-                return
+            self.names = self._found(lenient=True)
+        before: dict[str, Type | None] = {}
+        while self.names != before:
+            before = self.names
+            self.names = {name: known if known == before[name] else None for name, known in self._found().items()}
+
+    def _found(self, *, lenient: bool = False) -> dict[str, Type | None]:
+        found = {name: known or ANYTHING for name, known in self._parameters.items()}
+        unknown = set()
+        for name, known in self._bindings():
+            if known is None and lenient:
+                unknown.add(name)
+            elif known != NONE:
+                found[name] = (known or ANYTHING) if found.get(name) in (None, known) else ANYTHING
+        names = {name: None if known == ANYTHING else known for name, known in found.items()}
+        return {**dict.fromkeys(unknown), **names}
 
     def _bindings(self) -> Iterator[tuple[str, Type | None]]:
         for node in inside(self.function.node):
@@ -96,9 +106,7 @@ class Scope:
                 yield from self._bound(target, self.type_of(node.value), node.value)
         elif isinstance(node, ast.AnnAssign):
             yield from self._bound(node.target, exactly(self.module.type_of(node.annotation), node.value))
-        elif isinstance(node, ast.AugAssign):
-            yield from self._bound(node.target, self.type_of(node.target))
-        else:
+        elif isinstance(node, ast.NamedExpr):
             yield node.target.id, self.type_of(node.value)
 
     def _bound(
@@ -121,7 +129,7 @@ class Scope:
     def type_of(self, node: ast.expr) -> Type | None:
         """What an expression gives, apart from None."""
         if isinstance(node, ast.Name):
-            return self.of_name(node.id) or self._narrowed.get(id(node))
+            return self._narrowed.get(id(node)) or self.of_name(node.id)
         if isinstance(node, ast.Constant):
             return NONE if node.value is None else None
         if isinstance(node, ast.Attribute):
@@ -283,12 +291,19 @@ def _of_method(of: Type | None, method: str) -> Type | None:
 
 
 def _narrowed(function: ast.AST, module: Module) -> Iterator[tuple[int, Type]]:
-    """Uses of names below a question for their class, unless something else is put into them there."""
+    """Uses of names behind a question for their class, unless something else is put into them there."""
     for node in inside(function):
-        if isinstance(node, ast.If) and (asked := _class_asked_for(node.test)) is not None:
+        parts: list[ast.AST] = []
+        if isinstance(node, ast.If):
+            test, parts = node.test, [*node.body]
+        elif isinstance(node, ast.IfExp):
+            test, parts = node.test, [node.body]
+        elif isinstance(node, ast.BoolOp):
+            test, parts = node, [*node.values[1:]]
+        if parts and (asked := _class_asked_for(test)) is not None:
             name, kind = asked
             found = module.look_up(kind)
-            parts = [one for part in node.body for one in ast.walk(part)]
+            parts = [one for part in parts for one in ast.walk(part)]
             below = [one for one in parts if isinstance(one, ast.Name) and one.id == name]
             stays = all(isinstance(one.ctx, ast.Load) for one in below) and not any(name in _names_put(one) for one in parts)
             if isinstance(found, Class) and stays:
@@ -312,6 +327,8 @@ def _class_asked_for(test: ast.expr) -> tuple[str, ast.expr] | None:
 
 def _both(one: Type | None, other: Type | None) -> Type | None:
     """What may be either."""
+    if one is not None and other is not None and one.name == other.name and not (one.args and other.args):
+        return Type(one.name, one.args or other.args)  # one of them has nothing in it
     if other in (one, NONE):
         return one
     return other if one == NONE else None

@@ -1,4 +1,5 @@
-"""The four hot PDUs by hand: submit_sm, deliver_sm and their responses. `native.pyx` does the same compiled; `hot.py` chooses.
+"""The four hot PDUs by hand, submit_sm, deliver_sm and their responses, and the text of a receipt. `native.pyx` does the same
+compiled; `hot.py` chooses.
 
 Each function does the plain case only and says so: `read` stops, `write` gives False, and the table does the rest, errors
 included. Property tests hold these functions to the table.
@@ -7,6 +8,7 @@ submit_sm and deliver_sm are read by one Struct from service_type to sm_length, 
 There is one for each combination of string lengths, made when it is first met; lengths SMPP forbids have none.
 """
 
+import re
 import struct
 from collections.abc import Callable, Iterable
 from struct import Struct
@@ -21,6 +23,13 @@ _DELIVER_SM_RESP = int(DeliverSmResp.command_id)
 
 Lengths: TypeAlias = tuple[int, int, int, int]
 """Of service_type, source_addr, destination_addr and validity_period, without NUL."""
+
+_WORD = rb"[^\t-\r\x1c-\x20\x85\xa0:]*"  # neither blank (of Latin-1) nor colon
+_RECEIPT = re.compile(
+    rb"id:(W+) sub:W dlvrd:W submit date:W done date:W stat:(W) err:(W) text:".replace(b"W+", _WORD[:-1] + b"+").replace(
+        b"W", _WORD
+    )
+)
 
 _shapes: dict[Lengths, Struct] = {}
 _whole_shapes: dict[Lengths, Struct] = {}
@@ -236,3 +245,9 @@ def write(pdu: Pdu, out: bytearray) -> bool:
     """Append the octets of `pdu` to `out`; False, and nothing appended, when the table must decide."""
     encode = _ENCODERS.get(type(pdu))
     return encode is not None and encode(pdu, out)
+
+
+def receipt_words(text: bytes) -> tuple[str, str, str] | None:
+    """(id, stat, err) of a receipt's text that is Appendix B to the letter, as nearly all are; None for any other."""
+    found = _RECEIPT.match(text)
+    return (found[1].decode("latin-1"), found[2].decode("latin-1"), found[3].decode("latin-1")) if found else None

@@ -7,7 +7,7 @@ from protocol import fast
 PURE_PYTHON = "TENSEC_PURE_PYTHON"
 """Environment: set to anything, the codec is the one in Python."""
 
-read, write, ok_with_id = fast.read, fast.write, fast.ok_with_id
+read, write, ok_with_id, receipt_words = fast.read, fast.write, fast.ok_with_id, fast.receipt_words
 compiled = False
 
 if not os.environ.get(PURE_PYTHON):
@@ -16,5 +16,5 @@ if not os.environ.get(PURE_PYTHON):
     except ImportError:
         pass
     else:
-        read, write, ok_with_id = native.read, native.write, native.ok_with_id
+        read, write, ok_with_id, receipt_words = native.read, native.write, native.ok_with_id, native.receipt_words
         compiled = True

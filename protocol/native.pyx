@@ -9,7 +9,7 @@ A PDU's fields are read where msgspec keeps them, for asking by name costs ten t
 elsewhere, this module cannot be imported, and `fast.py` is used.
 """
 
-from libc.string cimport memchr, memcpy
+from libc.string cimport memchr, memcmp, memcpy
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE, PyByteArray_Resize
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_GetItem
@@ -359,3 +359,57 @@ def ok_with_id(command_id, sequence, message_id):
     put_u32(raw + 8, 0)
     put_u32(raw + 12, number)
     return PyBytes_FromStringAndSize(<char *> raw, HEADER_SIZE + size)
+
+
+cdef bint skip(const Octet **at, const Octet *end, const char *key, Py_ssize_t size) noexcept:
+    """Step over a key of a receipt's text. Gives whether it stands there."""
+    if end - at[0] < size or memcmp(at[0], key, size) != 0:
+        return False
+    at[0] += size
+    return True
+
+
+cdef inline const Octet *word_end(const Octet *at, const Octet *end) noexcept:
+    """Where a word ends: before a blank of Latin-1, or a colon."""
+    while at < end and not (at[0] <= 32 and (9 <= at[0] <= 13 or at[0] >= 28)) and at[0] not in (58, 0x85, 0xA0):
+        at += 1
+    return at
+
+
+cdef inline bint take_word(const Octet **at, const Octet *end, const char *key, Py_ssize_t size, const Octet **word) noexcept:
+    """A key and the word behind it, which may be empty."""
+    if not skip(at, end, key, size):
+        return False
+    word[0] = at[0]
+    at[0] = word_end(at[0], end)
+    return True
+
+
+cdef inline object text_of(const Octet *at, const Octet *end):
+    return PyUnicode_DecodeLatin1(<const char *>at, end - at, NULL)
+
+
+def receipt_words(bytes text not None):
+    """(id, stat, err) of a receipt's text that is Appendix B to the letter; None for any other."""
+    cdef const Octet *at = <const Octet *>PyBytes_AS_STRING(text)
+    cdef const Octet *end = at + PyBytes_GET_SIZE(text)
+    cdef const Octet *word
+    cdef const Octet *id_at
+    cdef const Octet *stat_at
+    cdef const Octet *id_end
+    cdef const Octet *stat_end
+    if not take_word(&at, end, b"id:", 3, &id_at) or at == id_at:
+        return None
+    id_end = at
+    if not take_word(&at, end, b" sub:", 5, &word) or not take_word(&at, end, b" dlvrd:", 7, &word):
+        return None
+    if not take_word(&at, end, b" submit date:", 13, &word) or not take_word(&at, end, b" done date:", 11, &word):
+        return None
+    if not take_word(&at, end, b" stat:", 6, &stat_at):
+        return None
+    stat_end = at
+    if not take_word(&at, end, b" err:", 5, &word):
+        return None
+    if end - at < 6 or memcmp(at, b" text:", 6) != 0:
+        return None
+    return text_of(id_at, id_end), text_of(stat_at, stat_end), text_of(word, at)

@@ -11,9 +11,7 @@ from functools import lru_cache
 from itertools import zip_longest
 from typing import TypeAlias
 
-import msgspec
-
-from protocol import times
+from protocol import hot, times
 from protocol.errors import ContentError
 from protocol.tlv import Tag, Tlvs, get
 
@@ -87,17 +85,28 @@ _WRITTEN = {
 _CARRIER_CODE = re.compile(r"[A-Z0-9]{1,2}:\d+$|(?:MK|MN|MI|LT|HD|BEYOND)\w*", re.IGNORECASE)
 
 
-class Receipt(msgspec.Struct, gc=False):
+class Receipt:
     """A parsed receipt. `candidates` are the ids it may mean, best first; dates have no zone (the SMSC's local time).
 
-    What the message path does not need is read out of `fields` when it is asked for; its clock is our own.
+    `err` is the carrier's error code as it was written. What the message path does not need is read out of the text when it is
+    asked for; its clock is our own.
     """
 
-    state: MessageState
-    candidates: list[str]
-    raw_stat: str | None
-    fields: "Fields"
-    raw_network_error: bytes = b""
+    def __init__(
+        self,
+        state: MessageState,
+        candidates: list[str],
+        raw_stat: str | None,
+        err: str | None,
+        octets: bytes,
+        raw_network_error: bytes = b"",
+    ) -> None:
+        self.state = state
+        self.candidates = candidates
+        self.raw_stat = raw_stat
+        self.err = err
+        self._octets = octets
+        self.raw_network_error = raw_network_error
 
     @property
     def id(self) -> str | None:
@@ -105,10 +114,9 @@ class Receipt(msgspec.Struct, gc=False):
         return self.candidates[0] if self.candidates else None
 
     @property
-    def err(self) -> str | None:
-        """The carrier's error code as it was written."""
-        err = self.fields[6]
-        return None if err is None else err.strip()
+    def fields(self) -> "Fields":
+        """Everything the text says."""
+        return search_fields(self._octets.decode("latin-1"))
 
     @property
     def sub(self) -> int | None:
@@ -160,19 +168,12 @@ def parse(esm_class: int, short_message: bytes, tlvs: Tlvs, *, trust_text: bool 
     esm_class says nothing (some carriers).
     """
     tags = dict(reversed(tlvs))  # of a repeated tag the first counts
-    raw = short_message or tags.get(_MESSAGE_PAYLOAD) or b""
-    text = raw.rstrip(b"\0").decode("latin-1")
-    fields = _fields(text)
-    text_id, stat = fields[0], fields[5]
+    octets = (short_message or tags.get(_MESSAGE_PAYLOAD) or b"").rstrip(b"\0")
+    text_id, stat, err = hot.receipt_words(octets) or _search_words(octets)
     if not is_receipt(esm_class, tlvs) and (not trust_text or esm_class & _TYPE_MASK or text_id is None or stat is None):
         return None
-    if stat is not None:
-        stat = stat.strip()
-    elif fields == _NO_FIELDS:
-        stat = _bare_stat(text)
-    octets = tags.get(_RECEIPTED_MESSAGE_ID)
-    tlv_id = octets.split(b"\0", 1)[0].decode("latin-1") if octets else ""  # some peers omit the NUL, some pad
-    text_id = text_id.strip() if text_id else ""
+    told_id = tags.get(_RECEIPTED_MESSAGE_ID)
+    tlv_id = told_id.split(b"\0", 1)[0].decode("latin-1") if told_id else ""  # some peers omit the NUL, some pad
     candidates = [tlv_id] if tlv_id else []
     if text_id and text_id != tlv_id:
         candidates.append(text_id)
@@ -181,29 +182,27 @@ def parse(esm_class: int, short_message: bytes, tlvs: Tlvs, *, trust_text: bool 
         _state(stat or "") if not state else _STATE_OF.get(int.from_bytes(state, "big"), MessageState.UNKNOWN),
         candidates,
         stat or None,
-        fields,
+        err,
+        octets,
         tags.get(_NETWORK_ERROR_CODE, b""),
     )
 
 
+Words: TypeAlias = tuple[str | None, str | None, str | None]
+"""Id, stat and err of a text; None for what is not there."""
 Fields: TypeAlias = tuple[str | None, str | None, str | None, str | None, str | None, str | None, str | None, str | None]
 """Values of the keys of a receipt's text, in the order of Appendix B; None for a key that is not there."""
-
-_IN_WORD = r"[^\t-\r\x1c-\x20\x85\xa0:]"  # neither blank (of Latin-1) nor colon; with \s a match takes a fifth longer
-_STANDARD = re.compile(
-    "id:(W+) sub:(W*) dlvrd:(W*) submit date:(W*) done date:(W*) stat:(W*) err:(W*) text:(.*)".replace("W", _IN_WORD),
-    re.DOTALL,
-)
 _NO_FIELDS: Fields = (None, None, None, None, None, None, None, None)
 
 
-def _fields(text: str) -> Fields:
-    """Nearly all carriers write Appendix B to the letter: one match, else the search."""
-    standard = _STANDARD.fullmatch(text)
-    return standard.groups() if standard else _search_fields(text)  # type: ignore[return-value]
+def _search_words(octets: bytes) -> Words:
+    """Of a text that is not Appendix B to the letter."""
+    text = octets.decode("latin-1")
+    fields = search_fields(text)
+    return fields[0], _bare_stat(text) if fields == _NO_FIELDS else fields[5], fields[6]
 
 
-def _search_fields(text: str) -> Fields:
+def search_fields(text: str) -> Fields:
     """The first of a key wins, and nothing after `text:` is a key."""
     found: dict[str, str] = {}
     marks = list(_KEYS.finditer(text))

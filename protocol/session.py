@@ -101,7 +101,7 @@ class Session:
         """All octets ever appended for the peer: the stream offset `lost` is told."""
         self._peer = Role.SMSC if role is Role.ESME else Role.ESME
         self._sends_in = SENDS_IN[role]
-        self._peer_sends_in = SENDS_IN[self._peer]
+        self._peer_sends_in = _SENDS_IN[self._peer]
         self._framer = Framer(pdu_size_max)
         self._out = bytearray()
         self._opened_at = self._heard_at = now
@@ -122,9 +122,15 @@ class Session:
             return []
         self._heard_at = now
         events: list[Event] = []
-        items = self._framer.feed(data)
+        items: Sequence[Any] = self._framer.feed(data)
         for item in items:
-            _HANDLERS[type(item)](self, item, events)
+            kind = type(item)
+            if kind in _REQUEST_OF:
+                self._on_response(item, events)
+            elif kind in _REQUESTS:
+                self._on_request(item, events)
+            else:
+                _HANDLERS[kind](self, item, events)
         if not self._framer.partial:
             self._partial_at = None
         elif items or self._partial_at is None:
@@ -141,10 +147,11 @@ class Session:
         return [Ended(reason, clean)]
 
     def _on_request(self, pdu: Pdu, events: list[Event]) -> None:
-        if self.state not in self._peer_sends_in[pdu.command_id] and not self._out_of_place(pdu):
+        kind = type(pdu)
+        if self.state not in self._peer_sends_in[kind] and not self._out_of_place(pdu):
             self._refuse(pdu, Status.RINVBNDSTS, events)
             return
-        if pdu.command_id not in UNANSWERED:
+        if kind not in _UNANSWERED:
             self.unanswered += 1
         events.append(pdu)
 
@@ -190,8 +197,7 @@ class Session:
             events.append(Ended("unbind by the peer", clean=True))
 
     def _on_response(self, pdu: Pdu, events: list[Event]) -> None:
-        # A response answers a request of its own type, a generic_nack any (section 4.3): what is left of its id is 0.
-        found = self.window.answer(pdu.sequence, pdu.command_id ^ RESPONSE_BIT or None)
+        found = self.window.answer(pdu.sequence, _REQUEST_OF[type(pdu)])
         if found is None:
             what = f"{command_name(pdu.command_id)} {status_name(pdu.status)}"
             events.append(Violation(f"{what} for sequence {pdu.sequence}, which nobody waits for"))
@@ -446,11 +452,21 @@ class Session:
 
 _OWN_TOKENS = frozenset({_Link, _Bind, _Leave})
 _HANDLERS: dict[type, Callable[[Session, Any, list[Event]], None]] = {
-    **{pdu: Session._on_response if pdu.command_id & RESPONSE_BIT else Session._on_request for pdu in PDUS},
     **dict.fromkeys((BindReceiver, BindTransmitter, BindTransceiver), Session._on_bind),
     EnquireLink: Session._on_enquire_link,
     Unbind: Session._on_unbind,
     PduError: Session._on_wrong,
     FramingError: Session._on_lost_frame,
 }
-"""What is done with whatever the framer gives."""
+"""What is done with what is neither a response nor a request for the owner."""
+# By class, for asking a PDU for its command_id takes as long as all the rest.
+_REQUEST_OF: dict[type, int | None] = {
+    pdu: pdu.command_id ^ RESPONSE_BIT or None for pdu in PDUS if pdu.command_id & RESPONSE_BIT
+}
+"""The command_id a response answers; None for generic_nack, which may answer any (section 4.3)."""
+_REQUESTS = frozenset(PDUS) - _REQUEST_OF.keys() - _HANDLERS.keys()
+_UNANSWERED = frozenset(pdu for pdu in PDUS if pdu.command_id in UNANSWERED)
+_SENDS_IN: dict[Role, dict[type, frozenset[State]]] = {
+    role: {pdu: SENDS_IN[role][pdu.command_id] for pdu in PDUS if pdu not in _REQUEST_OF} for role in Role
+}
+"""States in which an end may send a request."""

@@ -5,7 +5,7 @@ from protocol.pdu import DataSm, Pdu, ReplaceSm, ShortMessagePdu, SubmitMulti
 from protocol.status import Status
 from protocol.text import coding
 from protocol.times import parse_time
-from protocol.tlv import Tag, get
+from protocol.tlv import Tag, Tlvs, get
 from protocol.udh import UDHI
 
 _OK = Status.ROK
@@ -17,29 +17,41 @@ def submit_status(pdu: ShortMessagePdu | SubmitMulti | DataSm | ReplaceSm) -> St
     """ROK, or the command_status that names what is wrong with a submit_sm, submit_multi, data_sm or replace_sm."""
     if pdu.trailing and pdu.trailing.strip(b"\0"):
         return Status.RINVOPTPARSTREAM
-    if isinstance(pdu, (ShortMessagePdu, DataSm)) and not pdu.destination_addr:
-        return Status.RINVDSTADR
+    if isinstance(pdu, ShortMessagePdu):  # nearly all are
+        if not pdu.destination_addr:
+            return Status.RINVDSTADR
+        status = _text_status(pdu.schedule_delivery_time, pdu.validity_period, pdu.short_message, pdu.tlvs)
+        return status or _content_status(pdu.esm_class, pdu.data_coding, pdu.short_message, pdu.tlvs)
     if isinstance(pdu, DataSm):
-        return _content_status(pdu, get(pdu.tlvs, _MESSAGE_PAYLOAD) or b"")
-    if pdu.schedule_delivery_time and _bad_time(pdu.schedule_delivery_time):
+        if not pdu.destination_addr:
+            return Status.RINVDSTADR
+        return _content_status(pdu.esm_class, pdu.data_coding, b"", pdu.tlvs)
+    status = _text_status(pdu.schedule_delivery_time, pdu.validity_period, pdu.short_message, pdu.tlvs)
+    if status or isinstance(pdu, ReplaceSm):
+        return status
+    return _content_status(pdu.esm_class, pdu.data_coding, pdu.short_message, pdu.tlvs)
+
+
+def _text_status(schedule: str, validity: str, short_message: bytes, tlvs: Tlvs) -> Status:
+    if schedule and _bad_time(schedule):
         return Status.RINVSCHED
-    if pdu.validity_period and _bad_time(pdu.validity_period):
+    if validity and _bad_time(validity):
         return Status.RINVEXPIRY
-    if len(pdu.short_message) > 254:
+    if len(short_message) > 254:
         return Status.RINVMSGLEN
-    payload = get(pdu.tlvs, _MESSAGE_PAYLOAD) if pdu.tlvs else None
-    if payload is not None and pdu.short_message:
+    if tlvs and short_message and get(tlvs, _MESSAGE_PAYLOAD) is not None:
         return Status.RINVMSGLEN  # section 5.3.2.32: one or the other
-    return _OK if isinstance(pdu, ReplaceSm) else _content_status(pdu, payload or pdu.short_message)
+    return _OK
 
 
-def _content_status(pdu: ShortMessagePdu | SubmitMulti | DataSm, data: bytes) -> Status:
-    if pdu.esm_class & UDHI:
-        if any(tag in _SAR for tag, _ in pdu.tlvs):
+def _content_status(esm_class: int, data_coding: int, short_message: bytes, tlvs: Tlvs) -> Status:
+    data = short_message or (get(tlvs, _MESSAGE_PAYLOAD) if tlvs else None) or b""
+    if esm_class & UDHI:
+        if any(tag in _SAR for tag, _ in tlvs):
             return Status.ROPTPARNOTALLWD
         if not data or data[0] + 1 > len(data):
             return Status.RINVMSGLEN
-    elif len(data) & 1 and coding(pdu.data_coding).alphabet == "utf-16-be":
+    elif len(data) & 1 and coding(data_coding).alphabet == "utf-16-be":
         return Status.RINVMSGLEN
     return _OK
 

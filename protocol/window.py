@@ -73,16 +73,14 @@ class Window:
 
         `command_id` is the request's, None for a generic_nack, which may answer any of them (section 4.3).
         """
-        held, late = self._waiting, False
-        pending = held.get(sequence)
-        if pending is None:
-            others: tuple[tuple[dict[int, Pending], bool], ...] = (self._overdue, True), (self._own, False), (self._late, True)
-            held, late = next((one for one in others if sequence in one[0]), (held, late))
-            pending = held.get(sequence)
-        if pending is None or (command_id is not None and pending.command_id != command_id):
-            return None
-        del held[sequence]
-        return pending, late
+        if sequence in self._waiting:
+            pending = _take(self._waiting, sequence, command_id)
+            return None if pending is None else (pending, False)
+        for held, late in ((self._overdue, True), (self._own, False), (self._late, True)):
+            if sequence in held:
+                pending = _take(held, sequence, command_id)
+                return None if pending is None else (pending, late)
+        return None
 
     def overdue(self, now: float, timeout_s: float) -> list[Pending]:
         """Requests whose answer has just become overdue. Each is told once; it keeps its slot."""
@@ -138,3 +136,12 @@ class Window:
         self._late.clear()
         self._own.clear()
         return unsent, unknown
+
+
+def _take(held: dict[int, Pending], sequence: int, command_id: int | None) -> Pending | None:
+    """The one with this number, if it is of this kind."""
+    pending = held[sequence]
+    if command_id is not None and pending.command_id != command_id:
+        return None
+    del held[sequence]
+    return pending

@@ -28,6 +28,11 @@ class Operator(NamedTuple):
 NOBODY = Operator("")
 
 
+def network_of(message: Message) -> str:
+    """Whose network it goes to: the operator where that is known, else the country."""
+    return message.operator or message.country
+
+
 class Operators:
     """See the module. `ported`: operators' names by number, for those that are elsewhere than their prefix says.
 

@@ -13,8 +13,7 @@ that was tried goes to another channel first. Parts that the sender cut follow t
 
 from collections.abc import Mapping, MutableMapping, Sequence
 
-import msgspec
-
+from routing.operators import network_of
 from routing.records import Message
 from routing.routes import Choice, RouteTable
 
@@ -34,24 +33,34 @@ BY_WEIGHT = "by the weights of its route"
 NOWHERE: Mapping[str, float] = {}
 
 
-class Health(msgspec.Struct):
+class Health:
     """A channel as planning sees it. `room`: how many more messages it takes now; `plan` counts it down.
 
     `score`: 0 to 100, how well it delivers (`quality`), and by network where that differs; `trusted`: whether it gets more than
     a try now and then; `expected_s`: until a message handed to it now is delivered, 0 when nothing is known.
     """
 
-    name: str
-    up: bool
-    room: int
-    score: float = 100.0
-    trusted: bool = True
-    expected_s: float = 0.0
-    scores: Mapping[str, float] = NOWHERE
+    def __init__(
+        self,
+        name: str,
+        up: bool,
+        room: int,
+        score: float = 100.0,
+        trusted: bool = True,
+        expected_s: float = 0.0,
+        scores: Mapping[str, float] = NOWHERE,
+    ) -> None:
+        self.name = name
+        self.up = up
+        self.room = room
+        self.score = score
+        self.trusted = trusted
+        self.expected_s = expected_s
+        self.scores = scores
 
     def score_for(self, message: Message) -> float:
         """On the network the message goes to."""
-        return self.scores.get(message.network, self.score) if self.scores else self.score
+        return self.scores.get(network_of(message), self.score) if self.scores else self.score
 
 
 def plan(
@@ -150,7 +159,7 @@ class _Planner:
         """The same for the many that are alike: untried messages of one class and network, by the same channels."""
         if self._suspects and message.class_ != "verification" and _probes(message):
             return self._preferred(message, candidates, open_now)
-        key = (message.class_, message.network if self._by_network else "", id(candidates), *[one.name for one in open_now])
+        key = (message.class_, network_of(message) if self._by_network else "", id(candidates), *[one.name for one in open_now])
         kept = self._known.get(key)
         if kept is None:
             kept = self._known[key] = self._preferred(message, candidates, open_now)
@@ -191,7 +200,7 @@ class _Planner:
 
     def _why(self, message: Message, candidates: Sequence[Choice], kept: Sequence[Choice]) -> str:
         """What told the channels apart, one phrase for each; made once for all messages of the batch that are alike."""
-        key = (message.network, *[one.name for one in kept], None, *candidates)
+        key = (network_of(message), *[one.name for one in kept], None, *candidates)
         why = self._whys.get(key)
         if why is None:
             names = {one.name for one in kept}

@@ -146,11 +146,6 @@ class Message(msgspec.Struct, gc=False, omit_defaults=True):
     why: str = ""
     """What else than weights chose the channel it is planned onto."""
 
-    @property
-    def network(self) -> str:
-        """Whose network it goes to: the operator where that is known, else the country."""
-        return self.operator or self.country
-
 
 class AttemptKey(msgspec.Struct, gc=False, frozen=True, array_like=True):
     """One part of one attempt of one message."""

@@ -4,25 +4,20 @@ The user's clock runs from max(arrival, due) to delivery, our queueing included;
 A message that ends without delivery is outside the ten seconds.
 """
 
-import msgspec
-
 WITHIN_S = 10.0
 
 
-class Tally(msgspec.Struct):
+class Tally:
     """Counts of messages that became final."""
 
-    final: int = 0
-    delivered: int = 0
-    within: int = 0
-    channel_within: int = 0
+    def __init__(self) -> None:
+        self.final = 0
+        self.delivered = 0
+        self.within = 0
+        self.channel_within = 0
 
-    def add(self, since_due: float | None, since_written: float | None, *, correction: bool = False) -> None:
-        """One more final message; latencies in seconds, None when it was not delivered. A correction was counted before."""
-        if not correction:
-            self.final += 1
-        if since_due is None:
-            return
+    def deliver(self, since_due: float, since_written: float | None) -> None:
+        """One was delivered; latencies in seconds on the user's clock and the channel's."""
         self.delivered += 1
         if since_due <= WITHIN_S:
             self.within += 1
@@ -40,14 +35,12 @@ class SlaBook:
     def __init__(self) -> None:
         self.tallies: dict[tuple[str, str], Tally] = {}
 
-    def add(
-        self, class_: str, channel: str, since_due: float | None, since_written: float | None, *, correction: bool = False
-    ) -> None:
-        """One more final message; see Tally.add."""
+    def of(self, class_: str, channel: str) -> Tally:
+        """Those of a class on a channel."""
         tally = self.tallies.get((class_, channel))
         if tally is None:
             tally = self.tallies[class_, channel] = Tally()
-        tally.add(since_due, since_written, correction=correction)
+        return tally
 
     def of_channel(self, channel: str) -> Tally:
         """The sum over classes."""

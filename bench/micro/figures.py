@@ -13,6 +13,7 @@ from config.schema import CLASSES
 from gateway.core.figures import Figures
 from gateway.store.base import CarrierReceipt, Final
 from protocol.receipt import MessageState as CarrierState
+from routing.operators import network_of
 from routing.records import Message, MessageState
 
 SIZES = (1, 10, 100, 1000)
@@ -67,7 +68,7 @@ def finals(batch: list[Message]) -> list[Final]:
 
 def written(figures: Figures, batch: list[Message], channel: str = "a", ago_s: float = 5.0) -> None:
     """As a lane counts those it has written."""
-    alike: Counter[tuple[str, str, str]] = Counter([(one.class_, one.network, one.account) for one in batch])
+    alike: Counter[tuple[str, str, str]] = Counter([(one.class_, network_of(one), one.account) for one in batch])
     figures.written(channel, alike, NOW - ago_s)
 
 

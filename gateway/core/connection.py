@@ -24,6 +24,8 @@ class Connection:
         self.room = trio.Event()
         self.violations = log.Repeated()
         self.log = log.logger(peer=host, session=number)
+        self.session_now = 0.0
+        """The boot clock as of the last sweep or read: close enough for timers of seconds, and free."""
 
     def flush(self) -> None:
         """Hand what the session has to say to the socket; close when that was the last of it."""
@@ -57,6 +59,3 @@ class Connection:
             impossible.append(notice)
         self.flush()
         return impossible
-
-    session_now: float = 0.0
-    """The boot clock as of the last sweep or read: close enough for timers of seconds, and free."""

@@ -11,8 +11,8 @@ import msgspec
 from config.schema import Account
 from gateway.clock import Clock
 from gateway.core.notices import spoken_state
+from gateway.core.reader import moments, parts_of
 from gateway.core.storage import Storage
-from gateway.core.submission import moments, parts_of
 from gateway.store.base import Change, Settled
 from protocol.pdu import CancelSm, CancelSmResp, Pdu, QuerySm, QuerySmResp, ReplaceSm, ReplaceSmResp, response_to
 from protocol.status import Status

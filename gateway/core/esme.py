@@ -24,7 +24,8 @@ from gateway.core.notices import Notices
 from gateway.core.pieces import Piece
 from gateway.core.pipeline import Pipeline
 from gateway.core.rates import Rates
-from gateway.core.submission import Reader, Submission, refused_submit, response_of
+from gateway.core.reader import Reader
+from gateway.core.submission import Submission, refused_submit, response_of
 from gateway.core.tls import TlsWire, server_context
 from gateway.core.wire import Wire
 from gateway.store.base import RequestRecord

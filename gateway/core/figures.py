@@ -8,6 +8,7 @@ from gateway.clock import Clock
 from gateway.core.lane import Lane
 from gateway.store.base import Final
 from routing.histogram import EDGES_S
+from routing.operators import network_of
 from routing.records import Message, MessageState
 from routing.sla import SlaBook
 from routing.slacells import NEAR_S, Cells, Key
@@ -42,7 +43,7 @@ class Figures:
                 [
                     (
                         one.class_,
-                        one.network,
+                        network_of(one),
                         one.account,
                         "",
                         int(
@@ -63,29 +64,32 @@ class Figures:
 
     def not_written(self, channel: str, message: Message, begun: float) -> None:
         """The carrier refused an attempt: nobody waits for its receipt."""
-        self.channel.take_back(Key(message.class_, message.network, message.account, channel), int(begun // NEAR_S))
+        self.channel.take_back(Key(message.class_, network_of(message), message.account, channel), int(begun // NEAR_S))
 
     def ended(self, finals: Sequence[Final]) -> None:
         """What messages' ends say of their classes and channels. Those that we ended ourselves say nothing of channels."""
-        add = self.sla.add
         now = self._clock.now()
-        lanes, user, channel, seconds = self._lanes, self.user.delivered, self.channel.delivered, self.seconds
+        lanes, seconds = self._lanes, self.seconds
         places: list[tuple[str, int]] = []
         for final in finals:
             message, lane = final.message, lanes.get(final.channel)
-            class_, network = message.class_, message.network
+            class_, network = message.class_, network_of(message)
             since_due, since_written = final.since_due, final.since_written
-            add(class_, final.channel, since_due, since_written, correction=final.correction)
+            tally = self.sla.of(class_, final.channel)
+            if not final.correction:  # it was counted before
+                tally.final += 1
             at = now if final.receipt is None else final.receipt.at
             if since_due is not None:
                 place = bisect_left(EDGES_S, since_due)
                 places.append((class_, place))
                 seconds[class_] = seconds.get(class_, 0.0) + since_due
-                user((class_, network, message.account, ""), int((at - since_due) // NEAR_S), place)
+                tally.deliver(since_due, since_written)
+                self.user.delivered((class_, network, message.account, ""), int((at - since_due) // NEAR_S), place)
             if since_written is not None:
                 self.delivered[message.account] += 1
                 number = int((at - since_written) // NEAR_S)
-                channel((class_, network, message.account, final.channel), number, bisect_left(EDGES_S, since_written))
+                key = (class_, network, message.account, final.channel)
+                self.channel.delivered(key, number, bisect_left(EDGES_S, since_written))
                 if lane is not None:
                     lane.quality.of(class_, network).delivered(since_written, now)
             elif lane is not None and message.state is MessageState.UNDELIVERED:

@@ -14,8 +14,8 @@ from gateway import log
 from gateway.clock import Clock
 from gateway.core.long_texts import BOX, OCTETS_MAX, PARTS_MAX, PAST_MAX, LongTexts, Step, Text, group_key
 from gateway.core.mailbox import Mailbox
+from gateway.core.reader import concat_of
 from gateway.core.report import Acknowledger, Report
-from gateway.core.submission import concat_of
 from gateway.store.base import MobileOriginated, Outcome
 from protocol.pdu import DataSm, DeliverSm
 from protocol.spoken import spoken_text

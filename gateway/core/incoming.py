@@ -46,6 +46,7 @@ class Incoming:
                 written.append(pdu)
                 continue
             receipts.append(pdu)
+            err = found.err or ""
             outcomes.append(
                 CarrierReceipt(
                     name,
@@ -54,11 +55,11 @@ class Incoming:
                     now,
                     utc,
                     found.raw_stat or "",
-                    found.err or "",
+                    err,
                     pdu.destination_addr,  # a receipt's addresses are the message's, swapped
                     pdu.source_addr,
                     get_int(pdu.tlvs, _USER_MESSAGE_REFERENCE),
-                    found.state is not _DELIVERED and bare_error(found.err or "") in self._temporary,
+                    found.state is not _DELIVERED and bare_error(err) in self._temporary,
                 )
             )
         if written:

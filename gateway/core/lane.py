@@ -19,7 +19,8 @@ from gateway.core.incoming import Incoming
 from gateway.core.lanecounts import LaneCounts
 from gateway.core.laneowner import LaneOwner
 from gateway.core.mailbox import Signal
-from gateway.core.outgoing import Encoder, Part
+from gateway.core.outgoing import Encoder
+from gateway.core.part import Part
 from gateway.core.report import Report
 from gateway.core.slots import SILENT_S, Rooms, Slots
 from gateway.core.submits import Submits

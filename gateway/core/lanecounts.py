@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import trio
 
-from gateway.core.outgoing import Part
+from gateway.core.part import Part
 
 ANSWER_EDGES_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 

@@ -178,10 +178,11 @@ class Notices:
         if status == 0 and isinstance(notice, Piece) and not notice.acknowledged():
             return  # the others will tell
         if status == 0:
-            self._held.discard(notice.id)
-            if notice.account in self._overflow:
-                self._acknowledged.setdefault(notice.account, set()).add(notice.id)
-            self._done.append(NoticeDone(notice.id, notice.account))
+            number, account = notice.id, notice.account
+            self._held.discard(number)
+            if account in self._overflow:
+                self._acknowledged.setdefault(account, set()).add(number)
+            self._done.append(NoticeDone(number, account))
         else:
             delay = min(RETRY_MAX_S, RETRY_FIRST_S * 2 ** min(notice.failures, 10))
             notice.failures += 1

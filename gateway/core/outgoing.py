@@ -3,9 +3,8 @@
 from collections import OrderedDict
 from zlib import crc32
 
-import msgspec
-
 from config.schema import Channel
+from gateway.core.part import Part
 from protocol import udh
 from protocol.pdu import SubmitSm
 from protocol.segment import split_octets
@@ -16,23 +15,6 @@ from routing.records import AttemptKey, Message
 _USER_MESSAGE_REFERENCE = int(Tag.USER_MESSAGE_REFERENCE)
 REFERENCES_MAX = 10_000
 ALWAYS_RECEIPT = 1
-
-
-class Part(msgspec.Struct, gc=False):
-    """One submit_sm to be: part `number` (from 1) of `total` of one attempt. `answered` once the carrier said anything."""
-
-    message: Message
-    key: AttemptKey
-    number: int
-    total: int
-    data: bytes
-    concat_reference: int = 0
-    user_reference: int = 0
-    written: float = 0.0
-    begun: float = 0.0
-    """When its attempt was stored: from then on the channel's clock runs."""
-    answered: bool = False
-    unclear: bool = False
 
 
 class Encoder:

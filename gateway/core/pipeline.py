@@ -43,7 +43,7 @@ from protocol.reassembly import Reassembler
 from protocol.spoken import spoken_text
 from protocol.status import Status
 from routing.guards import Guard
-from routing.operators import Operators, shipped
+from routing.operators import Operators, network_of, shipped
 from routing.policy.caps import refusal_of
 from routing.policy.screen import screen
 from routing.policy.verdict import Refusal
@@ -294,7 +294,7 @@ class Pipeline:
         again = any(one.usable for one in others) and self._second.take()
         lane = self.lanes.get(attempt.channel)
         if again and lane is not None:  # else its end tells
-            lane.quality.of(message.class_, message.network).failed(self.clock.now())
+            lane.quality.of(message.class_, network_of(message)).failed(self.clock.now())
         return again
 
     def _share_by(self, channel: str, seconds: float) -> float:

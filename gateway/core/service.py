@@ -38,11 +38,11 @@ from gateway.core.outbox import Outbox
 from gateway.core.pipeline import Pipeline
 from gateway.core.questions import Questions
 from gateway.core.rates import Rates
+from gateway.core.reader import Reader
 from gateway.core.replies import Replies
 from gateway.core.rules import Rules
 from gateway.core.slaevents import SlaEvents
 from gateway.core.storage import Storage
-from gateway.core.submission import Reader
 from gateway.core.upkeep import keep_history, pay_debts, sweep_store
 from gateway.core.workers import Workers, batch_key
 from gateway.listening import ListenError, listen

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 from gateway.core.bind import Bind
-from gateway.core.outgoing import Part
+from gateway.core.part import Part
 
 SHARE = 4
 """A window divided by this is stored ahead; as much again for codes, so that they never stand behind others."""

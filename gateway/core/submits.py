@@ -4,14 +4,12 @@ Of a message in parts the first stands for all. What is refused, or turns out no
 its receipt.
 """
 
-from collections import Counter
 from collections.abc import Iterable
-from itertools import groupby
-from operator import attrgetter
 
 from config.schema import Channel
 from gateway.core.laneowner import LaneOwner
-from gateway.core.outgoing import Part
+from gateway.core.part import Part
+from routing.operators import network_of
 from routing.quality import ChannelQuality
 
 
@@ -27,9 +25,14 @@ class Submits:
         """They have gone to the carrier. Where no receipts come, nobody waits for them."""
         if not self._channel.receipts:
             return
-        for begun, together in groupby(parts, attrgetter("begun")):
-            firsts = [part.message for part in together if part.number == 1]
-            alike: Counter[tuple[str, str, str]] = Counter([(one.class_, one.network, one.account) for one in firsts])
+        by_begun: dict[float, dict[tuple[str, str, str], int]] = {}
+        for part in parts:
+            if part.number == 1:
+                message = part.message
+                alike = by_begun.setdefault(part.begun, {})
+                key = (message.class_, network_of(message), message.account)
+                alike[key] = alike.get(key, 0) + 1
+        for begun, alike in by_begun.items():
             for (class_, network, _), count in alike.items():
                 self._quality.of(class_, network).written(count, now)
             self._owner.written(self._channel.name, alike, begun)
@@ -38,7 +41,7 @@ class Submits:
         """The carrier did not take it."""
         self._quality.answers.answered(now, refused=int(not throttled), throttled=int(throttled))
         if part.number == 1:
-            self._quality.of(part.message.class_, part.message.network).answered(now, refused=int(not throttled))
+            self._quality.of(part.message.class_, network_of(part.message)).answered(now, refused=int(not throttled))
             self._take_back(part)
 
     def unsent(self, parts: Iterable[Part]) -> None:
@@ -49,5 +52,5 @@ class Submits:
 
     def _take_back(self, part: Part) -> None:
         if self._channel.receipts:
-            self._quality.of(part.message.class_, part.message.network).not_written(1, part.written)
+            self._quality.of(part.message.class_, network_of(part.message)).not_written(1, part.written)
             self._owner.not_written(self._channel.name, part.message, part.begun)

@@ -25,7 +25,8 @@ from gateway.core.outbox import Outbox
 from gateway.core.pipeline import Pipeline
 from gateway.core.questions import Questions
 from gateway.core.rates import Rates
-from gateway.core.submission import AskedAs, Submission, parts_of
+from gateway.core.reader import parts_of
+from gateway.core.submission import AskedAs, Submission
 from gateway.core.wire import Wire
 from gateway.listening import private_socket
 from gateway.store.base import Final, RequestRecord

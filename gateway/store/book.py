@@ -404,8 +404,11 @@ class Book(Telling):
             self.guards.release(record.guards, message.accepted_utc)
         record.guards = ()  # nobody asks again, and the history is smaller without
         if states.wants_notice(message):
-            tell = states.event_of if message.door else states.notice_of
-            self._add_notice(tell(message, final.since_due, utc, correction=correction), done)
+            if message.door:
+                notice = states.event_of(message, final.since_due, utc, correction=correction)
+            else:
+                notice = states.notice_of(message, utc, correction)
+            self._add_notice(notice, done)
         if self.alone or reason != states.NO_RECEIPT:
             self.ended[message.id] = None
         else:

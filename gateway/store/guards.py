@@ -65,7 +65,7 @@ def cell_of(guard: Cell | Kept) -> tuple[str, Sequence[Kept], float]:
 
 def marks_cell(guard: Guard) -> bool:
     """Whether a message with this guard marks the cell of its recipient when it goes."""
-    return isinstance(guard, Cell) and guard.mark is not None
+    return type(guard) is Cell and guard.mark is not None
 
 
 def each(guards: Iterable[Guard]) -> list[Guard]:
@@ -99,11 +99,10 @@ class GuardBook:
 
     def _take(self, guard: Guard, utc: float) -> Guard | None:
         """Take it if it lets pass; else the one that does not."""
-        kind = type(guard)
-        if kind is Mark:
+        if type(guard) is Mark:
             return None
-        if kind is Spend:
-            return None if self._spend(guard) else guard  # type: ignore[arg-type]
+        if type(guard) is Spend:
+            return None if self._spend(guard) else guard
         key, guards, at_utc = cell_of(guard)  # type: ignore[arg-type]
         entries = self.held.get(key)
         refused, taken = _judge({} if entries is None else entries, guards, at_utc, utc)
@@ -335,23 +334,20 @@ def _judge(entries: Entries, guards: Sequence[Kept], at_utc: float, utc: float) 
     """The first that refuses; else what those that take something make of their entries."""
     taken: Entries = {}
     for guard in guards:
-        kind = type(guard)
-        if kind is Member:
-            if ("m" + guard.set_name in entries) is not guard.must_be:  # type: ignore[union-attr]
+        if type(guard) is Member:
+            if ("m" + guard.set_name in entries) is not guard.must_be:
                 return guard, taken
-            continue
-        name = guard.key
-        times = taken.get(name) or entries.get(name)
-        if kind is Unique:
+        elif type(guard) is Unique:
+            times = taken.get(guard.key) or entries.get(guard.key)
             if times and times[0] > utc:
                 return guard, taken
-            taken[name] = (guard.until_utc,)  # type: ignore[union-attr]
-            continue
-        at = guard.at_utc or at_utc or utc  # type: ignore[union-attr]
-        after = _counted(times, at, guard, utc)  # type: ignore[arg-type]
-        if after is None:
-            return guard, taken
-        taken[name] = after
+            taken[guard.key] = (guard.until_utc,)
+        elif type(guard) is Window:
+            times = taken.get(guard.key) or entries.get(guard.key)
+            after = _counted(times, guard.at_utc or at_utc or utc, guard, utc)
+            if after is None:
+                return guard, taken
+            taken[guard.key] = after
     return None, taken
 
 

@@ -6,7 +6,6 @@ version are read.
 """
 
 from collections.abc import Iterable
-from operator import attrgetter
 from typing import Any, TypeAlias
 from zlib import crc32
 
@@ -40,7 +39,6 @@ PROGRESS = (
 )
 """Fields of a message that change after it was admitted. Only ever add at the end."""
 
-_progress = attrgetter(*PROGRESS)
 _CRC_SIZE = 4
 
 Progress: TypeAlias = tuple[int, list[Any], list[Attempt]]
@@ -73,7 +71,26 @@ class Page(msgspec.Struct, omit_defaults=True):
 
 def progress_of(record: Record) -> tuple[int, tuple[Any, ...], list[Attempt]]:
     """How far a message is."""
-    return record.message.id, _progress(record.message), record.attempts
+    one = record.message
+    progress = (
+        one.state,
+        one.reason,
+        one.err,
+        one.tries,
+        one.refusals,
+        one.tried,
+        one.channel,
+        one.possible_duplicate,
+        one.group_whole,
+        one.final_utc,
+        one.not_before_utc,
+        one.due_utc,
+        one.expires_utc,
+        one.cost,
+        one.money,
+        one.window_end_utc,
+    )
+    return one.id, progress, record.attempts
 
 
 def apply_progress(message: Message, values: Iterable[Any]) -> None:
@@ -95,9 +112,7 @@ def cut(changes: Changes, guards: GuardBook, rollups: Rollups, documents: Docume
     if whole:
         page["admitted"] = list(whole.values())
     if changes.changed:
-        page["changed"] = [
-            (number, _progress(one.message), one.attempts) for number, one in changes.changed.items() if number not in whole
-        ]
+        page["changed"] = [progress_of(one) for number, one in changes.changed.items() if number not in whole]
     for name in ("void", "unparked"):
         if found := getattr(changes, name):
             page[name] = list(found)

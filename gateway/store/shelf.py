@@ -36,7 +36,7 @@ class Shelf:
 
     def add(self, notice: Notice) -> None:
         """Keep it until its sender has it, or its time is over."""
-        box = notice.box
+        box = notice.box if notice.door else notice.account  # its box is asked for of those that have more than one
         notices = self.by_box.get(box)
         if notices is None:
             notices = self.by_box[box] = OrderedDict()

@@ -93,7 +93,7 @@ def wants_notice(message: Message) -> bool:
     return (asked == 3) == (message.state is MessageState.DELIVERED)
 
 
-def notice_of(message: Message, _since_due: float | None, now_utc: float, *, correction: bool = False) -> Notice:
+def notice_of(message: Message, now_utc: float, correction: bool) -> Notice:
     """The receipt for the sender: addresses as a receipt has them, from the recipient to the sender.
 
     A correction is a notice of its own: acknowledging the first one must not acknowledge it.
@@ -119,7 +119,7 @@ def notice_of(message: Message, _since_due: float | None, now_utc: float, *, cor
 
 def event_of(message: Message, since_due: float | None, now_utc: float, *, correction: bool = False) -> Notice:
     """The same for a webhook, which tells more."""
-    notice = notice_of(message, since_due, now_utc, correction=correction)
+    notice = notice_of(message, now_utc, correction)
     notice.door = message.door
     notice.about = About(
         class_=message.class_,

@@ -167,6 +167,17 @@ def number(one: object) -> int:
     assert body(tmp_path, source) == "return cython.cast(T_app_records_Message, one, typecheck=True).id"
 
 
+@pytest.mark.parametrize("what", ["type(one) is Message and one.id", "one.id if isinstance(one, Message) else 0"])
+def test_it_is_told_within_an_expression_too(tmp_path: Path, what: str) -> None:
+    source = f"""
+from app.records import Message
+
+def number(one: object) -> object:
+    return {what}
+"""
+    assert "cython.cast(T_app_records_Message, one, typecheck=True).id" in body(tmp_path, source)
+
+
 def test_a_name_that_changes_below_the_question_is_not(tmp_path: Path) -> None:
     source = """
 from app.records import Message

@@ -16,8 +16,8 @@ from gateway.core.figures import Figures
 from gateway.core.inbox import Heard
 from gateway.core.incoming import Incoming
 from gateway.core.lane import Lane
+from gateway.core.reader import parts_of
 from gateway.core.report import Report
-from gateway.core.submission import parts_of
 from gateway.store.base import Admission, Begun, Outcome
 from gateway.store.memory import MemoryStore
 from protocol.pdu import SubmitSm

@@ -12,6 +12,7 @@ from trio.testing import MockClock
 from gateway.core.figures import Figures
 from gateway.store.base import CarrierReceipt, Final
 from protocol.receipt import MessageState as CarrierState
+from routing.operators import network_of
 from routing.records import Message
 from routing.slacells import Key
 from routing.slawindows import EMPTY, WindowShare, shares
@@ -68,11 +69,11 @@ async def test_a_scheduled_message_counts_from_when_it_was_due(autojump_clock: M
 async def test_an_attempt_counts_on_its_channel_and_one_that_was_refused_does_not(autojump_clock: MockClock) -> None:
     figures = Figures({}, VirtualClock())
     one, other = come(), come(account="bank")
-    alike = {(one.class_, one.network, one.account): 1, (one.class_, one.network, "bank"): 1}
+    alike = {(one.class_, network_of(one), one.account): 1, (one.class_, network_of(one), "bank"): 1}
     await trio.sleep(5)
     figures.written("a", alike, 5.0)
     figures.not_written("a", other, 5.0)
-    figures.written("b", {(one.class_, one.network, "bank"): 1}, 5.0)
+    figures.written("b", {(one.class_, network_of(one), "bank"): 1}, 5.0)
     await trio.sleep(6)
     figures.ended([delivered(other, "b", 11.0, 6.0)])
     await trio.sleep(15)

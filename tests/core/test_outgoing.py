@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from makers import channel, message
 
-from gateway.core.outgoing import Encoder, Part
-from gateway.core.submission import parts_of
+from gateway.core.outgoing import Encoder
+from gateway.core.part import Part
+from gateway.core.reader import parts_of
 from protocol import codec, udh
 from protocol.errors import ContentError
 from protocol.pdu import SubmitSm

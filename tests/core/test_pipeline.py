@@ -23,6 +23,7 @@ from protocol.commands import Command
 from protocol.pdu import DeliverSm
 from protocol.receipt import MessageState as CarrierState
 from protocol.status import Status
+from routing.operators import network_of
 from routing.plan import Health
 from routing.quality import ChannelQuality
 from routing.records import Attempt, AttemptKey, Message, MessageState, Notice, PartOf
@@ -582,7 +583,7 @@ async def test_a_code_that_fails_for_now_goes_once_more_by_another_channel(
     assert second != first
     assert ring.told == []
     quality = ring.lanes[first].quality
-    assert sum(each.failed for each in quality.of("verification", one.network).seconds) == 1, "the channel has failed"
+    assert sum(each.failed for each in quality.of("verification", network_of(one)).seconds) == 1, "the channel has failed"
     await ring.report(Sent(await ring.begin(one, second), 4.0, "y", "y"))
     await ring.report(not_now(second, "y"))
     assert [(notice.id, notice.state) for notice in ring.told] == [(1, MessageState.UNDELIVERED)], "twice is enough"

@@ -19,6 +19,6 @@ def _hot_functions(request: pytest.FixtureRequest) -> Iterator[None]:
     if request.param == "compiled":
         module = pytest.importorskip("protocol.native", exc_type=ImportError)
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("read", "write", "ok_with_id"):
+        for name in ("read", "write", "ok_with_id", "receipt_words"):
             patch.setattr(hot, name, getattr(module, name))
         yield

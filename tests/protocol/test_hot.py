@@ -148,3 +148,9 @@ def test_what_could_be_compiled_is_used() -> None:
 def test_nothing_compiled_is_used_when_the_environment_says_so() -> None:
     code = "from protocol import hot; print(hot.compiled, hot.read.__module__)"
     assert run(code, **{hot.PURE_PYTHON: "1"}).split() == ["False", "protocol.fast"]
+
+
+@given(mutated(st.just(b"id:7f sub:001 dlvrd:001 submit date:2611290800 done date:2611290801 stat:DELIVRD err:000 text:a")))
+@settings(max_examples=500)
+def test_a_receipt_gives_the_same_words_compiled_and_in_python(native: ModuleType, text: bytes) -> None:
+    assert native.receipt_words(text) == fast.receipt_words(text)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from routing.operators import KNOWN_MAX, NOBODY, Operator, Operators, shipped
+from routing.operators import KNOWN_MAX, NOBODY, Operator, Operators, network_of, shipped
 from routing.records import Message
 
 CORPUS = Path(__file__).parents[1] / "vectors" / "visible.jsonl"
@@ -61,7 +61,7 @@ def test_messages_are_told_their_network_and_country() -> None:
         ("", False, "34"),
         ("", False, "86"),
     ]
-    assert [one.network for one in messages] == ["cn-telecom", "34", "86"]
+    assert [network_of(one) for one in messages] == ["cn-telecom", "34", "86"]
 
 
 def test_remembered_prefixes_are_bounded() -> None:

@@ -167,7 +167,7 @@ def test_explaining_says_that_a_text_grew_too_long_for_anything() -> None:
     ],
 )
 def test_a_text_has_as_many_segments_as_its_class_may(class_: str, text: str, found: str) -> None:
-    from gateway.core.submission import parts_of
+    from gateway.core.reader import parts_of
 
     data_coding, data = encode_text(text)
     one = message(class_=class_, content=Content(data, data_coding, parts=parts_of(data, data_coding, 0)))

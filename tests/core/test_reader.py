@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from makers import TO, account, config
 
 from config.schema import Account, Classes, Smpp
-from gateway.core.submission import Reader, Submission, parts_of, refused_submit, response_of
+from gateway.core.reader import Reader, parts_of
+from gateway.core.submission import Submission, refused_submit, response_of
 from protocol.commands import Command
 from protocol.fields import Destination
 from protocol.pdu import DataSm, SubmitMulti, SubmitSm
