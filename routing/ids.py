@@ -11,6 +11,7 @@ from zlib import crc32
 
 EPOCH_MS = 1_704_067_200_000
 SHARDS = 64
+COUNT_MAX = 255
 
 
 def shard_of(destination: str) -> int:
@@ -19,27 +20,29 @@ def shard_of(destination: str) -> int:
 
 
 class IdMaker:
-    """256 ids a millisecond and node; under a burst the clock part runs ahead of the clock, never back."""
+    """256 ids a millisecond and node; under a burst the clock part runs ahead of the clock, never back.
+
+    The counter goes on from one millisecond to the next: begun at 0 each time, ids of a quiet hour would be alike in the bits
+    that dictionaries look at first, and looking one up would take four tries instead of two.
+    """
 
     def __init__(self, node: int, utc: Callable[[], float]) -> None:
         self._node = node << 14
         self._utc = utc
         self._ms = 0
-        self._count = 0
+        self._count = COUNT_MAX
 
     def start_after(self, newest: int) -> None:
         """Ids of before a restart are not made again, even if the clock was set back meanwhile."""
-        self._ms, self._count = newest >> 22, 255
+        self._ms, self._count = newest >> 22, COUNT_MAX
 
     def make(self, destination: str) -> int:
         """A new id for a message to `destination`."""
         ms = int(self._utc() * 1000) - EPOCH_MS
-        if ms > self._ms:
-            self._ms, self._count = ms, 0
-        elif self._count == 255:
-            self._ms, self._count = self._ms + 1, 0
+        if self._count == COUNT_MAX:
+            self._ms, self._count = max(ms, self._ms + 1), 0
         else:
-            self._count += 1
+            self._ms, self._count = max(ms, self._ms), self._count + 1
         return self._ms << 22 | self._node | shard_of(destination) << 8 | self._count
 
 

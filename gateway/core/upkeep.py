@@ -10,7 +10,7 @@ import trio
 from config.schema import Store as StoreSettings
 from gateway import log
 from gateway.core.storage import Storage
-from gateway.store.embedded.sweep import sweep_guards
+from gateway.store.embedded.sweep import overwrite_deleted, sweep_guards
 from gateway.store.history import History
 from gateway.store.vault import NotWrittenError, UnreachableError, VaultError
 
@@ -40,6 +40,8 @@ def _keep(data_dir: Path, settings: StoreSettings) -> tuple[int, int]:
         history.close_days(today)
     finally:
         history.close()
+    if emptied and settings.kind == "embedded":
+        overwrite_deleted(data_dir)
     return len(deleted), len(emptied)
 
 

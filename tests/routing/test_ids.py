@@ -60,3 +60,8 @@ def test_short_aliases_have_eight_digits_and_differ_within_a_burst() -> None:
     aliases = {short_alias(maker.make("123456")) for _ in range(1_000)}
     assert len(aliases) == 1_000
     assert all(len(alias) == 8 and int(alias, 16) >= 0 for alias in aliases)
+
+
+def test_ids_of_a_quiet_hour_differ_in_the_bits_that_dictionaries_look_at_first() -> None:
+    maker = IdMaker(1, SteppingClock([1] * 256).utc)
+    assert len({maker.make("8613800138000") & 0xFF for _ in range(256)}) == 256

@@ -10,12 +10,14 @@ from bench.redis_server import RedisServer
 from gateway.store.blocking import BlockingStore
 from gateway.store.embedded import store as embedded
 from gateway.store.embedded import sweep as embedded_sweep
+from gateway.store.embedded.vault import FILE, EmbeddedVault
 from gateway.store.redis import store as redis
 from gateway.store.redis import sweep as redis_sweep
 from gateway.store.redis.address import read_url
 from gateway.store.redis.line import Line
 from gateway.store.redis.vault import key_of
 from gateway.store.rollups import MINUTE_S, minutes_over, spell
+from gateway.store.vault import Write
 from routing.guards import Mark, Unique, Window
 
 MANY = 1_500
@@ -109,3 +111,22 @@ def test_a_minute_is_over_after_two_days() -> None:
     minute = int(START_UTC // MINUTE_S)
     old, kept = (spell(("m", minute - ago, "c", "", "", "", "")) for ago in (2_881, 2_880))
     assert start < old < end < kept
+
+
+def test_what_was_deleted_is_not_left_in_the_file(tmp_path: Path) -> None:
+    vault = EmbeddedVault(tmp_path)
+    said = b"what somebody said to somebody else"
+    for number in range(1, 40):
+        vault.write(Write(number, said * 1_000, keep_from=number))
+    vault.write(Write(40, b"nothing", keep_from=40))
+    vault.close()  # and the log of the file is empty
+    file = tmp_path / FILE
+    assert said in file.read_bytes(), "deleting leaves it there"
+    size = file.stat().st_size
+    assert embedded_sweep.overwrite_deleted(tmp_path) > 8
+    assert said not in file.read_bytes()
+    assert embedded_sweep.overwrite_deleted(tmp_path) > 8
+    assert file.stat().st_size < size + 1_000_000, "the same pages are used again and again"
+    left = EmbeddedVault(tmp_path)
+    assert list(left.pages()) == [(40, b"nothing")]
+    left.close()

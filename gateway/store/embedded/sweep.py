@@ -1,5 +1,5 @@
-"""Guards whose time is over, and counts of old minutes, leave the file: beside the running core, on a connection of its
-own, a thousand rows at a time.
+"""Guards whose time is over, and counts of old minutes, leave the file, and what was deleted is overwritten: beside the running
+core, on a connection of its own, a little at a time.
 
 That is safe at any moment: a row that is over refuses nothing, and one that is taken anew is written again when it is folded.
 """
@@ -11,6 +11,8 @@ from gateway.store.embedded.vault import FILE
 from gateway.store.rollups import minutes_over
 
 CHUNK = 1_000
+PAGES = 64
+"""Of the file, overwritten in one go."""
 # Every entry of the row is over: `useful` of guards.py in SQL.
 _OVER = """
     DELETE FROM guard WHERE key > ?1 AND key <= ?2 AND NOT EXISTS (
@@ -33,5 +35,24 @@ def sweep_guards(data_dir: Path, utc: float) -> int:
             after = end
         connection.execute("DELETE FROM rollup WHERE key > ? AND key < ?", minutes_over(utc))
         return swept
+    finally:
+        connection.close()
+
+
+def overwrite_deleted(data_dir: Path) -> int:
+    """Write zeros over what was deleted, above all pages of the journal with the texts of messages: it stays in free pages of
+    the file until they are used again. Gives how many there were. Raises sqlite3.Error, VaultError.
+    """
+    connection = connect(data_dir / FILE, STORE, check=False)
+    try:
+        (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+        (page_size,) = connection.execute("PRAGMA page_size").fetchone()
+        connection.execute("CREATE TABLE IF NOT EXISTS zeros(body BLOB)")
+        for _ in range(0, free, PAGES):
+            connection.execute("INSERT INTO zeros VALUES (zeroblob(?))", (PAGES * page_size,))
+        while connection.execute("DELETE FROM zeros WHERE rowid = (SELECT max(rowid) FROM zeros)").rowcount:
+            pass
+        connection.execute("DROP TABLE zeros")
+        return int(free)
     finally:
         connection.close()
