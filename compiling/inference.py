@@ -73,7 +73,7 @@ class Scope:
         before: dict[str, Type | None] = {}
         while self.names != before:
             before = self.names
-            self.names = {name: known if known == before[name] else None for name, known in self._found().items()}
+            self.names = {name: known if known == before.get(name) else None for name, known in self._found().items()}
 
     def _found(self, *, lenient: bool = False) -> dict[str, Type | None]:
         found = {name: known or ANYTHING for name, known in self._parameters.items()}

@@ -90,6 +90,16 @@ class Book:
 def gone() -> str:
     return Book().gone()
 
+def nobody() -> str:
+    book = Book()
+    book.child = None
+    return book.gone()
+
+def name_of_nobody() -> object:
+    book = Book()
+    book.child = None
+    return book.child.name, book.grow()
+
 def sums() -> list[object]:
     return Book().sums()
 
@@ -160,6 +170,8 @@ def lines() -> int:
 """
 CASES = (
     "gone",
+    "nobody",
+    "name_of_nobody",
     "sums",
     "later",
     "nothing",
