@@ -52,9 +52,10 @@ class Edited:
         return [one for one in self._classes.values() if one.kind == "struct"]
 
     def _head(self) -> None:
-        _, first, *more = self.module.tree.body  # behind what it says of itself
-        imports = [one for one in (first, *more) if isinstance(one, (ast.Import, ast.ImportFrom))]
-        self._text.insert(start(first), HEAD)
+        body = [one for one in self.module.tree.body if not isinstance(one, ast.Expr)]  # but for what it says of itself
+        assert isinstance(body[0], (ast.Import, ast.ImportFrom, ast.Assign)), f"{self.module.name} : its first line is taken"
+        imports = [one for one in body if isinstance(one, (ast.Import, ast.ImportFrom))]
+        self._text.insert(start(body[0]), HEAD)
         if imports:
             self._text.insert(end(imports[-1]), "".join(f"; {name} = {meaning}" for name, meaning in self._constants.items()))
 
@@ -207,11 +208,13 @@ class Edited:
         if early:
             self._hold(node, self._kind_of_attribute(owner, node.attr))
         value = node.value
-        if not self._is_told(scope, value, told):
+        is_told = self._is_told(scope, value, told)
+        if not is_told:
             self._wrap(value, f"cython.cast({kind}, ", ", typecheck=True)")
         # C does not hold what it calls a method of: were the attribute it stands in set meanwhile, it would be gone.
-        elif method is not None and isinstance(value, ast.Attribute) and value.attr in self.project.changing:
-            self._hold(value, kind)
+        changes = isinstance(value, ast.Attribute) and value.attr in self.project.changing
+        if method is not None and changes and id(value) not in self._early:
+            self._hold(value, kind if is_told else None)
 
     def _kind_of_attribute(self, owner: Class, name: str) -> str | None:
         """What C takes an attribute for by itself; of structs it knows no more than that it is an object."""
@@ -219,7 +222,10 @@ class Edited:
         return self._kind(known) if known is not None else None
 
     def _hold(self, node: ast.expr, kind: str | None) -> None:
-        """Read it in its turn, and keep it until the expression has been computed."""
+        """Read it in its turn, and keep it until the expression has been computed.
+
+        `kind` is what C itself declares the attribute to be, and looks at when it is set: it need not look again.
+        """
         self._holds = True
         self._wrap(node, f"cython.cast({kind}, {HOLD}(" if kind else f"{HOLD}(", "))" if kind else ")")
 
@@ -282,6 +288,7 @@ def _read_early(tree: ast.AST, changing: set[str]) -> Iterator[int]:
 
 
 def _may_change_something(node: ast.AST) -> bool:
+    """Whether it may run code of anybody's. Properties and what containers do are taken for harmless."""
     if isinstance(node, ast.Call):
         return not (isinstance(node.func, ast.Name) and node.func.id in ("len", "type"))
     return isinstance(node, (ast.Await, ast.Yield, ast.YieldFrom))

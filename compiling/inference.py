@@ -27,6 +27,9 @@ NAMES_OF_ITS_OWN = (
     ast.DictComp,
     ast.GeneratorExp,
 )
+LATER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.GeneratorExp)
+"""What is within runs when the names around it may have changed."""
+Definition = ast.FunctionDef | ast.AsyncFunctionDef
 SHAPES = {ast.ListComp: "list", ast.SetComp: "set", ast.GeneratorExp: "iterable", ast.List: "list", ast.Set: "set"}
 ROUNDS = 4
 """What a name is may tell what the next one is; longer chains are rare."""
@@ -90,7 +93,7 @@ class Scope:
         for node in inside(self.function.node):
             if isinstance(node, NAMES_OF_ITS_OWN):
                 yield from ((name, None) for name in _put_from_within(node))
-            elif isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.NamedExpr)):
+            elif isinstance(node, (ast.Assign, ast.AnnAssign, ast.NamedExpr)):
                 yield from self._assigned(node)
             elif isinstance(node, (ast.For, ast.AsyncFor)):
                 yield from self._bound(node.target, self._element(node.iter))
@@ -100,13 +103,14 @@ class Scope:
             else:
                 yield from ((name, None) for name in _names_put(node))
 
-    def _assigned(self, node: ast.Assign | ast.AnnAssign | ast.AugAssign | ast.NamedExpr) -> Iterator[tuple[str, Type | None]]:
+    def _assigned(self, node: ast.Assign | ast.AnnAssign | ast.NamedExpr) -> Iterator[tuple[str, Type | None]]:
+        """An operation in place is none of these: what it leaves is what was there, or mypy would not have it."""
         if isinstance(node, ast.Assign):
             for target in node.targets:
                 yield from self._bound(target, self.type_of(node.value), node.value)
         elif isinstance(node, ast.AnnAssign):
             yield from self._bound(node.target, exactly(self.module.type_of(node.annotation), node.value))
-        elif isinstance(node, ast.NamedExpr):
+        else:
             yield node.target.id, self.type_of(node.value)
 
     def _bound(
@@ -154,10 +158,12 @@ class Scope:
             return Type(SHAPES[type(node)], (Comprehension(self, node).type_of(node.elt),))
         if isinstance(node, (ast.List, ast.Set)):
             kinds = {self.type_of(one) for one in node.elts}
-            return Type(SHAPES[type(node)], (kinds.pop(),) if len(kinds) == 1 else ())
+            return Type(SHAPES[type(node)], (kinds.pop() if len(kinds) == 1 else None,) if node.elts else ())
         if isinstance(node, ast.Tuple):
             return Type("tuple", tuple(map(self.type_of, node.elts)))
-        return Type("dict") if isinstance(node, (ast.Dict, ast.DictComp)) else None
+        if isinstance(node, ast.Dict) and not node.keys:
+            return Type("dict")
+        return Type("dict", (None, None)) if isinstance(node, (ast.Dict, ast.DictComp)) else None
 
     def _of_attribute(self, node: ast.Attribute) -> Type | None:
         owner = self.project.class_of(self.type_of(node.value))
@@ -290,8 +296,9 @@ def _of_method(of: Type | None, method: str) -> Type | None:
     return None
 
 
-def _narrowed(function: ast.AST, module: Module) -> Iterator[tuple[int, Type]]:
-    """Uses of names behind a question for their class, unless something else is put into them there."""
+def _narrowed(function: Definition, module: Module) -> Iterator[tuple[int, Type]]:
+    """Uses of the function's own names behind a question for their class, unless something else is put into them there."""
+    own = _own_names(function)
     for node in inside(function):
         parts: list[ast.AST] = []
         if isinstance(node, ast.If):
@@ -300,14 +307,29 @@ def _narrowed(function: ast.AST, module: Module) -> Iterator[tuple[int, Type]]:
             test, parts = node.test, [node.body]
         elif isinstance(node, ast.BoolOp):
             test, parts = node, [*node.values[1:]]
-        if parts and (asked := _class_asked_for(test)) is not None:
+        if parts and (asked := _class_asked_for(test)) is not None and asked[0] in own:
             name, kind = asked
             found = module.look_up(kind)
             parts = [one for part in parts for one in ast.walk(part)]
             below = [one for one in parts if isinstance(one, ast.Name) and one.id == name]
             stays = all(isinstance(one.ctx, ast.Load) for one in below) and not any(name in _names_put(one) for one in parts)
             if isinstance(found, Class) and stays:
-                yield from ((id(one), Type(found.full_name)) for one in below)
+                later = {id(one) for part in parts if isinstance(part, LATER) for one in ast.walk(part)}
+                yield from ((id(one), Type(found.full_name)) for one in below if id(one) not in later)
+
+
+def _own_names(function: Definition) -> set[str]:
+    """Parameters and variables that nothing else can set."""
+    found = {one.arg for one in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)}
+    others: set[str] = set()
+    for node in inside(function):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif isinstance(node, ast.Global):
+            others.update(node.names)
+        elif isinstance(node, NAMES_OF_ITS_OWN):
+            others.update(_put_from_within(node))
+    return found - others
 
 
 def _class_asked_for(test: ast.expr) -> tuple[str, ast.expr] | None:

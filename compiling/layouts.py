@@ -63,7 +63,7 @@ def place_of(one: Class) -> str:
     return f"S_{alias(one)}"
 
 
-def _typedefs(project: Project, one: Class) -> "list[str]":
+def _typedefs(project: Project, one: Class) -> list[str]:
     """That of its base, which C may not have met yet, and its own."""
     base = base_of(project, one)
     head, inherited = ("PyObject_HEAD", 0) if base is None else (f"{place_of(base)} __pyx_base;", len(base.fields))

@@ -43,7 +43,7 @@ from gateway.core.replies import Replies
 from gateway.core.rules import Rules
 from gateway.core.slaevents import SlaEvents
 from gateway.core.storage import Storage
-from gateway.core.upkeep import keep_history, pay_debts, sweep_store
+from gateway.core.upkeep import keep_history, overwrite_store, pay_debts, sweep_store
 from gateway.core.workers import Workers, batch_key
 from gateway.listening import ListenError, listen
 from gateway.store.offline import lock
@@ -174,7 +174,7 @@ class Service:
                 self._ground = ground
                 if self._storage.durable:
                     ground.start_soon(pay_debts, self._storage)
-                    for upkeep in (keep_history, sweep_store):
+                    for upkeep in (keep_history, sweep_store, overwrite_store):
                         ground.start_soon(upkeep, Path(self.config.data_dir), self.config.store)
                 ground.start_soon(self.pipeline.run)
                 ground.start_soon(self._notices.run, self.pipeline)

@@ -15,6 +15,7 @@ from gateway.store.history import History
 from gateway.store.vault import NotWrittenError, UnreachableError, VaultError
 
 EVERY_S = 3600.0
+DAY_S = 86_400.0
 PAY_EVERY_S = 0.2
 
 
@@ -40,8 +41,6 @@ def _keep(data_dir: Path, settings: StoreSettings) -> tuple[int, int]:
         history.close_days(today)
     finally:
         history.close()
-    if emptied and settings.kind == "embedded":
-        overwrite_deleted(data_dir)
     return len(deleted), len(emptied)
 
 
@@ -64,6 +63,20 @@ def _sweep(data_dir: Path, settings: StoreSettings) -> int:
 
         return sweep.sweep_guards(settings.redis.url.reveal(), settings.redis.prefix, time.time())
     return sweep_guards(data_dir, time.time())
+
+
+async def overwrite_store(data_dir: Path, settings: StoreSettings) -> None:
+    """Once a day, first an hour after the start, what was deleted from the store's file goes for good; until cancelled."""
+    logger = log.logger()
+    await trio.sleep(EVERY_S)
+    while settings.kind == "embedded":
+        try:
+            pages = await trio.to_thread.run_sync(overwrite_deleted, data_dir, abandon_on_cancel=True)
+        except (VaultError, sqlite3.Error, OSError) as error:
+            logger.error("what was deleted stays in free pages of the store for now", reason=str(error))  # noqa: TRY400
+        else:
+            logger.debug("free pages of the store overwritten", pages=pages)
+        await trio.sleep(DAY_S)
 
 
 async def pay_debts(storage: Storage) -> None:

@@ -342,7 +342,8 @@ def _judge(entries: Entries, guards: Sequence[Kept], at_utc: float, utc: float) 
             if times and times[0] > utc:
                 return guard, taken
             taken[guard.key] = (guard.until_utc,)
-        elif type(guard) is Window:
+        else:
+            assert type(guard) is Window
             times = taken.get(guard.key) or entries.get(guard.key)
             after = _counted(times, guard.at_utc or at_utc or utc, guard, utc)
             if after is None:

@@ -40,8 +40,17 @@ class Other(Pdu):
 CORNERS = """
 import asyncio
 from collections import OrderedDict
+from typing import NamedTuple
 from odd import records
 from odd.records import Message, Other, Pdu, Record, Submit
+
+class Key(NamedTuple):
+    name: str
+    number: int
+
+class Turned(NamedTuple):
+    number: int
+    name: str
 
 class Child:
     def __init__(self, name: str) -> None:
@@ -89,6 +98,43 @@ class Book:
 
 def gone() -> str:
     return Book().gone()
+
+def gone_from_others() -> list[str]:
+    books = [Book(), Book()]
+    return [one.child.say(one) for one in books]
+
+def gone_from_the_first() -> str:
+    books = [Book()]
+    return books[0].child.say(books[0])
+
+def either(fresh: bool, known: dict[int, Key]) -> list[object]:
+    rows = {1: Turned(2, "b")} if fresh else known
+    return [one.name for one in rows.values()]
+
+def joined() -> list[object]:
+    return [either(True, {}), either(False, {1: Key("a", 1)})]
+
+def named_later(one: object) -> list[object]:
+    if isinstance(one, Key):
+        found = (one.name for _ in range(1))
+        one = Turned(2, "b")
+        return list(found)
+    return []
+
+def later_names() -> list[object]:
+    return named_later(Key("a", 1))
+
+_current: object = Key("a", 1)
+
+def reset() -> None:
+    global _current
+    _current = Turned(2, "b")
+
+def of_a_global() -> object:
+    if isinstance(_current, Key):
+        reset()
+        return _current.name
+    return None
 
 def nobody() -> str:
     book = Book()
@@ -171,6 +217,11 @@ def lines() -> int:
 CASES = (
     "gone",
     "nobody",
+    "gone_from_others",
+    "gone_from_the_first",
+    "joined",
+    "later_names",
+    "of_a_global",
     "name_of_nobody",
     "sums",
     "later",

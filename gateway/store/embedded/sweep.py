@@ -4,15 +4,19 @@ core, on a connection of its own, a little at a time.
 That is safe at any moment: a row that is over refuses nothing, and one that is taken anew is written again when it is folded.
 """
 
+import sqlite3
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from gateway.store.embedded.schema import STORE, connect
-from gateway.store.embedded.vault import FILE
+from gateway.store.embedded.vault import CHECKPOINT_PAGES, FILE
 from gateway.store.rollups import minutes_over
 
 CHUNK = 1_000
 PAGES = 64
 """Of the file, overwritten in one go."""
+REST_S = 0.02
 # Every entry of the row is over: `useful` of guards.py in SQL.
 _OVER = """
     DELETE FROM guard WHERE key > ?1 AND key <= ?2 AND NOT EXISTS (
@@ -39,20 +43,38 @@ def sweep_guards(data_dir: Path, utc: float) -> int:
         connection.close()
 
 
-def overwrite_deleted(data_dir: Path) -> int:
+def overwrite_deleted(data_dir: Path, rest: Callable[[float], None] = time.sleep) -> int:
     """Write zeros over what was deleted, above all pages of the journal with the texts of messages: it stays in free pages of
     the file until they are used again. Gives how many there were. Raises sqlite3.Error, VaultError.
+
+    It rests after each step for longer than the step took: the core waits for the same lock.
     """
-    connection = connect(data_dir / FILE, STORE, check=False)
+    connection = connect(data_dir / FILE, STORE, check=False, synchronous="NORMAL")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     try:
+        connection.execute("CREATE TABLE IF NOT EXISTS zeros(body BLOB)")
+        _give_back(connection, rest)  # what a run that was cut off has left
         (free,) = connection.execute("PRAGMA freelist_count").fetchone()
         (page_size,) = connection.execute("PRAGMA page_size").fetchone()
-        connection.execute("CREATE TABLE IF NOT EXISTS zeros(body BLOB)")
-        for _ in range(0, free, PAGES):
-            connection.execute("INSERT INTO zeros VALUES (zeroblob(?))", (PAGES * page_size,))
-        while connection.execute("DELETE FROM zeros WHERE rowid = (SELECT max(rowid) FROM zeros)").rowcount:
-            pass
-        connection.execute("DROP TABLE zeros")
+        try:
+            for at in range(0, free, PAGES):
+                octets = min(PAGES, free - at) * (page_size - 4) - page_size // 2  # no page more than there are
+                _step(connection, f"INSERT INTO zeros VALUES (zeroblob({octets}))", rest)
+        finally:
+            _give_back(connection, rest)
+            connection.execute("DROP TABLE zeros")
         return int(free)
     finally:
         connection.close()
+
+
+def _give_back(connection: sqlite3.Connection, rest: Callable[[float], None]) -> None:
+    while _step(connection, "DELETE FROM zeros WHERE rowid = (SELECT max(rowid) FROM zeros)", rest):
+        pass
+
+
+def _step(connection: sqlite3.Connection, statement: str, rest: Callable[[float], None]) -> int:
+    began = time.monotonic()
+    rows = connection.execute(statement).rowcount
+    rest(max(REST_S, 2 * (time.monotonic() - began)))
+    return rows
