@@ -53,7 +53,9 @@ class Edited:
 
     def _head(self) -> None:
         body = [one for one in self.module.tree.body if not isinstance(one, ast.Expr)]  # but for what it says of itself
-        assert isinstance(body[0], (ast.Import, ast.ImportFrom, ast.Assign)), f"{self.module.name} : its first line is taken"
+        assert isinstance(body[0], (ast.Import, ast.ImportFrom, ast.Assign)), (
+            f"{self.module.name}: begin it with an import or a constant"
+        )
         imports = [one for one in body if isinstance(one, (ast.Import, ast.ImportFrom))]
         self._text.insert(start(body[0]), HEAD)
         if imports:
