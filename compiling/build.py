@@ -11,7 +11,7 @@ from zlib import crc32
 
 from compiling.edits import Edited
 from compiling.hot_modules import HOT
-from compiling.layouts import FOLDER, HOLD, HOLDING, alias, base_of, layout
+from compiling.layouts import FOLDER, HOLD, HOLDING, alias, layout
 from compiling.project import Class, Project
 
 TARGET = Path("build", "compiled")
@@ -52,12 +52,7 @@ def write(root: Path, target: Path) -> list[Path]:
         path = target / f"{name.replace('.', '/')}.py"
         _write(path, edited.source)
         _write(path.with_suffix(".pxd"), edited.pxd)
-        waiting = edited.structs
-        while waiting:
-            one = waiting.pop()
-            structs[one.full_name] = one
-            if (base := base_of(project, one)) is not None:
-                waiting.append(base)
+        structs.update({one.full_name: one for one in edited.structs})
         written.append(path)
     for one in structs.values():
         _write(target / FOLDER / f"{alias(one)}.pxd", layout(project, one))

@@ -48,8 +48,9 @@ class Edited:
 
     @property
     def structs(self) -> list[Class]:
-        """Those whose layout the module relies on."""
-        return [one for one in self._classes.values() if one.kind == "struct"]
+        """Those whose layout the module relies on, and those they extend."""
+        used = (Type(one.full_name) for one in self._classes.values())
+        return [one for known in used for one in self.project.line_of(known) if self.project.is_native(one)]
 
     def _head(self) -> None:
         body = [one for one in self.module.tree.body if not isinstance(one, ast.Expr)]  # but for what it says of itself

@@ -24,12 +24,8 @@ _DELIVER_SM_RESP = int(DeliverSmResp.command_id)
 Lengths: TypeAlias = tuple[int, int, int, int]
 """Of service_type, source_addr, destination_addr and validity_period, without NUL."""
 
-_WORD = rb"[^\t-\r\x1c-\x20\x85\xa0:]*"  # neither blank (of Latin-1) nor colon
-_RECEIPT = re.compile(
-    rb"id:(W+) sub:W dlvrd:W submit date:W done date:W stat:(W) err:(W) text:".replace(b"W+", _WORD[:-1] + b"+").replace(
-        b"W", _WORD
-    )
-)
+_IN_WORD = rb"[^\t-\r\x1c-\x20\x85\xa0:]"  # neither blank (of Latin-1) nor colon
+_RECEIPT = re.compile(rb"id:(W+) sub:W* dlvrd:W* submit date:W* done date:W* stat:(W*) err:(W*) text:".replace(b"W", _IN_WORD))
 
 _shapes: dict[Lengths, Struct] = {}
 _whole_shapes: dict[Lengths, Struct] = {}

@@ -398,6 +398,8 @@ def receipt_words(bytes text not None):
     cdef const Octet *stat_at
     cdef const Octet *id_end
     cdef const Octet *stat_end
+    cdef const Octet *err_at
+    cdef const Octet *err_end
     if not take_word(&at, end, b"id:", 3, &id_at) or at == id_at:
         return None
     id_end = at
@@ -408,8 +410,9 @@ def receipt_words(bytes text not None):
     if not take_word(&at, end, b" stat:", 6, &stat_at):
         return None
     stat_end = at
-    if not take_word(&at, end, b" err:", 5, &word):
+    if not take_word(&at, end, b" err:", 5, &err_at):
         return None
-    if end - at < 6 or memcmp(at, b" text:", 6) != 0:
+    err_end = at
+    if not skip(&at, end, b" text:", 6):
         return None
-    return text_of(id_at, id_end), text_of(stat_at, stat_end), text_of(word, at)
+    return text_of(id_at, id_end), text_of(stat_at, stat_end), text_of(err_at, err_end)

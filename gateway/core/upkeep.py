@@ -2,8 +2,11 @@
 
 import sqlite3
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import trio
 
@@ -17,19 +20,17 @@ from gateway.store.vault import NotWrittenError, UnreachableError, VaultError
 EVERY_S = 3600.0
 DAY_S = 86_400.0
 PAY_EVERY_S = 0.2
+TROUBLE = (VaultError, NotWrittenError, UnreachableError, sqlite3.Error, OSError)
+T = TypeVar("T")
 
 
 async def keep_history(data_dir: Path, settings: StoreSettings) -> None:
     """Delete what is too old, index the days that are over; until cancelled."""
-    logger = log.logger()
     while True:
-        try:
-            deleted, emptied = await trio.to_thread.run_sync(_keep, data_dir, settings)
-        except (VaultError, sqlite3.Error, OSError) as error:
-            logger.error("the history cannot be kept in order", reason=str(error))  # noqa: TRY400 - no bug of ours
-        else:
-            if deleted or emptied:
-                logger.info("history kept in order", days_deleted=deleted, texts_deleted=emptied)
+        kept = await _tried(partial(_keep, data_dir, settings), "the history cannot be kept in order", may_stop=False)
+        if kept is not None and any(kept):
+            deleted, emptied = kept
+            log.logger().info("history kept in order", days_deleted=deleted, texts_deleted=emptied)
         await trio.sleep(EVERY_S)
 
 
@@ -46,14 +47,10 @@ def _keep(data_dir: Path, settings: StoreSettings) -> tuple[int, int]:
 
 async def sweep_store(data_dir: Path, settings: StoreSettings) -> None:
     """Take out what is over of guards and counts; until cancelled. A shutdown does not wait for it: it may stop anywhere."""
-    logger = log.logger()
     while True:
-        try:
-            swept = await trio.to_thread.run_sync(_sweep, data_dir, settings, abandon_on_cancel=True)
-        except (VaultError, NotWrittenError, UnreachableError, sqlite3.Error, OSError) as error:
-            logger.error("guards that are over stay in the store for now", reason=str(error))  # noqa: TRY400
-        else:
-            logger.debug("guards that were over taken out", guards=swept)
+        swept = await _tried(partial(_sweep, data_dir, settings), "guards that are over stay in the store for now")
+        if swept is not None:
+            log.logger().debug("guards that were over taken out", guards=swept)
         await trio.sleep(EVERY_S)
 
 
@@ -67,16 +64,24 @@ def _sweep(data_dir: Path, settings: StoreSettings) -> int:
 
 async def overwrite_store(data_dir: Path, settings: StoreSettings) -> None:
     """Once a day, first an hour after the start, what was deleted from the store's file goes for good; until cancelled."""
-    logger = log.logger()
     await trio.sleep(EVERY_S)
     while settings.kind == "embedded":
-        try:
-            pages = await trio.to_thread.run_sync(overwrite_deleted, data_dir, abandon_on_cancel=True)
-        except (VaultError, sqlite3.Error, OSError) as error:
-            logger.error("what was deleted stays in free pages of the store for now", reason=str(error))  # noqa: TRY400
-        else:
-            logger.debug("free pages of the store overwritten", pages=pages)
+        pages = await _tried(partial(overwrite_deleted, data_dir), "what was deleted stays in free pages of the store for now")
+        if pages is not None:
+            log.logger().debug("free pages of the store overwritten", pages=pages)
         await trio.sleep(DAY_S)
+
+
+async def _tried(work: Callable[[], T], trouble: str, *, may_stop: bool = True) -> T | None:
+    """What it gives, done in a thread; None, and `trouble` in the log, when it failed: it is tried again later.
+
+    `may_stop`: a shutdown does not wait for it.
+    """
+    try:
+        return await trio.to_thread.run_sync(work, abandon_on_cancel=may_stop)
+    except TROUBLE as error:
+        log.logger().error(trouble, reason=str(error))
+    return None
 
 
 async def pay_debts(storage: Storage) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from compiling.edits import Edited
-from compiling.layouts import FOLDER, HOLD, HOLDING, alias, base_of, layout
+from compiling.layouts import FOLDER, HOLD, HOLDING, alias, layout
 from compiling.project import Project
 from protocol import hot
 
@@ -252,7 +252,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     (build / FOLDER).mkdir()
     (build / "odd" / "corners.py").write_text(edited.source, encoding="utf-8")
     (build / "odd" / "corners.pxd").write_text(edited.pxd, encoding="utf-8")
-    for one in [*edited.structs, *(base for one in edited.structs if (base := base_of(module.project, one)) is not None)]:
+    for one in edited.structs:
         (build / FOLDER / f"{alias(one)}.pxd").write_text(layout(module.project, one), encoding="utf-8")
     (build / FOLDER / f"{HOLD}.pxd").write_text(HOLDING, encoding="utf-8")
     for made in ("odd", FOLDER):
