@@ -55,13 +55,17 @@ class BlockingStore:
     def commit(self, utc: float) -> None:
         """Write what has changed, and archive what has ended. Raises NotWrittenError; what was admitted is taken back then."""
         keeper = self.keeper
+        is_stored = False
         while (write := keeper.take(utc)) is not None:
             try:
                 self.vault.write(write)
             except NotWrittenError:
                 keeper.void_taken()
                 keeper.failed()
+                if is_stored:
+                    return  # what follows the step's own write only tidies up, and can wait
                 raise
+            is_stored = True
             keeper.written(utc)
             records = keeper.take_archive()
             if records:

@@ -96,6 +96,8 @@ class Keeper:
         self._disk_due: float | None = 0.0
         self._due_meanwhile = math.inf
         self._taken: Taken | None = None
+        self._page = bytearray()
+        """Of one write after the other."""
         self.reads = Reads()
 
     # -- what a step needs first
@@ -201,7 +203,8 @@ class Keeper:
         self.book.count_ends()
         number = self.number + 1
         book = self.book
-        write = Write(number, cut(changes, book.guards, book.rollups, book.documents, self._totals()))
+        cut(changes, book.guards, book.rollups, book.documents, self._totals(), self._page)
+        write = Write(number, self._page)
         taken = changes.take()
         self._note(taken, number)
         self._taken = Taken(taken)

@@ -56,8 +56,6 @@ def _read_pages(vault: Vault) -> list[tuple[int, Page]]:
             pages.append((number, read(body)))
         except DamagedPageError as error:
             raise VaultError(f"{vault.where}: page {number} of the journal is damaged: {error}; restore a backup") from None
-        if len(pages) > 1 and number != pages[-2][0] + 1:
-            raise VaultError(f"{vault.where}: page {pages[-2][0] + 1} of the journal is missing; restore a backup")
     return pages
 
 

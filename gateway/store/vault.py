@@ -5,7 +5,8 @@ are JSON; keys sort as text. A vault knows nothing of messages.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, TypeAlias
+from zlib import crc32
 
 import msgspec
 
@@ -32,13 +33,31 @@ LAST = "\x7f"
 """After every key that starts with what stands before it: keys are printable text."""
 
 
+Octets: TypeAlias = bytes | bytearray
+SUM_SIZE = 4
+"""Octets of the checksum that a page begins with."""
+
+
+def sum_of(page: Octets) -> bytes:
+    """What a page must begin with."""
+    with memoryview(page) as whole, whole[SUM_SIZE:] as body:
+        return crc32(body).to_bytes(SUM_SIZE, "big")
+
+
+def is_whole(page: Octets) -> bool:
+    """Whether a page is what was written."""
+    return page[:SUM_SIZE] == sum_of(page)
+
+
 class Write(msgspec.Struct):
     """Number `number` of an unbroken sequence. `puts` are (map, JSON object of rows), `adds` (set, JSON array of keys),
     `removes` (map or set, JSON array of keys). Pages before `keep_from` are no longer needed.
+
+    The page may be a bytearray, which holds the next one as soon as this one is on disk.
     """
 
     number: int
-    page: bytes
+    page: Octets
     puts: list[tuple[str, bytes]] = []
     adds: list[tuple[str, bytes]] = []
     removes: list[tuple[str, bytes]] = []

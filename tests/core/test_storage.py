@@ -4,6 +4,8 @@ Writes go to a vault whose `write` waits, or fails, as the test says; time is re
 waits but for an event.
 """
 
+import errno
+import os
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -300,14 +302,16 @@ async def test_what_carriers_said_waits_until_it_is_stored(tmp_path: Path) -> No
         assert [attempt.carrier_id for attempt in (await after_a_kill(tmp_path)).attempts(1)] == ["x"]
 
 
-async def test_a_real_disk_that_is_full_and_is_not_any_more(tmp_path: Path) -> None:
+async def test_a_disk_that_is_full_and_is_not_any_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
     async with core(tmp_path) as one:
         await one.admitted(1)
-        writer = one.vault._writer
-        writer.execute("PRAGMA max_page_count = 1")
-        with pytest.raises(NotStoredError, match="full"):
-            await one.storage.admit([Admission(message(2, client_ref="r" * 100_000))])
-        writer.execute("PRAGMA max_page_count = 1000000")
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fdatasync", full)
+            with pytest.raises(NotStoredError, match="No space left"):
+                await one.storage.admit([Admission(message(2))])
         await until(lambda: not one.storage.trouble)
         await one.admitted(3)
     assert sorted((await after_a_kill(tmp_path)).records) == [1, 3]

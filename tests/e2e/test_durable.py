@@ -6,6 +6,7 @@ from contextlib import closing
 from esme_client import bound, submit_sm
 from gateway_process import account, channel, free_port, route, wait_for
 
+from gateway.store.embedded.journal_file import entries_of, files_of
 from protocol.status import Status
 
 TO = "8613912345678"
@@ -100,8 +101,10 @@ def test_a_damaged_store_is_refused_in_clear_words(start):
     assert "restore a backup" in said
     assert path.read_bytes() == data[: len(data) // 2], "it is left for whoever looks at it"
     path.write_bytes(data)
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("UPDATE page SET body = zeroblob(20) WHERE number = (SELECT max(number) FROM page)")
+    journal = files_of(gateway.data_dir / "journal")[0][1]
+    data = bytearray(journal.read_bytes())
+    data[entries_of(journal)[0].at + 9] ^= 1
+    journal.write_bytes(data)
     assert "of the journal is damaged" in refused(start, gateway)
 
 

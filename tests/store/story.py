@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gateway.store.base import Admission, Begun, CarrierReceipt, Due, Refused, RequestRecord, Sent, Settled, Store, Unclear
+from gateway.store.vault import SUM_SIZE, sum_of
 from protocol.receipt import MessageState as CarrierState
 from routing.guards import Guard
 from routing.records import Attempt, AttemptKey, AttemptState, Message, MessageState
@@ -12,6 +13,12 @@ START_UTC = 1_800_000_000.0
 BOOT = "boot-1"
 TO = "8613800138000"
 VALIDITY_S = 300.0
+
+
+def page_of(body: bytes) -> bytes:
+    """A page as a vault takes it."""
+    page = bytes(SUM_SIZE) + body
+    return sum_of(page) + body
 
 
 class Story:

@@ -17,6 +17,8 @@ from story import BOOT, START_UTC, TO, Story
 
 from gateway.store.base import Admission, RequestRecord
 from gateway.store.blocking import BlockingStore
+from gateway.store.embedded.journal import FOLDER as JOURNAL
+from gateway.store.embedded.journal_file import Entry, entries_of, files_of
 from gateway.store.embedded.schema import APPLICATION_ID, HISTORY, STORE, connect
 from gateway.store.embedded.store import open_store
 from gateway.store.embedded.vault import FILE
@@ -52,7 +54,7 @@ def dump(path: Path) -> list[str]:
 
 def contents(folder: Path) -> dict[str, bytes]:
     """What is in the files, without the index in shared memory, which holds nothing of its own, and empty logs."""
-    files = {one.name: one.read_bytes() for one in folder.iterdir() if one.is_file() and not one.name.endswith("-shm")}
+    files = {str(one): one.read_bytes() for one in folder.rglob("*") if one.is_file() and not one.name.endswith("-shm")}
     return {name: data for name, data in files.items() if data}
 
 
@@ -286,24 +288,35 @@ def test_a_damaged_file_is_refused_and_left_as_it_was(
     assert "restore a backup" in said
 
 
+def pages_of(folder: Path) -> tuple[Path, list[Entry]]:
+    """The newest file of the journal."""
+    path = files_of(folder / JOURNAL)[-1][1]
+    return path, entries_of(path)
+
+
 def test_a_page_of_the_journal_whose_checksum_does_not_fit_is_refused(filled: Path) -> None:
-    with closing(sqlite3.connect(filled / FILE)) as connection, connection:
-        (number, body) = connection.execute("SELECT number, body FROM page ORDER BY number LIMIT 1 OFFSET 3").fetchone()
-        altered = body[:-1] + bytes([body[-1] ^ 1])
-        connection.execute("UPDATE page SET body = ? WHERE number = ?", (altered, number))
+    path, entries = pages_of(filled)
+    octets = bytearray(path.read_bytes())
+    octets[entries[3].at + 9] ^= 1
+    path.write_bytes(octets)
     said = refusal(filled)
     assert str(filled / FILE) in said
-    assert f"page {number} of the journal is damaged: its checksum does not fit" in said
+    assert f"page {entries[3].number} of the journal is damaged: its checksum does not fit" in said
     assert "restore a backup" in said
 
 
 def test_a_page_that_is_missing_is_refused(filled: Path) -> None:
-    with closing(sqlite3.connect(filled / FILE)) as connection, connection:
-        (number,) = connection.execute("SELECT number FROM page ORDER BY number LIMIT 1 OFFSET 3").fetchone()
-        connection.execute("DELETE FROM page WHERE number = ?", (number,))
+    path, entries = pages_of(filled)
+    octets = path.read_bytes()
+    path.write_bytes(octets[: entries[2].at + entries[2].length] + octets[entries[3].at + entries[3].length :])
     said = refusal(filled)
-    assert str(filled / FILE) in said
-    assert f"page {number} of the journal is missing; restore a backup" in said
+    assert str(filled / JOURNAL) in said
+    assert f"page {entries[3].number} of the journal is missing; restore a backup" in said
+
+
+def test_a_journal_that_is_missing_is_refused(filled: Path) -> None:
+    shutil.rmtree(filled / JOURNAL)
+    assert "journal: the journal is missing; restore a backup" in refusal(filled)
 
 
 def test_a_directory_that_cannot_be_used_is_said(tmp_path: Path) -> None:

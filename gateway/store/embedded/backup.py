@@ -1,8 +1,9 @@
 """A backup in one file, made while the core runs, and the way back.
 
-The file is a tar archive: the store, then the days of the history, each a consistent copy by SQLite's own means. The store
-comes first: what is archived between the two copies stands in both, which recovery settles; the other way round it would
-stand in none.
+The file is a tar archive: the store with the journal in a table, then the days of the history, each a consistent copy by
+SQLite's own means. The store comes first: what is archived between the two copies stands in both, which recovery settles; the
+other way round it would stand in none. Pages are read when what is copied of the store is settled; files of the journal that
+are let go meanwhile are held by second names.
 """
 
 import os
@@ -13,6 +14,9 @@ import tempfile
 from pathlib import Path
 from typing import IO, cast
 
+from gateway.store.embedded.journal import FOLDER as JOURNAL
+from gateway.store.embedded.journal import read_pages
+from gateway.store.embedded.journal_file import hold_files
 from gateway.store.embedded.schema import HISTORY, STORE, connect
 from gateway.store.embedded.vault import FILE
 from gateway.store.history import FOLDER
@@ -32,7 +36,7 @@ def backup(data_dir: Path, file: Path) -> list[str]:
         ):
             copy = Path(folder) / "copy.db"
             for path in (data_dir / FILE, *sorted((data_dir / FOLDER).glob("*.db"))):
-                _copy(path, copy)
+                _copy(path, copy, data_dir / JOURNAL if path.name == FILE else None)
                 names.append(str(path.relative_to(data_dir)))
                 tar.add(copy, names[-1])
                 copy.unlink()
@@ -45,22 +49,35 @@ def backup(data_dir: Path, file: Path) -> list[str]:
     return names
 
 
-def _copy(source: Path, target: Path) -> None:
-    reader = sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)
+def _copy(source: Path, target: Path, pages_from: Path | None = None) -> None:
+    reader = sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
     writer = sqlite3.connect(target)
     try:
-        reader.backup(writer)
+        with tempfile.TemporaryDirectory(dir=source.parent, prefix=".tensec-backup-") as held:
+            if pages_from is not None:
+                _settle(reader, pages_from, Path(held))
+            reader.backup(writer)
+            with writer:
+                writer.executemany("INSERT INTO page(number, body) VALUES (?, ?)", read_pages(Path(held)))
     finally:
         writer.close()
         reader.close()
 
 
+def _settle(reader: sqlite3.Connection, journal: Path, held: Path) -> None:
+    """From now on `reader` sees the store as it is, and `held` has the pages that belong to that, and maybe later ones."""
+    hold_files(journal, held)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    hold_files(journal, held)
+
+
 def restore(file: Path, data_dir: Path) -> list[str]:
     """Unpack a backup into an empty place; gives the names of what was in it. Raises VaultError."""
     # A write-ahead log that was left behind would be played over what is restored.
-    left = sorted([*data_dir.glob(f"{FILE}*"), *(data_dir / FOLDER).glob("*.db*")])
+    left = sorted([*data_dir.glob(f"{FILE}*"), *(data_dir / FOLDER).glob("*.db*"), *(data_dir / JOURNAL).glob("*")])
     if left:
-        raise VaultError(f"{left[0]} exists; move {FILE}* and {FOLDER}/ away first")
+        raise VaultError(f"{left[0]} exists; move {FILE}*, {JOURNAL}/ and {FOLDER}/ away first")
     try:
         with tarfile.open(file) as tar:
             names = tar.getnames()

@@ -34,6 +34,8 @@ STORE: Sequence[Step] = (
     CREATE TABLE request (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     """,
     keep_by_cell,
+    # Pages are in files of their own (journal.py). The table holds those of older versions and of backups, until it is opened.
+    "",
 )
 HISTORY: Sequence[Step] = (
     """

@@ -1,4 +1,7 @@
-"""The vault in one SQLite file: WAL, synchronous=FULL, one statement for each map of a write, whatever its size.
+"""The vault in one SQLite file, and the journal beside it: WAL, synchronous=FULL, one statement for each map of a write.
+
+Of a write the page comes first. A crash before its rows leaves what a write without rows would have left: what they say stands
+in pages, which are let go only when a later write is on disk. Most writes have no rows.
 
 A thread that steps through rows one by one gives up the interpreter at each of them and starves beside a busy core; one
 `json_each` statement gives it up once.
@@ -10,6 +13,8 @@ from pathlib import Path
 
 import msgspec
 
+from gateway.store.embedded.journal import FOLDER as JOURNAL
+from gateway.store.embedded.journal import Journal
 from gateway.store.embedded.schema import RESTORE_HINT, STORE, connect, connect_reader, transaction
 from gateway.store.vault import KEYED, LAST, SEPARATOR, SORTED, NotWrittenError, VaultError, Write
 
@@ -56,28 +61,59 @@ class EmbeddedVault:
         self._writer = connect(self.path, STORE, synchronous=synchronous)
         self._writer.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         self._reader = connect_reader(self.path)
+        self._journal = Journal(data_dir / JOURNAL)
+        self._needed = self._journal.first
+        """The first page that is needed after the write before."""
+        self._move_pages()
+
+    def _move_pages(self) -> None:
+        """What older versions, and backups, hold of the journal goes where it belongs."""
+        pages = self._read("SELECT number, body FROM page ORDER BY number", ())
+        if not pages:
+            return
+        try:
+            for number, body in pages:
+                self._journal.append(number, body, pages[0][0])
+            self._writer.execute("DELETE FROM page")
+        except (OSError, sqlite3.Error) as error:
+            raise VaultError(f"{self._journal.folder}: {error}; is there space, and may we write there?") from None
+        self._needed = self._journal.first
 
     @property
     def where(self) -> str:
         return str(self.path)
 
     def write(self, write: Write) -> None:
-        connection = self._writer
+        needed = self._needed or write.number
         try:
-            with transaction(connection):
-                connection.execute("INSERT INTO page(number, body) VALUES (?, ?)", (write.number, write.page))
-                for name, rows in write.removes:
-                    connection.execute(_REMOVE[name], (rows.decode(),))
-                for name, rows in write.puts:
-                    connection.execute(_PUT[name], (rows.decode(),))
-                for name, rows in write.adds:
-                    connection.execute(_ADD[name], (rows.decode(),))
-                connection.execute("DELETE FROM page WHERE number < ?", (write.keep_from,))
-        except sqlite3.Error as error:
-            raise NotWrittenError(f"{self.path}: {error}") from error
+            self._journal.append(write.number, write.page, needed)
+        except OSError as error:
+            raise NotWrittenError(f"{self._journal.folder}: {error.strerror}") from error
+        if write.puts or write.adds or write.removes:
+            try:
+                self._write_rows(write)
+            except sqlite3.Error as error:
+                self._journal.take_back()
+                raise NotWrittenError(f"{self.path}: {error}") from error
+        self._journal.forget(needed)
+        self._needed = max(needed, write.keep_from)
+
+    def _write_rows(self, write: Write) -> None:
+        connection = self._writer
+        with transaction(connection):
+            for name, rows in write.removes:
+                connection.execute(_REMOVE[name], (rows.decode(),))
+            for name, rows in write.puts:
+                connection.execute(_PUT[name], (rows.decode(),))
+            for name, rows in write.adds:
+                connection.execute(_ADD[name], (rows.decode(),))
 
     def pages(self) -> Iterator[tuple[int, bytes]]:
-        yield from self._read("SELECT number, body FROM page ORDER BY number", ())
+        number = None
+        for number, page in self._journal.pages():
+            yield number, page
+        if number is None and any(self.count(name) for name in KEYED):
+            raise VaultError(f"{self._journal.folder}: the journal is missing; {RESTORE_HINT}")
 
     def get(self, name: str, keys: Sequence[str]) -> dict[str, bytes]:
         return {str(key): value.encode() for key, value in self._read(_GET[name], (_JSON.encode(keys).decode(),))}
@@ -100,6 +136,7 @@ class EmbeddedVault:
             raise VaultError(f"{self.path}: {error}; {RESTORE_HINT}") from error
 
     def close(self) -> None:
+        self._journal.close()
         self._reader.close()
         self._writer.close()
 

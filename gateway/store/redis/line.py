@@ -15,7 +15,7 @@ import redis
 from redis.exceptions import RedisError, ResponseError
 
 from gateway.store.redis.address import Address
-from gateway.store.vault import NotWrittenError, UnreachableError, VaultError
+from gateway.store.vault import NotWrittenError, Octets, UnreachableError, VaultError
 
 CONNECT_S = 5.0
 ANSWER_S = 5.0
@@ -65,11 +65,11 @@ class Line:
         """The answers to several commands that are sent together."""
         return self._round((b"".join(map(pack, commands)),), _name(commands[0]), len(commands))
 
-    def send(self, packed: Iterable[bytes], name: str) -> Any:
+    def send(self, packed: Iterable[Octets], name: str) -> Any:
         """The answer to one command that is packed already; `name` is for errors."""
         return self._round(packed, name, 1)[0]
 
-    def _round(self, packed: Iterable[bytes], name: str, count: int) -> list[Any]:
+    def _round(self, packed: Iterable[Octets], name: str, count: int) -> list[Any]:
         pieces = list(packed)
         used, self._used = self._used, False
         try:
@@ -92,7 +92,7 @@ class Line:
         self._used = True
         return answers
 
-    def _try(self, pieces: list[bytes], count: int) -> list[Any]:
+    def _try(self, pieces: list[Octets], count: int) -> list[Any]:
         self._connection.send_packed_command(pieces)  # type: ignore[no-untyped-call]
         return [self._connection.read_response() for _ in range(count)]
 
@@ -137,7 +137,7 @@ def pack_arguments(arguments: Iterable[str | bytes]) -> bytes:
     return b"".join([b"$%d\r\n%b\r\n" % (len(one), one) for one in octets])
 
 
-def pack_big(before: bytes, big: bytes, after: bytes) -> tuple[bytes, ...]:
+def pack_big(before: bytes, big: Octets, after: bytes) -> tuple[Octets, ...]:
     """Packed arguments with one between them that may be large."""
     head = b"%b$%d\r\n" % (before, len(big))
-    return (head, big, b"\r\n" + after) if len(big) >= _BIG else (b"%b%b\r\n%b" % (head, big, after),)
+    return (head, big, b"\r\n" + after) if len(big) >= _BIG else (b"".join((head, big, b"\r\n", after)),)

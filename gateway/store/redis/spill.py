@@ -16,7 +16,15 @@ from gateway.store.vault import LAST, NotWrittenError, UnreachableError, Vault, 
 RETRY_S = 0.5
 SIZE_MAX = 256 << 20
 _ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(Write)
+
+
+class _Waiting(Write):
+    """As it is read back."""
+
+    page: bytes
+
+
+_DECODER = msgspec.msgpack.Decoder(_Waiting)
 
 
 class SpillingVault:

@@ -16,7 +16,7 @@ import msgspec
 
 from gateway.store.redis.address import Address
 from gateway.store.redis.line import ANSWER_S, CONNECT_S, Line, MissingFunctionError, pack_arguments, pack_big
-from gateway.store.vault import KEYED, LAST, SEPARATOR, SORTED, NotWrittenError, UnreachableError, VaultError, Write
+from gateway.store.vault import KEYED, LAST, SEPARATOR, SORTED, NotWrittenError, Octets, UnreachableError, VaultError, Write
 
 SCHEMA = 1
 SHARDS = 1
@@ -139,7 +139,7 @@ class RedisVault:
         if status != b"OK":
             raise VaultError(f"{self._where}: {_refusal(status.decode(), there.decode(), write.number)}")
 
-    def _commit(self, packed: tuple[bytes, ...]) -> tuple[bytes, bytes]:
+    def _commit(self, packed: tuple[Octets, ...]) -> tuple[bytes, bytes]:
         try:
             answer = self._writer.send(packed, _COMMIT)
         except MissingFunctionError:  # restarted without its file, or a replica that never had them took over
