@@ -11,7 +11,7 @@ from zlib import crc32
 
 from compiling.edits import Edited
 from compiling.hot_modules import HOT
-from compiling.layouts import FOLDER, HOLD, HOLDING, alias, layout
+from compiling.layouts import FOLDER, HELPERS, IN_C, alias, layout
 from compiling.project import Class, Project
 
 TARGET = Path("build", "compiled")
@@ -56,7 +56,7 @@ def write(root: Path, target: Path) -> list[Path]:
         written.append(path)
     for one in structs.values():
         _write(target / FOLDER / f"{alias(one)}.pxd", layout(project, one))
-    _write(target / FOLDER / f"{HOLD}.pxd", HOLDING)
+    _write(target / FOLDER / f"{HELPERS}.pxd", IN_C)
     for folder in {path.parent for path in target.rglob("*.pxd")}:
         _write(folder / "__init__.py", "")
     manifest = {

@@ -7,7 +7,7 @@ import ast
 from collections.abc import Iterator
 
 from compiling.inference import NAMES_OF_ITS_OWN, Comprehension, Scope, inside
-from compiling.layouts import FOLDER, HOLD, c_type, cimport
+from compiling.layouts import FOLDER, HELPERS, HOLD, IS_A, PLACE, c_type, cimport
 from compiling.project import Class, Function, Module, Type
 from compiling.textedits import TextEdits, end, start
 
@@ -28,7 +28,7 @@ class Edited:
         self._called = {id(one.func): one for one in ast.walk(module.tree) if isinstance(one, ast.Call)}
         self._early = set(_read_early(module.tree, self.project.changing))
         self._pxd: list[str] = []
-        self._holds = False
+        self._helpers: set[str] = set()
         for function in module.functions():
             self._function(function)
         for one in module.classes():
@@ -41,8 +41,7 @@ class Edited:
         self.source = self._text.apply()
         imports = {cimport(one) for one in self._classes.values()}
         imports |= {f"from {one.module.name} cimport {one.name} as {name}" for name, one in self._functions.items()}
-        if self._holds:
-            imports.add(f"from {FOLDER}.{HOLD} cimport {HOLD}")
+        imports |= {f"from {FOLDER}.{HELPERS} cimport {name}" for name in self._helpers}
         names = [f"cdef object {name}" for name in self._constants]
         self.pxd = "\n".join(("cimport cython", *sorted(imports), *names, *self._pxd, ""))
 
@@ -161,6 +160,8 @@ class Edited:
             elif isinstance(one, ast.Name):
                 if id(one) in self._called and not scope.is_variable(one.id):
                     self._call(one)
+                    if one.id == "isinstance":
+                        self._is_a(self._called[id(one)])
                     if one.id in ("max", "min") and any(isinstance(part, ast.Call) for part in _in_turn(self._called[id(one)])):
                         self._wrap(one, "cython.cast(object, ", ")")  # C's own reads what it compares in another order
             elif isinstance(one, ast.Attribute):
@@ -194,7 +195,8 @@ class Edited:
             return
         if owner.kind == "tuple" and node.attr in owner.fields and isinstance(node.ctx, ast.Load):
             self._text.cut(end(node.value), end(node))
-            self._text.insert(end(node), f"[{list(owner.fields).index(node.attr)}]", first=True)
+            self._wrap(node, f"{PLACE}(", f", {list(owner.fields).index(node.attr)})")
+            self._helpers.add(PLACE)
         elif self.project.is_native(owner):
             self._place(scope, node, owner, told)
 
@@ -229,7 +231,7 @@ class Edited:
 
         `kind` is what C itself declares the attribute to be, and looks at when it is set: it need not look again.
         """
-        self._holds = True
+        self._helpers.add(HOLD)
         self._wrap(node, f"cython.cast({kind}, {HOLD}(" if kind else f"{HOLD}(", "))" if kind else ")")
 
     def _is_told(self, scope: Scope, node: ast.expr, told: set[str]) -> bool:
@@ -257,6 +259,21 @@ class Edited:
         self._text.replace(node, name)
         return True
 
+    def _is_a(self, call: ast.Call) -> None:
+        """Whether something is of a class of ours, none of which has a say in that."""
+        one, kinds = call.args
+        several = kinds.elts if isinstance(kinds, ast.Tuple) else list(_united(kinds))
+        found = [self.module.look_up(kind) for kind in several]
+        if not all(isinstance(kind, Class) and kind.kind != "other" for kind in found):
+            return
+        if len(several) == 1:
+            self._text.replace(call.func, IS_A)
+        elif isinstance(one, ast.Name):
+            self._text.replace(call, f"({' or '.join(f'{IS_A}({one.id}, {ast.unparse(kind)})' for kind in several)})")
+        else:
+            return
+        self._helpers.add(IS_A)
+
     def _constant(self, scope: Scope, node: ast.Attribute) -> bool:
         """A member of an enum, or something of another module: looked up once, when the module is read."""
         if not isinstance(node.value, ast.Name) or not isinstance(node.ctx, ast.Load) or scope.is_variable(node.value.id):
@@ -274,6 +291,15 @@ class Edited:
         self._constants[name] = ast.unparse(node)
         self._text.replace(node, name)
         return True
+
+
+def _united(kinds: ast.expr) -> Iterator[ast.expr]:
+    """The parts of `A | B`."""
+    if isinstance(kinds, ast.BinOp):
+        yield from _united(kinds.left)
+        yield from _united(kinds.right)
+    else:
+        yield kinds
 
 
 def _read_early(tree: ast.AST, changing: set[str]) -> Iterator[int]:

@@ -29,6 +29,7 @@ HOT = (
     "gateway.store.holdings",
     "gateway.store.indexes",
     "gateway.store.keeper",
+    "gateway.store.keyfilter",
     "gateway.store.keys",
     "gateway.store.missing",
     "gateway.store.pages",

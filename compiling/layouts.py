@@ -3,9 +3,26 @@
 from compiling.project import Class, Project, Type
 
 FOLDER = "struct_layouts"
-HOLD = "hold_what_is_read"
-HOLDING = f"cdef inline object {HOLD}(object one):\n    return one\n"
-"""A .pxd beside those of the structs: what a function gives is read in its turn, and held."""
+HELPERS = "helpers"
+HOLD, PLACE, IS_A = "hold_what_is_read", "place_of_tuple", "is_a"
+IN_C = f"""
+cdef extern from "Python.h":
+    ctypedef struct PyTypeObject:
+        pass
+    bint PyObject_TypeCheck(object one, PyTypeObject *kind)
+
+cdef inline object {HOLD}(object one):
+    return one
+
+cdef inline object {PLACE}(object one, Py_ssize_t at):
+    return (<tuple>one)[at] if isinstance(one, tuple) else one[at]
+
+cdef inline bint {IS_A}(object one, object kind):
+    return PyObject_TypeCheck(one, <PyTypeObject *>kind)
+"""
+"""A .pxd beside those of the structs. What a function gives is read in its turn, and held. A named tuple's own way to a place
+goes through its class, twenty times as far; so does the question for the class of what is no ordinary class's.
+"""
 
 
 def alias(one: Class) -> str:

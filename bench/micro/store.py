@@ -37,6 +37,7 @@ from bench.micro.rounds import as_the_core, figure, options_for, write_figures
 from bench.micro.store_driver import FOLD_AFTER_S, MONTH_S, OPT_OUT, Driver, Traffic, number_of
 from bench.redis_server import RedisServer, find_server
 from gateway.store.book import Book
+from gateway.store.embedded.store import open_store
 from gateway.store.embedded.vault import FILE, EmbeddedVault
 from gateway.store.history import History
 from gateway.store.keeper import Keeper
@@ -139,7 +140,8 @@ def open_kind(kind: str, folder: Path, server: Server | None, *, fold_after_s: f
 
 def prefill(folder: Path, count: int) -> None:
     """Long windows of all recipients, and as many others who have opted out: straight into the file, in the order of keys."""
-    EmbeddedVault(folder).close()
+    with contextlib.closing(open_store(folder, "boot", time.time())) as store:
+        store.fund("purse", 1)  # a store with rows has a page, too
     with contextlib.closing(sqlite3.connect(folder / FILE, isolation_level=None)) as file:
         file.create_function("number_of", 1, number_of, deterministic=True)
         file.execute("PRAGMA synchronous = OFF")

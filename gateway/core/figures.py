@@ -71,6 +71,7 @@ class Figures:
         now = self._clock.now()
         lanes, seconds = self._lanes, self.seconds
         places: list[tuple[str, int]] = []
+        accounts: list[str] = []
         for final in finals:
             message, lane = final.message, lanes.get(final.channel)
             class_, network = message.class_, network_of(message)
@@ -86,7 +87,7 @@ class Figures:
                 tally.deliver(since_due, since_written)
                 self.user.delivered((class_, network, message.account, ""), int((at - since_due) // NEAR_S), place)
             if since_written is not None:
-                self.delivered[message.account] += 1
+                accounts.append(message.account)
                 number = int((at - since_written) // NEAR_S)
                 key = (class_, network, message.account, final.channel)
                 self.channel.delivered(key, number, bisect_left(EDGES_S, since_written))
@@ -95,6 +96,7 @@ class Figures:
             elif lane is not None and message.state is MessageState.UNDELIVERED:
                 lane.quality.of(class_, network).failed(now)
         self.latencies.update(places)
+        self.delivered.update(accounts)
 
     def look(self) -> list[Turn]:
         """Breaches and recoveries, once a minute."""

@@ -21,6 +21,7 @@ import trio
 from config.schema import MessageClass
 from gateway import log
 from gateway.clock import Clock
+from gateway.core.keylearning import learn_keys
 from gateway.core.mailbox import Signal
 from gateway.store import missing
 from gateway.store.base import (
@@ -111,6 +112,7 @@ class Storage:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._write_loop)
                 nursery.start_soon(self._archive_loop)
+                nursery.start_soon(learn_keys, self._vault, self.book.guards.stored, self._call)
                 task_status.started()
         finally:
             with trio.move_on_after(LAST_S, shield=True):
@@ -475,10 +477,8 @@ class Storage:
     async def _archive_some(self) -> bool:
         """Move some messages to the history. False: it cannot take them now."""
         keeper, history = self.keeper, self._history
-        assert keeper is not None
-        assert history is not None
-        records: Sequence[Record] = keeper.take_archive()
-        if not records:
+        assert keeper is not None and history is not None  # noqa: PT018
+        if not (records := keeper.take_archive()):
             await trio.lowlevel.checkpoint()
             return True
         by_day = rows_by_day(records)

@@ -42,6 +42,9 @@ class BlockingStore:
         self.vault = vault
         self.history = history
         self.recovered: Recovered = recover(keeper, vault, utc)
+        for keys in vault.keys("guard"):
+            self.book.guards.stored.add(keys)
+        self.book.guards.stored.is_whole = True
 
     def _bring(self, asks: Callable[[], Wanted | None]) -> Found | None:
         wanted = asks()

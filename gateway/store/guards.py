@@ -1,8 +1,8 @@
 """The kinds of guards: everything of one admission is checked before anything of it is taken.
 
 The book holds what it has been told of: everything in memory, or a cache over a durable map of millions of keys. There a key
-that is not held must be brought before it is checked (`missing`, `bring`); the book's changes name what the last steps
-changed. What is held by key:
+that is not held must be brought before it is checked (`missing`, `bring`), unless it is known not to be there (`stored`); the
+book's changes name what the last steps changed. What is held by key:
 
     c + cell              the cell's entries: until when for unique ones, minus the period and the times it was taken for
                           windows, forever for sets the cell's key is a member of
@@ -13,11 +13,12 @@ changed. What is held by key:
 An empty value says the key is known not to be there. Every entry begins with what tells how long it matters (`useful`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TypeAlias
 
 from gateway.store.base import Marked
 from gateway.store.changes import Changes
+from gateway.store.keyfilter import KeyFilter
 from routing.guards import Cell, Guard, Kept, Mark, Member, Spend, Unique, Window
 
 Times: TypeAlias = tuple[float, ...]
@@ -28,7 +29,7 @@ ENTRIES_MAX, UNIQUES_MAX = 16, 32
 """Of a cell, before those that are over are taken out; and of its unique keys, of which the oldest are forgotten: who sends
 thousands of texts to one recipient must not make each of them dearer than the one before.
 """
-_TAKING, _ABOUT_MEMBERS, _NOT_KEPT = (Unique, Window, Spend), (Cell, Member), (Spend, Mark)
+_TAKING = (Unique, Window, Spend)
 ONE = "."
 """The only entry of what is no cell."""
 
@@ -83,6 +84,8 @@ class GuardBook:
         self.sums: dict[str, int] = {}
         """Purses, spelled `p` + name, and sizes of member sets, spelled `n` + name; few, all held."""
         self.owed: list[tuple[Guard, float]] = []
+        self.stored = KeyFilter()
+        """Keys that are in the durable map and not held, as far as can be told without reading it."""
 
     # -- admission
 
@@ -272,7 +275,7 @@ class GuardBook:
     def still(self, guards: Iterable[Guard]) -> Guard | None:
         """The first membership that has changed since the guards were taken: an opt-out, a block. None: nothing has."""
         for guard in guards:
-            if isinstance(guard, _ABOUT_MEMBERS):
+            if isinstance(guard, (Cell, Member)):
                 key, single, _ = cell_of(guard)
                 entries = self.held.get(key, {})
                 for one in single:
@@ -284,13 +287,13 @@ class GuardBook:
         """Keys of `guards` that must be brought first. `members_only`: those that are asked again later."""
         if self.complete:
             return []
-        held, sums = self.held, self.sums
+        held, sums, stored = self.held, self.sums, self.stored
         keys = []
         for guard in guards:
-            if isinstance(guard, _NOT_KEPT):
+            if isinstance(guard, (Spend, Mark)):
                 continue
             key, single, _ = cell_of(guard)
-            if key in held:
+            if key in held or not stored.may_hold(key):
                 continue
             if members_only and marks_cell(guard):
                 keys.append(key)
@@ -314,8 +317,9 @@ class GuardBook:
         for key, entries in found.items():
             self.held.setdefault(key, entries)
 
-    def forget(self, keys: Iterable[str]) -> None:
+    def forget(self, keys: Collection[str]) -> None:
         """Hold these no longer; the durable map has them."""
+        self.stored.add(keys)
         for key in keys:
             self.held.pop(key, None)
 

@@ -1,6 +1,6 @@
 """What a store has in memory, and the questions it answers from it. Deciding is the book's (`book.py`)."""
 
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 
 from gateway.store import states
@@ -35,7 +35,8 @@ class Holdings:
         self.shelf = Shelf()
         self.documents = Documents()
         self.requests = Requests(alone=alone)
-        self.states: Counter[MessageState] = Counter()
+        self.states = [0] * len(MessageState)
+        """How many messages are in each."""
         self.accepted = 0
         self.newest_id = 0
         """Of all that were ever admitted."""

@@ -236,7 +236,7 @@ class Keeper:
 
     def _totals(self) -> dict[str, int]:
         book = self.book
-        totals = {str(int(state)): count for state, count in book.states.items() if count}
+        totals = {str(state): count for state, count in enumerate(book.states) if count}
         return {"accepted": book.accepted, "dead": book.dead_letters, "newest": book.newest_id, **totals}
 
     def _note(self, taken: Changes, number: int) -> None:
@@ -311,7 +311,7 @@ class Keeper:
         if ending:
             for number in ending:
                 del taken.messages[number]
-            self._backlog.ending.put_back(ending)
+            self._backlog.ending.put_behind(ending)
 
     # -- after a write
 

@@ -66,7 +66,8 @@ def _restore_totals(keeper: Keeper, pages: list[tuple[int, Page]]) -> None:
     keeper.book.accepted = totals.pop("accepted", 0)
     keeper.book.dead_letters = totals.pop("dead", 0)
     keeper.book.newest_id = totals.pop("newest", 0)
-    keeper.book.states.update({MessageState(int(state)): count for state, count in totals.items()})
+    for state, count in totals.items():
+        keeper.book.states[int(state)] = count
 
 
 def _restore_small_maps(keeper: Keeper, vault: Vault, utc: float) -> None:

@@ -61,6 +61,14 @@ class Unfolded(Generic[KeyT]):
         """They were not folded after all."""
         self._first = {**taken, **{key: number for key, number in self._first.items() if key not in taken}}
 
+    def put_behind(self, later: dict[KeyT, int]) -> None:
+        """They belong here, too; as a rule they changed later than all that are here."""
+        first = self._first
+        if first and next(iter(later.values())) < next(reversed(first.values())):
+            self.put_back(later)
+        else:
+            first.update(later)
+
     def page_of(self, count: int) -> int:
         """The page in which the last one of the `count` oldest changed first."""
         return next(islice(self._first.values(), count - 1, None))

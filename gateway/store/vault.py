@@ -101,5 +101,8 @@ class Vault(Protocol):
     def count(self, name: str, after: str, before: str) -> int:
         """How many rows that is."""
 
+    def keys(self, name: str) -> Iterator[list[str]]:
+        """All keys of a map with values, some at a time, in any order; maybe some of those that come or go meanwhile."""
+
     def close(self) -> None:
         """Let go of files and connections."""

@@ -39,7 +39,7 @@ class WorkingSet:
         handed_out = queued - self.waiting.total() - len(new)
         for message in new:
             class_ = message.class_
-            if handed_out >= self.limit(class_) or self.waiting[class_]:
+            if handed_out >= self.limit(class_) or self.waiting.get(class_):
                 self._here[message.id] = class_
                 self.waiting[class_] += 1
             else:

@@ -226,8 +226,26 @@ def what(key: Key) -> object:
     return key.number, State.OPEN, states.FINAL, states.last(key), last(key)
 """
     called = "F_app_states_last(key)"
-    assert body(tmp_path, source) == f"return key[0], C_State_OPEN, C_states_FINAL, {called}, {called}"
+    assert body(tmp_path, source) == f"return place_of_tuple(key, 0), C_State_OPEN, C_states_FINAL, {called}, {called}"
     assert "from app.states cimport last as F_app_states_last" in edited(tmp_path, source).pxd
+
+
+def test_whether_something_is_of_a_class_of_ours_is_asked_by_c(tmp_path: Path) -> None:
+    source = """
+from app.records import DataSm, SubmitSm
+
+def asked(pdu: object, others: list[object]) -> object:
+    return {}
+"""
+    for python, c in (
+        ("isinstance(others[0], SubmitSm)", "is_a(others[0], SubmitSm)"),
+        ("isinstance(pdu, (SubmitSm, DataSm))", "(is_a(pdu, SubmitSm) or is_a(pdu, DataSm))"),
+        ("isinstance(pdu, SubmitSm | DataSm)", "(is_a(pdu, SubmitSm) or is_a(pdu, DataSm))"),
+        ("isinstance(pdu, str)", "isinstance(pdu, str)"),
+        ("isinstance(pdu, (SubmitSm, str))", "isinstance(pdu, (SubmitSm, str))"),
+        ("isinstance(others[0], (SubmitSm, DataSm))", "isinstance(others[0], (SubmitSm, DataSm))"),
+    ):
+        assert body(tmp_path, source.format(python)) == f"return {c}"
 
 
 def test_a_name_that_hides_a_module_is_left_alone(tmp_path: Path) -> None:

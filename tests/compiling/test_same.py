@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from compiling.edits import Edited
-from compiling.layouts import FOLDER, HOLD, HOLDING, alias, layout
+from compiling.layouts import FOLDER, HELPERS, IN_C, alias, layout
 from compiling.project import Project
 from protocol import hot
 
@@ -197,6 +197,16 @@ def extended() -> list[object]:
 def first(pdu: Pdu) -> object:
     return pdu.sequence
 
+def kinds(*several: object) -> list[object]:
+    one = [isinstance(each, Submit) for each in several]
+    two = [isinstance(each, (Submit, Key)) for each in several]
+    both = [isinstance(each, Submit | Other | None) for each in several]
+    base = [isinstance(several[at], Pdu) for at in range(len(several))]
+    return [one, two, both, base, isinstance(several, tuple)]
+
+def questions() -> list[object]:
+    return kinds(Submit(), Other(), Pdu(), Key("a", 1), Turned(2, "b"), Child("a"), None, 1, Submit)
+
 def no_pdu() -> object:
     return header(Message(1))
 
@@ -231,6 +241,7 @@ CASES = (
     "shadow",
     "hides",
     "extended",
+    "questions",
     "read_in_turn",
     "lines",
 )
@@ -254,7 +265,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     (build / "odd" / "corners.pxd").write_text(edited.pxd, encoding="utf-8")
     for one in edited.structs:
         (build / FOLDER / f"{alias(one)}.pxd").write_text(layout(module.project, one), encoding="utf-8")
-    (build / FOLDER / f"{HOLD}.pxd").write_text(HOLDING, encoding="utf-8")
+    (build / FOLDER / f"{HELPERS}.pxd").write_text(IN_C, encoding="utf-8")
     for made in ("odd", FOLDER):
         (build / made / "__init__.py").touch()
     cythonize = [sys.executable, "-m", "Cython.Build.Cythonize", "-i", "-q", "-3", "-X", "nonecheck=True", "odd/corners.py"]

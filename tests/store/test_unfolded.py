@@ -8,7 +8,7 @@ from gateway.store import keeper
 from gateway.store.base import Admission
 from gateway.store.blocking import BlockingStore
 from gateway.store.embedded.store import open_store
-from gateway.store.unfolded import TRIM_MAX, TRIM_SHARE, Backlog
+from gateway.store.unfolded import TRIM_MAX, TRIM_SHARE, Backlog, Unfolded
 
 
 def test_many_pages_go_with_many_writes_and_none_that_is_needed():
@@ -25,6 +25,17 @@ def test_many_pages_go_with_many_writes_and_none_that_is_needed():
     assert kept <= 10_000
     assert backlog.trim(number) == 10_000, "the last few go at once"
     assert not backlog.must_trim(number)
+
+
+def test_what_is_put_behind_is_in_order_whatever_was_there():
+    unfolded = Unfolded[int]()
+    unfolded.put_behind({1: 5, 2: 6})
+    unfolded.put_behind({3: 6})
+    assert (unfolded.first(99), unfolded.page_of(3)) == (5, 6)
+    unfolded.put_behind({4: 2})
+    assert (unfolded.first(99), unfolded.page_of(1), len(unfolded)) == (2, 2, 4), (
+        "after a write that failed older ones may come"
+    )
 
 
 def test_a_few_pages_go_at_once():

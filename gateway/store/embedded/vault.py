@@ -21,6 +21,7 @@ from gateway.store.vault import KEYED, LAST, SEPARATOR, SORTED, NotWrittenError,
 FILE = "store.db"
 CHECKPOINT_PAGES = 400
 """Often and short: all steps wait for a checkpoint, and one of 4,000 pages takes 25 ms."""
+KEYS_AT_ONCE = 1_000
 _TYPE = {"message": "INTEGER"}
 _NAMES = (*KEYED, *SORTED)
 _VALUE = {"document": "CASE type WHEN 'text' THEN json_quote(value) ELSE value END"}
@@ -128,6 +129,12 @@ class EmbeddedVault:
     def count(self, name: str, after: str = "", before: str = LAST) -> int:
         ((count,),) = self._read(_COUNT[name], _bounds(name, after, before))
         return int(count)
+
+    def keys(self, name: str) -> Iterator[list[str]]:
+        after: object = ""
+        while found := self._read(f"SELECT key FROM {name} WHERE key > ? ORDER BY key LIMIT {KEYS_AT_ONCE}", (after,)):
+            after = found[-1][0]
+            yield [str(key) for (key,) in found]
 
     def _read(self, sql: str, values: Sequence[object]) -> list[tuple]:  # type: ignore[type-arg]
         try:

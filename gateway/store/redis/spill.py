@@ -125,6 +125,9 @@ class SpillingVault:
     def count(self, name: str, after: str = "", before: str = LAST) -> int:
         return self._whole().count(name, after, before)
 
+    def keys(self, name: str) -> Iterator[list[str]]:
+        return self._whole().keys(name)
+
     def _whole(self) -> Vault:
         """The other vault, when it has everything."""
         if self._file:

@@ -199,15 +199,22 @@ class RedisVault:
             return len(self._whole(name, after, before))
         return int(self._ask("ZLEXCOUNT", self._key[_order(name)], f"({after}", f"({before}"))
 
+    def keys(self, name: str) -> Iterator[list[str]]:
+        for flat in self._pieces(name):
+            yield [key.decode() for key in flat[::2]]
+
+    def _pieces(self, name: str) -> Iterator[list[bytes]]:
+        """Keys and rows of a map in turn, without order, some at a time."""
+        cursor = b""
+        while cursor != b"0":
+            cursor, flat = self._ask("HSCAN", self._key[name], cursor or b"0", "COUNT", str(CHUNK))
+            yield flat
+
     def _whole(self, name: str, after: str, before: str) -> list[tuple[str, bytes]]:
         """Rows of a map without order, sorted."""
         rows: dict[str, bytes] = {}
-        cursor = b"0"
-        while True:
-            cursor, flat = self._ask("HSCAN", self._key[name], cursor, "COUNT", str(CHUNK))
+        for flat in self._pieces(name):
             rows.update((key.decode(), row) for key, row in zip(flat[::2], flat[1::2], strict=True))
-            if cursor == b"0":
-                break
         if name == "message":  # the only keys that are numbers
             low, high = int(after or -1), int(before) if before.isdigit() else 1 << 62
             return sorted(((key, row) for key, row in rows.items() if low < int(key) < high), key=lambda one: int(one[0]))
