@@ -51,6 +51,7 @@ FINAL = frozenset(
 """States after which nothing comes. ACCEPTED is not one: carriers report it on the way. UNKNOWN is the reader's to decide."""
 
 _STATE_OF = {int(state): state for state in MessageState}
+_UNKNOWN = MessageState.UNKNOWN
 _STATS = {
     "DELIVRD": MessageState.DELIVERED,
     "ACKED": MessageState.DELIVERED,
@@ -179,7 +180,7 @@ def parse(esm_class: int, short_message: bytes, tlvs: Tlvs, *, trust_text: bool 
         candidates.append(text_id)
     state = tags.get(_MESSAGE_STATE)
     return Receipt(
-        _state(stat or "") if not state else _STATE_OF.get(int.from_bytes(state, "big"), MessageState.UNKNOWN),
+        _state(stat or "") if not state else _STATE_OF.get(int.from_bytes(state, "big"), _UNKNOWN),
         candidates,
         stat or None,
         err,
