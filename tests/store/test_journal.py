@@ -12,6 +12,7 @@ import pytest
 from story import BOOT, START_UTC, Story, page_of
 
 from gateway.store.base import Finish
+from gateway.store.embedded import backup as backups
 from gateway.store.embedded.backup import backup, restore
 from gateway.store.embedded.journal import FOLDER, Journal, read_pages
 from gateway.store.embedded.journal_file import START_SIZE, entries_of, files_of, head_of, hold_files, start_of
@@ -208,17 +209,49 @@ def test_pages_of_an_older_version_are_moved_once_however_often_that_is_begun(tm
 def test_a_backup_has_the_pages_and_can_be_used_at_once(tmp_path: Path) -> None:
     data, other = tmp_path / "data", tmp_path / "other"
     data.mkdir()
-    with closing(open_store(data, BOOT, START_UTC)) as store:
-        accepted = [Story(store).accepted(id=number).id for number in range(1, 9)]
-        backup(data, tmp_path / "file")
+    with closing(open_store(data, BOOT, START_UTC, finals_max=0)) as store:
+        story = Story(store)
+        accepted = [story.accepted(id=number).id for number in range(1, 9)]
+        store.settle([Finish(one, MessageState.REJECTED, "x") for one in accepted[:4]], story.utc)
+        story.accepted(id=9)
+        assert backup(data, tmp_path / "file")[0] == FILE
+        assert len(store.history.days()) == 1, "of which there is a copy, too"
         assert sorted(one.name for one in data.iterdir()) == ["history", FOLDER, FILE, f"{FILE}-shm", f"{FILE}-wal"]
+        before = store.ledger()
     restore(tmp_path / "file", other)
     with closing(open_store(other, BOOT, START_UTC)) as store:
         assert [one.id for one in store.find(accepted) if one is not None] == accepted
+        assert store.ledger() == before
     (other / FILE).unlink()
     shutil.rmtree(other / "history")
     with pytest.raises(VaultError, match="journal/ and history/ away first"):
         restore(tmp_path / "file", other)
+
+
+def test_a_backup_is_whole_when_the_journal_goes_on_and_files_are_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, other = tmp_path / "data", tmp_path / "other"
+    data.mkdir()
+    with closing(open_store(data, BOOT, START_UTC, fold_after_s=3)) as store:
+        store.vault._journal._file_size = 100  # type: ignore[attr-defined]
+        story = Story(store)
+        accepted = [story.accepted(id=number).id for number in range(1, 9)]
+
+        def then_it_goes_on(journal: Path, held: Path) -> None:
+            hold_files(journal, held)
+            first = files_of(journal)[0]
+            story.utc += 9
+            accepted.append(story.accepted(id=len(accepted) + 1).id)
+            assert files_of(journal)[0] != first, "a file was let go"
+
+        with monkeypatch.context() as patch:
+            patch.setattr(backups, "hold_files", then_it_goes_on)
+            backup(data, tmp_path / "file")
+        assert len(accepted) == 10
+    restore(tmp_path / "file", other)
+    with closing(open_store(other, BOOT, START_UTC)) as store:
+        assert [one.id for one in store.find(accepted[:9]) if one is not None] == accepted[:9], "and the tenth, or not"
 
 
 class CrashError(Exception):

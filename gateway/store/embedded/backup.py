@@ -11,6 +11,7 @@ import shutil
 import sqlite3
 import tarfile
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import IO, cast
 
@@ -36,7 +37,7 @@ def backup(data_dir: Path, file: Path) -> list[str]:
         ):
             copy = Path(folder) / "copy.db"
             for path in (data_dir / FILE, *sorted((data_dir / FOLDER).glob("*.db"))):
-                _copy(path, copy, data_dir / JOURNAL if path.name == FILE else None)
+                (_copy_store if path.name == FILE else _copy)(path, copy)
                 names.append(str(path.relative_to(data_dir)))
                 tar.add(copy, names[-1])
                 copy.unlink()
@@ -49,27 +50,30 @@ def backup(data_dir: Path, file: Path) -> list[str]:
     return names
 
 
-def _copy(source: Path, target: Path, pages_from: Path | None = None) -> None:
-    reader = sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
-    writer = sqlite3.connect(target)
-    try:
-        with tempfile.TemporaryDirectory(dir=source.parent, prefix=".tensec-backup-") as held:
-            if pages_from is not None:
-                _settle(reader, pages_from, Path(held))
-            reader.backup(writer)
-            with writer:
-                writer.executemany("INSERT INTO page(number, body) VALUES (?, ?)", read_pages(Path(held)))
-    finally:
-        writer.close()
-        reader.close()
+def _copy(source: Path, target: Path) -> None:
+    with closing(_reader(source)) as reader, closing(sqlite3.connect(target)) as writer:
+        reader.backup(writer)
 
 
-def _settle(reader: sqlite3.Connection, journal: Path, held: Path) -> None:
-    """From now on `reader` sees the store as it is, and `held` has the pages that belong to that, and maybe later ones."""
-    hold_files(journal, held)
-    reader.execute("BEGIN")
-    reader.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    hold_files(journal, held)
+def _copy_store(source: Path, target: Path) -> None:
+    """With the pages that belong to what is copied, and maybe some later ones."""
+    journal = source.parent / JOURNAL
+    with (
+        tempfile.TemporaryDirectory(dir=source.parent, prefix=".tensec-backup-") as held,
+        closing(_reader(source)) as reader,
+        closing(sqlite3.connect(target)) as writer,
+    ):
+        hold_files(journal, Path(held))
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # from now on it sees the store as it is
+        hold_files(journal, Path(held))
+        reader.backup(writer)
+        with writer:
+            writer.executemany("INSERT INTO page(number, body) VALUES (?, ?)", read_pages(Path(held)))
+
+
+def _reader(source: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
 
 
 def restore(file: Path, data_dir: Path) -> list[str]:
