@@ -161,7 +161,7 @@ class Edited:
                 if id(one) in self._called and not scope.is_variable(one.id):
                     self._call(one)
                     if one.id == "isinstance":
-                        self._is_a(self._called[id(one)])
+                        self._is_a(scope, self._called[id(one)])
                     if one.id in ("max", "min") and any(isinstance(part, ast.Call) for part in _in_turn(self._called[id(one)])):
                         self._wrap(one, "cython.cast(object, ", ")")  # C's own reads what it compares in another order
             elif isinstance(one, ast.Attribute):
@@ -259,12 +259,14 @@ class Edited:
         self._text.replace(node, name)
         return True
 
-    def _is_a(self, call: ast.Call) -> None:
+    def _is_a(self, scope: Scope, call: ast.Call) -> None:
         """Whether something is of a class of ours, none of which has a say in that."""
         one, kinds = call.args
         several = kinds.elts if isinstance(kinds, ast.Tuple) else list(_united(kinds))
         found = [self.module.look_up(kind) for kind in several]
         if not all(isinstance(kind, Class) and kind.kind != "other" for kind in found):
+            return
+        if any(isinstance(name, ast.Name) and scope.is_variable(name.id) for name in ast.walk(kinds)):
             return
         if len(several) == 1:
             self._text.replace(call.func, IS_A)

@@ -18,12 +18,12 @@ Call: TypeAlias = Callable[[str, Callable[[], list[str] | None]], Awaitable[list
 async def learn_keys(vault: Vault | None, stored: KeyFilter, call: Call) -> None:
     """Add all that is there; what comes meanwhile is in memory, and added when it leaves."""
     assert vault is not None
-    while not stored.is_whole:
-        pieces = vault.keys("guard")
+    while not (stored.is_whole or stored.is_full):
         try:
+            pieces = vault.keys("guard")
             while (keys := await call("reader", lambda: next(pieces, None))) is not None:  # noqa: B023 - called before it changes
                 stored.add(keys)
                 await trio.sleep(REST_S)
-            stored.is_whole = True
+            stored.learnt()
         except UnreachableError:
             await trio.sleep(AGAIN_S)

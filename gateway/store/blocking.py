@@ -44,7 +44,7 @@ class BlockingStore:
         self.recovered: Recovered = recover(keeper, vault, utc)
         for keys in vault.keys("guard"):
             self.book.guards.stored.add(keys)
-        self.book.guards.stored.is_whole = True
+        self.book.guards.stored.learnt()
 
     def _bring(self, asks: Callable[[], Wanted | None]) -> Found | None:
         wanted = asks()

@@ -319,7 +319,7 @@ class GuardBook:
 
     def forget(self, keys: Collection[str]) -> None:
         """Hold these no longer; the durable map has them."""
-        self.stored.add(keys)
+        self.stored.add([key for key in keys if self.held.get(key)])
         for key in keys:
             self.held.pop(key, None)
 

@@ -111,6 +111,8 @@ class _Replay:
         self._keeper.note_retried(self._notices.values())
         book.parked.restore({number: one for number, one in self._parked.items() if book.parked.get(number) is None})
         last = self._pages[-1][0] if self._pages else 0
+        if self._pages:  # the rows of the last write may be missing, and nothing else says these
+            book.changes.dead.update({one.id: one for one in self._pages[-1][1].dead})
         self._keeper.restored(self._firsts, self._told, last)
 
     def _messages(self, number: int, page: Page) -> None:

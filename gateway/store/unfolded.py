@@ -65,7 +65,7 @@ class Unfolded(Generic[KeyT]):
         """They belong here, too; as a rule they changed later than all that are here."""
         first = self._first
         if first and next(iter(later.values())) < next(reversed(first.values())):
-            self.put_back(later)
+            self._first = dict(sorted({**first, **later}.items(), key=lambda one: one[1]))
         else:
             first.update(later)
 

@@ -246,6 +246,8 @@ def asked(pdu: object, others: list[object]) -> object:
         ("isinstance(others[0], (SubmitSm, DataSm))", "isinstance(others[0], (SubmitSm, DataSm))"),
     ):
         assert body(tmp_path, source.format(python)) == f"return {c}"
+    hidden = source.replace("pdu: object", "SubmitSm: type, pdu: object").format("isinstance(pdu, SubmitSm)")
+    assert body(tmp_path, hidden) == "return isinstance(pdu, SubmitSm)", "here it may be anything"
 
 
 def test_a_name_that_hides_a_module_is_left_alone(tmp_path: Path) -> None:

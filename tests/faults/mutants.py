@@ -4,6 +4,7 @@ Each mutant breaks one promise of the core by replacing a few functions from out
 One breaks none: `slow-write` only stays long where a kill is to hit it.
 """
 
+import os
 import re
 import sqlite3
 import sys
@@ -89,7 +90,8 @@ def early_acknowledgement() -> None:
 
 
 def no_sync() -> None:
-    """SQLite is told not to wait for the disk."""
+    """Nobody waits for the disk: neither the journal nor SQLite."""
+    os.fdatasync = lambda _: None
     connect = sqlite3.connect
 
     class Careless(sqlite3.Connection):

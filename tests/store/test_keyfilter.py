@@ -19,23 +19,46 @@ KEYS = 20_000
 def test_it_never_says_no_of_what_was_added(monkeypatch):
     """Through several layers, the last of them full."""
     monkeypatch.setattr(keyfilter, "FIRST_BITS", 1 << 12)
-    monkeypatch.setattr(keyfilter, "MOST_BITS", 1 << 16)
+    monkeypatch.setattr(keyfilter, "MOST_BITS", 1 << 18)
     keys = [f"c86138{number:08d}" for number in range(KEYS)]
     found = KeyFilter()
-    found.is_whole = True
+    found.learnt()
     assert not any(map(found.may_hold, keys))
     found.add(keys[: KEYS // 2])
     found.add(keys[KEYS // 2 :])
     assert all(map(found.may_hold, keys))
-    assert len(found._layers) > 6
+    assert len(found._layers) > 3
 
 
 def test_of_what_was_not_added_it_knows_nearly_all():
     found = KeyFilter()
-    found.is_whole = True
+    found.learnt()
     found.add(f"c86138{number:08d}" for number in range(keyfilter.FIRST_BITS // keyfilter.BITS_OF_KEY))
     wrong = sum(found.may_hold(f"c86139{number:08d}") for number in range(KEYS))
     assert wrong < KEYS / 100
+
+
+def test_what_is_added_again_takes_no_room(monkeypatch):
+    monkeypatch.setattr(keyfilter, "FIRST_BITS", 1 << 12)
+    found = KeyFilter()
+    for _ in range(50):
+        found.add(f"c86138{number:08d}" for number in range(100))
+    assert len(found._layers) == 1
+
+
+def test_with_too_many_it_gives_up_and_says_no_of_none(monkeypatch):
+    monkeypatch.setattr(keyfilter, "FIRST_BITS", 1 << 12)
+    monkeypatch.setattr(keyfilter, "MOST_BITS", 1 << 12)
+    found = KeyFilter()
+    found.learnt()
+    found.add(f"c86138{number:08d}" for number in range(850))
+    assert not found.is_full
+    assert not found.may_hold("c")
+    found.add(f"c86139{number:08d}" for number in range(850))
+    found.learnt()
+    found.add(["more"])
+    assert (found.is_full, found.is_whole, found._layers) == (True, False, [])
+    assert found.may_hold("c")
 
 
 def test_before_all_keys_are_known_everything_may_be_there():

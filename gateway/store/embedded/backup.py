@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from gateway.store.embedded.journal import FOLDER as JOURNAL
-from gateway.store.embedded.journal import read_pages
+from gateway.store.embedded.journal import needed_in, read_pages
 from gateway.store.embedded.journal_file import hold_files
 from gateway.store.embedded.schema import HISTORY, STORE, connect
 from gateway.store.embedded.vault import FILE
@@ -58,18 +58,19 @@ def _copy(source: Path, target: Path) -> None:
 def _copy_store(source: Path, target: Path) -> None:
     """With the pages that belong to what is copied, and maybe some later ones."""
     journal = source.parent / JOURNAL
-    with (
-        tempfile.TemporaryDirectory(dir=source.parent, prefix=".tensec-backup-") as held,
-        closing(_reader(source)) as reader,
-        closing(sqlite3.connect(target)) as writer,
-    ):
-        hold_files(journal, Path(held))
+    try:
+        held = tempfile.TemporaryDirectory(dir=source.parent, prefix=".tensec-backup-")
+    except OSError as error:
+        raise VaultError(f"{source.parent}: {error.strerror}; a backup must write there, too") from None
+    with held, closing(_reader(source)) as reader, closing(sqlite3.connect(target)) as writer:
+        hold_files(journal, Path(held.name))
+        needed = needed_in(Path(held.name))  # as it is now: a later write may let go what only later rows say
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # from now on it sees the store as it is
-        hold_files(journal, Path(held))
+        hold_files(journal, Path(held.name))
         reader.backup(writer)
         with writer:
-            writer.executemany("INSERT INTO page(number, body) VALUES (?, ?)", read_pages(Path(held)))
+            writer.executemany("INSERT INTO page(number, body) VALUES (?, ?)", read_pages(Path(held.name), needed))
 
 
 def _reader(source: Path) -> sqlite3.Connection:

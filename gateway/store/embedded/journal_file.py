@@ -68,8 +68,8 @@ def entries_of(path: Path) -> list[Entry]:
         octets = path.read_bytes()
     except OSError as error:
         raise VaultError(f"{path}: {error.strerror}") from None
-    if len(octets) < START_SIZE:
-        return []
+    if len(octets) < START_SIZE or not octets.strip(b"\0"):
+        return []  # begun, and nothing of it was ever confirmed: the size of a file may reach the disk before its octets do
     if octets[: len(_KIND)] != _KIND:
         raise VaultError(
             f"{path}: not a journal of this Tensec; start a newer one, or move the file away and lose its messages"

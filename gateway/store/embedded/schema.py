@@ -52,7 +52,7 @@ BUSY_MS = 5_000
 PAGE_SIZE = 4_096
 HISTORY_PAGE_SIZE = 16_384
 """Rows are appended there: a quarter of the calls. In a store rows change in no order, each at the cost of its page."""
-RESTORE_HINT = "restore a backup with `tensec restore FILE`, or move the file away to start empty"
+RESTORE_HINT = "restore a backup with `tensec restore FILE`, or move the file (with store.db also journal/) away to start empty"
 
 
 def connect(
@@ -74,7 +74,7 @@ def connect(
         connection.execute(f"PRAGMA page_size = {page_size}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {synchronous}")
-        # Some builds (Debian's) write zeros over what is deleted: each page of the journal would be written twice.
+        # Some builds (Debian's) write zeros over what is deleted, while everybody waits for the write.
         connection.execute("PRAGMA secure_delete = FAST")
         _migrate(connection, steps)
     except sqlite3.Error as error:

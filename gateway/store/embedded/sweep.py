@@ -44,8 +44,8 @@ def sweep_guards(data_dir: Path, utc: float) -> int:
 
 
 def overwrite_deleted(data_dir: Path, rest: Callable[[float], None] = time.sleep) -> int:
-    """Write zeros over what was deleted, above all pages of the journal with the texts of messages: it stays in free pages of
-    the file until they are used again. Gives how many there were. Raises sqlite3.Error, VaultError.
+    """Write zeros over what was deleted, texts of messages among it: it stays in free pages of the file until they are used
+    again. Gives how many there were. Raises sqlite3.Error, VaultError.
 
     It rests after each step for longer than the step took: the core waits for the same lock.
     """

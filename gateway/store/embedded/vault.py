@@ -14,9 +14,9 @@ from pathlib import Path
 import msgspec
 
 from gateway.store.embedded.journal import FOLDER as JOURNAL
-from gateway.store.embedded.journal import Journal
+from gateway.store.embedded.journal import Journal, needed_in, read_pages
 from gateway.store.embedded.schema import RESTORE_HINT, STORE, connect, connect_reader, transaction
-from gateway.store.vault import KEYED, LAST, SEPARATOR, SORTED, NotWrittenError, VaultError, Write
+from gateway.store.vault import KEYED, LAST, SEPARATOR, SORTED, NotWrittenError, VaultError, Write, is_whole
 
 FILE = "store.db"
 CHECKPOINT_PAGES = 400
@@ -59,26 +59,35 @@ class EmbeddedVault:
 
     def __init__(self, data_dir: Path, *, synchronous: str = "FULL") -> None:
         self.path = data_dir / FILE
+        self._journal = Journal(data_dir / JOURNAL, synced=synchronous != "OFF")
+        if self._journal and not self.path.exists():
+            raise VaultError(f"{self.path}: it is missing, and its {JOURNAL}/ is there; {RESTORE_HINT}")
         self._writer = connect(self.path, STORE, synchronous=synchronous)
         self._writer.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         self._reader = connect_reader(self.path)
-        self._journal = Journal(data_dir / JOURNAL)
-        self._needed = self._journal.first
-        """The first page that is needed after the write before."""
-        self._move_pages()
+        try:
+            self._move_pages()
+            self._needed = needed_in(self._journal.folder)
+            """The first page that is needed after the write before; 0: there was none."""
+        except BaseException:
+            self.close()
+            raise
 
     def _move_pages(self) -> None:
         """What older versions, and backups, hold of the journal goes where it belongs."""
         pages = self._read("SELECT number, body FROM page ORDER BY number", ())
-        if not pages:
-            return
+        for number, body in pages:
+            if not is_whole(body):
+                raise VaultError(
+                    f"{self.path}: page {number} of the journal is damaged: its checksum does not fit; restore a backup"
+                )
         try:
             for number, body in pages:
                 self._journal.append(number, body, pages[0][0])
-            self._writer.execute("DELETE FROM page")
+            if pages:
+                self._writer.execute("DELETE FROM page")
         except (OSError, sqlite3.Error) as error:
             raise VaultError(f"{self._journal.folder}: {error}; is there space, and may we write there?") from None
-        self._needed = self._journal.first
 
     @property
     def where(self) -> str:
@@ -111,7 +120,7 @@ class EmbeddedVault:
 
     def pages(self) -> Iterator[tuple[int, bytes]]:
         number = None
-        for number, page in self._journal.pages():
+        for number, page in read_pages(self._journal.folder, self._needed):
             yield number, page
         if number is None and any(self.count(name) for name in KEYED):
             raise VaultError(f"{self._journal.folder}: the journal is missing; {RESTORE_HINT}")
@@ -131,7 +140,7 @@ class EmbeddedVault:
         return int(count)
 
     def keys(self, name: str) -> Iterator[list[str]]:
-        after: object = ""
+        after: object = -1 if name in _TYPE else ""
         while found := self._read(f"SELECT key FROM {name} WHERE key > ? ORDER BY key LIMIT {KEYS_AT_ONCE}", (after,)):
             after = found[-1][0]
             yield [str(key) for (key,) in found]

@@ -126,7 +126,7 @@ class SpillingVault:
         return self._whole().count(name, after, before)
 
     def keys(self, name: str) -> Iterator[list[str]]:
-        return self._whole().keys(name)
+        yield from self._whole().keys(name)
 
     def _whole(self) -> Vault:
         """The other vault, when it has everything."""
