@@ -81,7 +81,7 @@ class Journal:
         if not self.folder.exists():
             self.folder.mkdir(mode=0o700)
             _sync_folder(self.folder.parent)
-        self._size = self._before = 0
+        self._size = 0
         self._file = os.open(path_of(self.folder, number), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         if number not in self._firsts:
             self._firsts.append(number)
