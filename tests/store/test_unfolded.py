@@ -28,7 +28,7 @@ def test_many_pages_go_with_many_writes_and_none_that_is_needed():
 
 
 def test_what_is_put_behind_is_in_order_whatever_was_there():
-    unfolded = Unfolded[int]()
+    unfolded: Unfolded[int] = Unfolded()
     unfolded.put_behind({1: 5, 2: 6})
     unfolded.put_behind({3: 6})
     assert (unfolded.first(99), unfolded.page_of(3)) == (5, 6)
