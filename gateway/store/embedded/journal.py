@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from gateway.store.disk import sync_folder
 from gateway.store.embedded.journal_file import SALT_SIZE, entries_of, files_of, head_of, path_of, start_of
 from gateway.store.vault import Octets, VaultError
 
@@ -49,7 +50,7 @@ class Journal:
             self._before = self._size
             self._put(start + head_of(number, needed, len(page), self._salt), page)
             if is_new:
-                _sync_folder(self.folder)
+                sync_folder(self.folder)
         except OSError:
             self.take_back()
             raise
@@ -80,7 +81,7 @@ class Journal:
         self.close()
         if not self.folder.exists():
             self.folder.mkdir(mode=0o700)
-            _sync_folder(self.folder.parent)
+            sync_folder(self.folder.parent)
         self._size = 0
         self._file = os.open(path_of(self.folder, number), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         if number not in self._firsts:
@@ -124,11 +125,3 @@ def read_pages(folder: Path, needed: int) -> Iterator[tuple[int, bytes]]:
                 expected += 1
                 file.seek(one.at)
                 yield one.number, file.read(one.length)
-
-
-def _sync_folder(folder: Path) -> None:
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

@@ -15,6 +15,7 @@ from zlib import crc32
 
 import msgspec
 
+from gateway.store.disk import sync_folder
 from gateway.store.vault import NotWrittenError, VaultError
 
 VERSION = 1
@@ -77,7 +78,7 @@ class SpillFile:
         with contextlib.suppress(OSError):
             self._file.truncate(0)
             self.path.unlink()
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
         self.close()
 
     def close(self) -> None:
@@ -90,7 +91,7 @@ class SpillFile:
         header = _entry(msgspec.msgpack.encode(Header(VERSION, self.owner)))
         self._file = _open(self.path, os.O_CREAT | os.O_TRUNC)
         self._put(header + entry)
-        _sync_folder(self.path.parent)
+        sync_folder(self.path.parent)
         self.size = self._start = len(header)
 
     def _put(self, octets: bytes) -> None:
@@ -191,11 +192,3 @@ def _length(head: bytes) -> int | None:
 
 def _open(path: Path, flags: int) -> FileIO:
     return FileIO(os.open(path, os.O_RDWR | flags, 0o600), "r+")
-
-
-def _sync_folder(folder: Path) -> None:
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
