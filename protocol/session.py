@@ -12,7 +12,7 @@ Times are seconds of one monotonic clock, handed in. Octets are handed out once,
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -30,7 +30,7 @@ from protocol.pdu import (
     BindResponse,
     BindTransceiver,
     BindTransmitter,
-    DeliverSm,
+    DeliverSmResp,
     EnquireLink,
     EnquireLinkResp,
     GenericNack,
@@ -49,6 +49,8 @@ from protocol.window import Window
 _SUBMIT_SM_RESP = int(SubmitSmResp.command_id)
 INTERFACE_VERSION = 0x34
 NEVER = float("inf")
+Owed: TypeAlias = Pdu | int
+"""A request that waits for its response: of a deliver_sm the sequence number is enough."""
 
 
 class Timers(msgspec.Struct, frozen=True):
@@ -350,13 +352,13 @@ class Session:
             self._append_octets(octets)
         self._responded()
 
-    def respond_all(self, requests: Sequence[Pdu], status: int) -> None:
+    def respond_all(self, requests: Sequence[Owed], status: int) -> None:
         """`respond` to each with the empty response; receipts are acknowledged by the hundred."""
-        if status == 0 and {type(one) for one in requests} == {DeliverSm}:
-            self._append_octets(deliver_sm_oks(one.sequence for one in requests))
+        if status == 0 and {type(one) for one in requests} == {int}:
+            self._append_octets(deliver_sm_oks(requests))  # type: ignore[arg-type]
         else:
             for one in requests:
-                self._append(response_to(one, status))
+                self._append(DeliverSmResp(one, status) if isinstance(one, int) else response_to(one, status))
         self._responded(len(requests))
 
     def _responded(self, count: int = 1) -> None:

@@ -19,8 +19,8 @@ from gateway.core.gather import CARRIERS_S
 from gateway.core.tls import TlsWire, client_context
 from gateway.core.wire import Wire
 from protocol.events import BindAnswered, Ended, Event, Violation
-from protocol.pdu import BindReceiver, BindRequest, BindTransceiver, BindTransmitter, Pdu
-from protocol.session import Session, Timers
+from protocol.pdu import BindReceiver, BindRequest, BindTransceiver, BindTransmitter
+from protocol.session import Owed, Session, Timers
 from protocol.states import Role, State
 from protocol.status import Status, status_name
 from routing.throttle import TokenBucket
@@ -193,6 +193,7 @@ class Bind:
                     ended |= event.status != 0
             ended |= self._handle(events, now)
             ended |= not data
+            del events  # now, while they are at hand, and not when the next ones come
         with trio.move_on_after(1.0):
             await wire.wait_sent()
         self._hand_back(session, wire)
@@ -320,7 +321,7 @@ class Answers:
         self._bind = bind
         self._session = bind.session
 
-    def acknowledge(self, requests: Sequence[Pdu], status: int) -> None:
+    def acknowledge(self, requests: Sequence[Owed], status: int) -> None:
         session = self._session
         if session is None or self._bind.session is not session:
             return

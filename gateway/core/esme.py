@@ -209,6 +209,7 @@ class EsmeFront:
             now = connection.session_now = self._clock.now()
             events = session.receive_data(data, now) if data else session.receive_eof()
             ended = await self._handle(connection, events, now)
+            del events  # now, while they are at hand, and not when the next ones come
             connection.flush()
             if ended or not data:
                 break

@@ -9,7 +9,8 @@ from gateway.core.report import Acknowledger
 from gateway.store.base import CarrierReceipt, Outcome
 from protocol import receipt
 from protocol.ids import canonical_id
-from protocol.pdu import DataSm, DeliverSm, Pdu
+from protocol.pdu import DataSm, DeliverSm
+from protocol.session import Owed
 from protocol.tlv import Tag, get_int
 
 _DELIVERED = receipt.MessageState.DELIVERED
@@ -32,12 +33,12 @@ class Incoming:
 
     def read(
         self, pdus: Iterable[DeliverSm | DataSm], now: float, source: Acknowledger | None = None
-    ) -> tuple[list[Outcome], list[Pdu]]:
-        """The outcome of each receipt, and the PDUs to acknowledge with them. `source`: where the others are acknowledged."""
+    ) -> tuple[list[Outcome], list[Owed]]:
+        """The outcome of each receipt, and what to acknowledge with them. `source`: where the others are acknowledged."""
         utc = self._clock.utc()
         name, rule, trust_text = self._channel.name, self._channel.receipt_id, self._channel.receipt_trust_text
         outcomes: list[Outcome] = []
-        receipts: list[Pdu] = []
+        receipts: list[Owed] = []
         written: list[DeliverSm | DataSm] = []
         for pdu in pdus:
             text = pdu.short_message if isinstance(pdu, DeliverSm) else b""
@@ -45,7 +46,7 @@ class Incoming:
             if found is None:
                 written.append(pdu)
                 continue
-            receipts.append(pdu)
+            receipts.append(pdu.sequence if isinstance(pdu, DeliverSm) else pdu)
             err = found.err or ""
             outcomes.append(
                 CarrierReceipt(

@@ -29,6 +29,7 @@ from protocol.errors import ContentError
 from protocol.events import Answered, Event, Unanswered
 from protocol.ids import canonical_id
 from protocol.pdu import DataSm, DeliverSm, Pdu, SubmitSmResp
+from protocol.session import Owed
 from protocol.status import Status, status_name
 from protocol.tlv import Tag, get_int
 from routing.failover import RESEND_AFTER_S, classify, decide
@@ -310,7 +311,7 @@ class Lane:
             if self._stalled:
                 self._stalled = False
                 self._turned()
-        receipts: list[Pdu] = []
+        receipts: list[Owed] = []
         if delivered:
             read, receipts = self._incoming.read(delivered, now, Answers(bind))
             outcomes += read

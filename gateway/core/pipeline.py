@@ -321,7 +321,10 @@ class Pipeline:
     async def _settle(self) -> None:
         while True:
             reports = await self.reports.take()
-            settled = await self.store.settle(list(chain.from_iterable([report.outcomes for report in reports])))
+            outcomes = list(chain.from_iterable([report.outcomes for report in reports]))
+            for report in reports:
+                report.outcomes = []  # the store alone has them: see there
+            settled = await self.store.settle(outcomes)
             for report in reports:
                 if report.source is not None and report.requests:
                     report.source.acknowledge(report.requests, Status.ROK)

@@ -6,13 +6,13 @@ from typing import Protocol
 import msgspec
 
 from gateway.store.base import Outcome
-from protocol.pdu import Pdu
+from protocol.session import Owed
 
 
 class Acknowledger(Protocol):
     """Answers requests of a carrier, or forgets them when the session is gone."""
 
-    def acknowledge(self, requests: Sequence[Pdu], status: int) -> None:
+    def acknowledge(self, requests: Sequence[Owed], status: int) -> None:
         """Answer each with `status`, in one write."""
 
 
@@ -21,4 +21,4 @@ class Report(msgspec.Struct):
 
     outcomes: list[Outcome]
     source: Acknowledger | None = None
-    requests: Sequence[Pdu] = ()
+    requests: Sequence[Owed] = ()

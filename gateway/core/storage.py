@@ -302,12 +302,12 @@ class Storage:
                 back.append(Abandoned(key.message_id, key.number))
         return back
 
-    async def settle(self, outcomes: Sequence[Outcome]) -> Settled:
-        """See Store.settle."""
-        keeper = self.keeper
-        if keeper is not None:
+    async def settle(self, outcomes: list[Outcome]) -> Settled:
+        """See Store.settle. `outcomes` are taken out: to free them while they are at hand costs less than after the write."""
+        if self.keeper is not None:
             await self._bring(lambda: missing.for_outcomes(self.book, outcomes))
         settled = self.book.settle(outcomes, self._clock.utc())
+        outcomes.clear()
         await self._surely()
         return settled
 
@@ -327,8 +327,7 @@ class Storage:
 
     async def change(self, changes: Sequence[Change]) -> tuple[list[bool], Settled]:
         """See Store.change."""
-        keeper = self.keeper
-        if keeper is not None:
+        if self.keeper is not None:
             await self._bring(lambda: missing.of_messages(self.book, (one.message_id for one in changes)))
         changed = self.book.change(changes, self._clock.utc())
         await self._surely()
