@@ -24,6 +24,7 @@ HOT = (
     "gateway.store.changes",
     "gateway.store.evidence",
     "gateway.store.fetch",
+    "gateway.store.guardcells",
     "gateway.store.guards",
     "gateway.store.history",
     "gateway.store.holdings",

@@ -5,7 +5,7 @@ shared.
 import msgspec
 
 from gateway.store.base import RequestRecord
-from gateway.store.guards import Entries
+from gateway.store.guardcells import Entries
 from gateway.store.keys import SEPARATOR
 from gateway.store.record import Record
 from gateway.store.vault import LAST, Vault

@@ -14,16 +14,13 @@ An empty value says the key is known not to be there. Every entry begins with wh
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import TypeAlias
 
 from gateway.store.base import Marked
 from gateway.store.changes import Changes
+from gateway.store.guardcells import Entries, GuardCells, Times
 from gateway.store.keyfilter import KeyFilter
 from routing.guards import Cell, Guard, Kept, Mark, Member, Spend, Unique, Window
 
-Times: TypeAlias = tuple[float, ...]
-"""No list: of hundreds of thousands the garbage collector would have to look at each."""
-Entries: TypeAlias = dict[str, Times]
 FOREVER = 1e18
 ENTRIES_MAX, UNIQUES_MAX = 16, 32
 """Of a cell, before those that are over are taken out; and of its unique keys, of which the oldest are forgotten: who sends
@@ -80,7 +77,7 @@ class GuardBook:
     def __init__(self, changes: Changes, *, complete: bool = True) -> None:
         self.changes = changes
         self.complete = complete
-        self.held: dict[str, Entries] = {}
+        self.held = GuardCells()
         self.sums: dict[str, int] = {}
         """Purses, spelled `p` + name, and sizes of member sets, spelled `n` + name; few, all held."""
         self.owed: list[tuple[Guard, float]] = []
@@ -107,17 +104,13 @@ class GuardBook:
         if type(guard) is Spend:
             return None if self._spend(guard) else guard
         key, guards, at_utc = cell_of(guard)  # type: ignore[arg-type]
-        entries = self.held.get(key)
-        refused, taken = _judge({} if entries is None else entries, guards, at_utc, utc)
+        entries = self._entries(key)
+        refused, taken = _judge(entries, guards, at_utc, utc)
         if refused is not None:
             return refused
         if taken:
-            if entries is None:
-                entries = self.held[key] = {}
-            entries.update(taken)
-            if len(entries) > ENTRIES_MAX:
-                self.held[key] = _fewer(entries, utc)
-            self.changes.guards.add(key)
+            entries = {**entries, **taken} if entries else taken
+            self._put(key, _fewer(entries, utc) if len(entries) > ENTRIES_MAX else entries)
         return None
 
     def _spend(self, guard: Spend) -> bool:
@@ -163,9 +156,12 @@ class GuardBook:
         key, guards, at_utc = cell_of(guard)
         entries = self.held.get(key)
         if entries:
+            undone = False
             for one in guards:
-                if not isinstance(one, Member) and (always or one.returns) and _undo(entries, one, at_utc or utc):
-                    self.changes.guards.add(key)
+                if not isinstance(one, Member) and (always or one.returns):
+                    undone |= _undo(entries, one, at_utc or utc)
+            if undone:
+                self._put(key, entries)
 
     # -- marks
 
@@ -176,19 +172,21 @@ class GuardBook:
             self._put(mark_key(last.key), {ONE: _marked(last, message_id, utc)})
         elif type(first) is Cell and (mark := first.mark) is not None:
             key = cell_key(first.key)
-            self.held.setdefault(key, {})["l" + mark.key] = _marked(mark, message_id, utc)
-            self.changes.guards.add(key)
+            self._put(key, {**self._entries(key), "l" + mark.key: _marked(mark, message_id, utc)})
 
     def marks(self, keys: Iterable[str], utc: float) -> dict[str, Marked]:
         """Those of the keys that were marked, not too long ago; a key may also be an entry of the cell it ends with."""
         found: dict[str, Marked] = {}
         for key in keys:
             entry, _, cell = key.rpartition("\x1f")
-            alone, within = self.held.get(mark_key(key), {}).get(ONE), self.held.get(cell_key(cell), {}).get("l" + entry)
+            alone, within = self._entries(mark_key(key)).get(ONE), self._entries(cell_key(cell)).get("l" + entry)
             known = [Marked(one[1], int(one[2]) << 32 | int(one[3])) for one in (alone, within) if one and one[0] > utc]
             if known:
                 found[key] = max(known)
         return found
+
+    def _entries(self, key: str) -> Entries:
+        return self.held.get(key) or {}
 
     def _put(self, key: str, entries: Entries) -> None:
         self.held[key] = entries
@@ -202,7 +200,7 @@ class GuardBook:
         entry = "m" + set_name
         for keys, joins in ((add, True), (remove, False)):
             for key in keys:
-                entries = self.held.setdefault(cell_key(key), {})
+                entries = self._entries(cell_key(key))
                 if (entry in entries) is joins:
                     continue
                 if joins:
@@ -219,7 +217,7 @@ class GuardBook:
 
     def fail(self, key: str, window: Window, utc: float) -> bool:
         """Note a failure in a window of a cell; gives whether there are as many now as its limit, and then forgets them."""
-        entries = self.held.setdefault(cell_key(key), {})
+        entries = self._entries(cell_key(key))
         times = [one for one in entries.get(window.key, ())[1:] if one > utc - window.period_s]
         full = len(times) + 1 >= window.limit
         if full:
@@ -231,18 +229,18 @@ class GuardBook:
 
     def forgive(self, key: str, window: Window) -> None:
         """Nothing has failed."""
-        entries = self.held.get(cell_key(key))
-        if entries and entries.pop(window.key, None) is not None:
-            self.changes.guards.add(cell_key(key))
+        entries = self._entries(cell_key(key))
+        if entries.pop(window.key, None) is not None:
+            self._put(cell_key(key), entries)
 
     def is_member(self, set_name: str, key: str) -> bool:
         """Whether it is known to be one."""
-        return "m" + set_name in self.held.get(cell_key(key), {})
+        return "m" + set_name in self._entries(cell_key(key))
 
     def members_here(self, set_name: str) -> dict[str, bool]:
         """What is held of a set: key to whether it is a member."""
         start = member_key(set_name, "")
-        return {key[len(start) :]: bool(value) for key, value in self.held.items() if key.startswith(start)}
+        return {key[len(start) :]: not self.held.is_empty(key) for key in self.held if key.startswith(start)}
 
     def would_pass(self, guards: Iterable[Guard], utc: float) -> list[tuple[Guard, bool]]:
         """Each single guard and whether it lets pass; nothing is taken."""
@@ -254,7 +252,7 @@ class GuardBook:
                 found.append((guard, True))
             else:
                 key, single, at_utc = cell_of(guard)
-                entries = self.held.get(key, {})
+                entries = self._entries(key)
                 found += [(one, _judge(entries, (one,), at_utc, utc)[0] is None) for one in single]
         return found
 
@@ -277,7 +275,7 @@ class GuardBook:
         for guard in guards:
             if isinstance(guard, (Cell, Member)):
                 key, single, _ = cell_of(guard)
-                entries = self.held.get(key, {})
+                entries = self._entries(key)
                 for one in single:
                     if type(one) is Member and ("m" + one.set_name in entries) is not one.must_be:
                         return one
@@ -315,13 +313,14 @@ class GuardBook:
     def bring(self, found: dict[str, Entries]) -> None:
         """What the durable map says of keys; nothing where it has none. What is held already is newer."""
         for key, entries in found.items():
-            self.held.setdefault(key, entries)
+            if key not in self.held:
+                self.held[key] = entries
 
     def forget(self, keys: Collection[str]) -> None:
         """Hold these no longer; the durable map has them."""
-        self.stored.add([key for key in keys if self.held.get(key)])
+        self.stored.add([key for key in keys if not self.held.is_empty(key)])
         for key in keys:
-            self.held.pop(key, None)
+            self.held.drop(key)
 
     def live(self, key: str, utc: float) -> Entries:
         """What of a key still matters, with a few that do not; empty when nothing does."""

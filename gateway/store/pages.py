@@ -13,7 +13,8 @@ import msgspec
 from gateway.store.base import CarrierReceipt, RequestRecord
 from gateway.store.changes import Changes
 from gateway.store.documents import Documents
-from gateway.store.guards import Entries, GuardBook
+from gateway.store.guardcells import Entries
+from gateway.store.guards import GuardBook
 from gateway.store.record import Record
 from gateway.store.rollups import Rollups, spell
 from gateway.store.vault import SUM_SIZE, is_whole, sum_of
@@ -126,7 +127,7 @@ def cut(
     if changes.parked:
         page["parked"] = list(changes.parked.items())
     if changes.guards:
-        page["guards"] = {key: guards.held[key] for key in changes.guards}
+        page["guards"] = {key: guards.held.in_a_page(key) for key in changes.guards}
     if changes.sums:
         page["sums"] = {key: guards.sums[key] for key in changes.sums}
     if changes.rollups:

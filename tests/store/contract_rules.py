@@ -44,7 +44,7 @@ def test_a_year_of_messages_that_come_later_leaves_no_year_of_times(store: Store
         message = story.message(state=MessageState.SCHEDULED, not_before_utc=due, expires_utc=due + 5)
         assert story.admit(message, Window("to", 1, 60.0, due)) is None
         story.wait(100)
-    held = getattr(store, "book", store).guards.held.get("w60\x1fto", [])  # type: ignore[attr-defined]
+    held = getattr(store, "book", store).guards.held.get("w60\x1fto") or []  # type: ignore[attr-defined]
     assert len(held) <= 2
 
 

@@ -15,7 +15,7 @@ from routing.guards import Unique
 def five() -> GuardBook:
     """Guards under five keys."""
     book = GuardBook(Changes())
-    book.held.update({key: {} for key in "abcde"})
+    book.bring({key: {} for key in "abcde"})
     return book
 
 
@@ -51,7 +51,7 @@ def test_what_has_changed_since_it_got_its_row_stays() -> None:
     spare.add(book.held)
     unfolded.note("a", 1)
     book.changes.guards.add("b")
-    del book.held["c"]
+    book.forget(["c"])
     assert spare.take(book, unfolded, 0) == ["d", "e"]
     assert spare.take(book, unfolded, 0) == [], "until they get rows again"
     spare.add(["b"])

@@ -10,7 +10,8 @@ from zlib import crc32
 
 import msgspec
 
-from gateway.store.guards import FOREVER, ONE, Entries, Times, cell_key
+from gateway.store.guardcells import Entries, Times
+from gateway.store.guards import FOREVER, ONE, cell_key
 
 SEPARATOR = "\x1f"
 NUMBER_AT = 3
