@@ -33,6 +33,7 @@ HOT = (
     "gateway.store.keyfilter",
     "gateway.store.keys",
     "gateway.store.missing",
+    "gateway.store.packedguards",
     "gateway.store.pages",
     "gateway.store.recheck",
     "gateway.store.rollups",

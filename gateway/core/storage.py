@@ -240,12 +240,12 @@ class Storage:
 
     # -- steps
 
-    async def admit(self, batch: Sequence[Admission], answered: Answered = nothing_to_remember) -> list[Guard | None]:
-        """See Store.admit. Raises NotStoredError: none of it was."""
-        keeper = self.keeper
-        if keeper is not None:
+    async def admit(self, batch: list[Admission], answered: Answered = nothing_to_remember) -> list[Guard | None]:
+        """See Store.admit; `batch` is emptied, as in `settle`. Raises NotStoredError: none of it was."""
+        if self.keeper is not None:
             await self._bring(lambda: missing.for_admission(self.book, batch), leads_on=False)
         refused = self.book.admit(batch, self._clock.utc(), answered)
+        batch.clear()
         if not await self._durable():
             raise NotStoredError(self.trouble)
         return refused

@@ -36,6 +36,7 @@ from gateway.store.base import (
     nothing_to_remember,
 )
 from gateway.store.evidence import is_about
+from gateway.store.packedguards import guards_of, pack_guards
 from gateway.store.recheck import WINDOW_CLOSED, recheck
 from gateway.store.record import Record
 from gateway.store.telling import Telling
@@ -102,7 +103,7 @@ class Book(Telling):
     def _store(self, admission: Admission, utc: float) -> None:
         message = admission.message
         message.accepted_utc = utc
-        record = Record(message, [], admission.guards)
+        record = Record(message, [], tuple(admission.guards) if self.alone else pack_guards(admission.guards))
         self.records[message.id] = self.changes.admitted[message.id] = record
         self.newest_id = max(self.newest_id, message.id)
         self.changes.void.pop(message.id, None)
@@ -113,13 +114,12 @@ class Book(Telling):
     def void(self, message_ids: Iterable[int]) -> None:
         """Take back what was admitted, for its sender was told that it was not."""
         for message_id in message_ids:
-            record = self.records.get(message_id)
-            if record is None:
+            if message_id not in self.records:
                 continue
-            self.unload(message_id)
+            record = self.unload(message_id)
             self.accepted -= 1
             self.states[record.message.state] -= 1
-            self.guards.take_back(record.guards, record.message.accepted_utc)
+            self.guards.take_back(guards_of(record), record.message.accepted_utc)
             self.changes.drop(message_id)
             self.changes.void[message_id] = None
 
@@ -167,7 +167,7 @@ class Book(Telling):
             else:
                 self._end(record, MessageState.BLOCKED, why, done, utc)
             return False
-        if first and record.guards:
+        if first and record.guards and not isinstance(record.guards, bytes):
             self.guards.mark(record.guards, message.id, utc)
         message.tries = attempt.key.number
         message.channel = attempt.channel
@@ -401,7 +401,7 @@ class Book(Telling):
         done.finals.append(final)
         self.rollups.add(final, utc)
         if record.guards and delivered_by is None and not correction and not is_out(record):
-            self.guards.release(record.guards, message.accepted_utc)
+            self.guards.release(guards_of(record), message.accepted_utc)
         record.guards = ()  # nobody asks again, and the history is smaller without
         if states.wants_notice(message):
             if message.door:

@@ -22,6 +22,7 @@ from gateway.store.book import Book
 from gateway.store.fetch import Wanted
 from gateway.store.guards import cell_key, marks_cell
 from gateway.store.keys import by_carrier, by_place
+from gateway.store.packedguards import guards_of
 from routing.guards import Cell, Guard
 from routing.records import Attempt, AttemptKey
 
@@ -54,8 +55,10 @@ def of_attempts(book: Book, attempts: Sequence[Attempt]) -> Wanted | None:
     asked: list[Guard] = []
     for attempt in attempts:
         record = records.get(attempt.key.message_id)
-        if record is not None and record.guards and (record.message.id <= unsure_to or marks_cell(record.guards[0])):
-            asked += record.guards
+        if record is None or not record.guards:
+            continue
+        if record.message.id <= unsure_to or (not isinstance(record.guards, bytes) and marks_cell(record.guards[0])):
+            asked += guards_of(record)
     wanted = book.guards.missing(asked, members_only=True) if asked else []
     return Wanted(guards=wanted) if wanted else None
 

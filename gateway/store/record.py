@@ -11,4 +11,5 @@ class Record(msgspec.Struct, gc=False, omit_defaults=True):
 
     message: Message
     attempts: list[Attempt] = []
-    guards: tuple[Guard, ...] = ()
+    guards: tuple[Guard, ...] | bytes = ()
+    """Packed as a rule (`packedguards.py`)."""

@@ -36,6 +36,8 @@ STORE: Sequence[Step] = (
     keep_by_cell,
     # Pages are in files of their own (journal.py). The table holds those of older versions and of backups, until it is opened.
     "",
+    # Messages in pages, and in rows, hold their guards packed (packedguards.py).
+    "",
 )
 HISTORY: Sequence[Step] = (
     """
