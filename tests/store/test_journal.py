@@ -1,6 +1,7 @@
 """The journal in files of its own: a page that was appended is there, whatever happens later, and nothing else is."""
 
 import errno
+import fcntl
 import os
 import shutil
 import sqlite3
@@ -14,6 +15,7 @@ from story import BOOT, START_UTC, Story, page_of
 from gateway.store.base import Finish
 from gateway.store.embedded import backup as backups
 from gateway.store.embedded.backup import backup, restore
+from gateway.store.embedded.blockfile import BLOCK
 from gateway.store.embedded.journal import FILE_S, FOLDER, Journal, needed_in, read_pages
 from gateway.store.embedded.journal_file import START_SIZE, entries_of, files_of, head_of, hold_files, start_of
 from gateway.store.embedded.store import open_store
@@ -39,6 +41,12 @@ def numbers_in(folder: Path) -> list[int]:
     found = list(read_pages(folder, needed_in(folder)))
     assert all(body == page(number) for number, body in found)
     return [number for number, _ in found]
+
+
+def end_of(path: Path) -> int:
+    """Where the last page of a file ends; zeros follow."""
+    last = entries_of(path)[-1]
+    return last.at + last.length
 
 
 @pytest.fixture
@@ -97,11 +105,14 @@ def test_what_cannot_be_cut_off_counts_until_its_number_is_used_again(folder: Pa
     assert [first for first, _ in files_of(folder)] == [1, 4], "a file that could not be synced is written to no more"
 
 
-def test_a_write_that_stops_half_way_goes_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("step", [BLOCK, 7], ids=["blocks", "octets"])
+def test_a_write_that_stops_half_way_goes_on(folder: Path, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     whole = os.pwritev
-    monkeypatch.setattr(os, "pwritev", lambda file, pieces, at: whole(file, [b"".join(pieces)[:7]], at))
-    filled(folder, 1, 2)
-    assert numbers_in(folder) == [1, 2]
+    monkeypatch.setattr(os, "pwritev", lambda file, pieces, at: whole(file, [pieces[0][:step]], at))
+    journal = Journal(folder)
+    for number in (1, 2):
+        journal.append(number, page(number, 5_000), 1)
+    assert [body for _, body in read_pages(folder, 1)] == [page(1, 5_000), page(2, 5_000)]
 
 
 def test_wherever_a_crash_cuts_the_file_off_all_whole_pages_before_are_read(folder: Path) -> None:
@@ -120,14 +131,15 @@ def test_octets_that_had_not_reached_the_disk_are_passed_over(folder: Path, zero
     filled(folder, 1, 2, 3).close()
     ((_, path),) = files_of(folder)
     octets = path.read_bytes()
-    path.write_bytes(octets[:-zeros] + bytes(zeros))
+    end = end_of(path)
+    path.write_bytes(octets[: end - zeros] + bytes(len(octets) - end + zeros))
     assert numbers_in(folder) == [1, 2]
 
 
 def test_after_a_crash_a_new_file_goes_on_where_the_confirmed_pages_end(folder: Path) -> None:
     filled(folder, 1, 2, 3).close()
     ((_, path),) = files_of(folder)
-    path.write_bytes(path.read_bytes()[:-1])
+    path.write_bytes(path.read_bytes()[: end_of(path) - 1])
     journal = Journal(folder)
     assert numbers_in(folder) == [1, 2]
     journal.append(3, page(3), 1)
@@ -159,7 +171,7 @@ def test_what_a_message_says_is_never_taken_for_a_page(folder: Path) -> None:
     journal = filled(folder, 1)
     journal.append(2, page_of(text), 1)
     ((_, path),) = files_of(folder)
-    path.write_bytes(path.read_bytes()[:-1])
+    path.write_bytes(path.read_bytes()[: end_of(path) - 1])
     assert numbers_in(folder) == [1]
 
 
@@ -195,6 +207,36 @@ def test_a_file_is_followed_by_another_one_when_it_is_old(folder: Path) -> None:
     journal.forget(4)
     assert numbers_in(folder) == [4]
     assert [first for first, _ in files_of(folder)] == [3]
+
+
+@pytest.mark.parametrize("where", ["open", "write"])
+def test_where_the_cache_cannot_be_passed_by_it_is_used(folder: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    """A file system that refuses it says so when a file is opened, or when something is written to it."""
+    real = {"open": os.open, "write": os.pwritev}
+    direct = os.O_DIRECT
+
+    def opens(path: Path, flags: int, mode: int = 0o777) -> int:
+        if where == "open" and flags & direct:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        return real["open"](path, flags, mode)
+
+    def writes(file: int, pieces: tuple[memoryview], at: int) -> int:
+        if where == "write" and fcntl.fcntl(file, fcntl.F_GETFL) & direct:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        return real["write"](file, pieces, at)
+
+    monkeypatch.setattr(os, "open", opens)
+    monkeypatch.setattr(os, "pwritev", writes)
+    filled(folder, 1, 2, 3).close()
+    assert numbers_in(folder) == [1, 2, 3]
+
+
+def test_files_of_the_first_version_had_no_blocks(folder: Path) -> None:
+    salt = bytes(range(8))
+    folder.mkdir()
+    entries = [(head_of(number, 1, len(page(number)), salt), page(number)) for number in (1, 2, 3)]
+    (folder / "0000000000000001.pages").write_bytes(start_of(salt) + b"".join(head + body for head, body in entries))
+    assert numbers_in(folder) == [1, 2, 3]
 
 
 def test_what_cannot_be_deleted_is_tried_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from gateway.store.disk import sync_folder
+from gateway.store.embedded.blockfile import BlockFile, Blocks
 from gateway.store.embedded.journal_file import SALT_SIZE, entries_of, files_of, head_of, path_of, start_of
 from gateway.store.vault import Octets, VaultError
 
@@ -33,7 +34,8 @@ class Journal:
         self._clock = clock
         self._firsts = [first for first, _ in files_of(folder)]
         """Numbers by which the files are named; the last one is appended to."""
-        self._file: int | None = None
+        self._file: BlockFile | None = None
+        self._blocks = Blocks()
         self._salt = b""
         self._size = self._before = 0
         self._until = 0.0
@@ -59,8 +61,7 @@ class Journal:
         """The page that was appended last has not happened."""
         if self._file is not None:
             with contextlib.suppress(OSError):
-                os.ftruncate(self._file, self._before)
-                os.fdatasync(self._file)
+                self._file.cut(self._before)
             self.close()  # nobody knows what is on disk of a file that could not be synced
 
     def forget(self, needed: int) -> None:
@@ -73,7 +74,7 @@ class Journal:
     def close(self) -> None:
         """The next page begins a new file."""
         if self._file is not None:
-            os.close(self._file)
+            self._file.close()
             self._file = None
 
     def _begin(self, number: int) -> bytes:
@@ -83,7 +84,7 @@ class Journal:
             self.folder.mkdir(mode=0o700)
             sync_folder(self.folder.parent)
         self._size = 0
-        self._file = os.open(path_of(self.folder, number), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        self._file = BlockFile(path_of(self.folder, number))
         if number not in self._firsts:
             self._firsts.append(number)
         self._until = self._clock() + FILE_S
@@ -91,15 +92,12 @@ class Journal:
         return start_of(self._salt)
 
     def _put(self, head: bytes, page: Octets) -> None:
-        # No memoryview of the page: the traceback of an error would keep it, and then the page could not be made anew.
         assert self._file is not None
-        whole, done = len(head) + len(page), 0
-        while done < whole:
-            rest = (head, page) if not done else ((head + page)[done:],)
-            done += os.pwritev(self._file, rest, self._size + done)
+        octets = self._blocks.filled(head, page)
+        self._file.write(octets, self._size)
         if self._synced:
-            os.fdatasync(self._file)
-        self._size += whole
+            self._file.sync()
+        self._size += len(octets)
 
 
 def needed_in(folder: Path) -> int:

@@ -1,4 +1,5 @@
-"""How a file of the journal looks: what it is and a salt, then entries, each a head and a page. It is named by its first page.
+"""How a file of the journal looks: what it is and a salt, then entries, each a head and a page, and zeros up to the end of a
+block (`blockfile.py`; the first version had none). It is named by its first page.
 
 A head says which page it is, the first page that a start still needed when it was written, and the length, with a checksum of
 these and the salt, so that nothing that is said in a message can look like one.
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
 
+from gateway.store.embedded.blockfile import padded
 from gateway.store.vault import VaultError, is_whole
 
 _KIND = b"tensec journal 1"
@@ -77,14 +79,18 @@ def entries_of(path: Path) -> list[Entry]:
     salt = octets[len(_KIND) : START_SIZE]
     entries: list[Entry] = []
     at = START_SIZE
-    while (one := _entry(octets, at, salt)) is not None and one.at + one.length <= len(octets):
+    while (one := _next(octets, at, salt)) is not None and one.at + one.length <= len(octets):
         entries.append(one)
         at = one.at + one.length
-    if _has_heads(octets, at + 1, salt):
+    if _has_heads(octets, at + 1 if one is None else one.at, salt):
         raise VaultError(f"{path}: the journal is damaged at octet {at}; restore a backup")
     if entries and not is_whole(octets[entries[-1].at : at]):
         entries.pop()  # whole in length only: its octets had not all reached the disk
     return entries
+
+
+def _next(octets: bytes, at: int, salt: bytes) -> Entry | None:
+    return _entry(octets, at, salt) or _entry(octets, padded(at), salt)
 
 
 def _entry(octets: bytes, at: int, salt: bytes) -> Entry | None:
