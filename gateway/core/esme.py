@@ -262,7 +262,7 @@ class EsmeFront:
         price = sum([len(pdu.destinations) if isinstance(pdu, SubmitMulti) else 1 for pdu in pdus])
         tokens = self._rates.take(account.system_id, price, now)
         number, read, short_ids = connection.number, self._reader.read, not session.takes_tlvs
-        handed: list[tuple[EsmeFront, Submission]] = []
+        handed: list[Submission] = []
         for pdu in pdus:
             tokens -= len(pdu.destinations) if isinstance(pdu, SubmitMulti) else 1
             if tokens < 0:
@@ -270,11 +270,11 @@ class EsmeFront:
                 continue
             messages = read(pdu, account, now, utc, short_ids=short_ids)
             if isinstance(messages, list):
-                handed.append((self, Submission(number, pdu.sequence, pdu.command_id, messages)))
+                handed.append(Submission(number, pdu.sequence, pdu.command_id, messages))
             else:
                 session.respond(response_to(pdu, messages))
         if handed:
-            self._pipeline.submissions.put(handed)
+            self._pipeline.submit(self, handed)
 
     async def _ask(self, connection: Connection, pdu: Pdu) -> None:
         assert connection.account is not None

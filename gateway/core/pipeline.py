@@ -81,7 +81,9 @@ class Pipeline:
         self.store = store
         self.clock = clock
         self.lanes: dict[str, Lane] = {}
-        self.submissions: Mailbox[tuple[Front, Submission]] = Mailbox()
+        self._handed: Mailbox[tuple[Front, list[Submission]]] = Mailbox()
+        self._untaken = 0
+        """Submissions in it."""
         self.reports: Mailbox[Report] = Mailbox()
         self.accepting = self.sending = True
         self.on_finals: Callable[[Sequence[Final]], None] = lambda _: None
@@ -93,6 +95,7 @@ class Pipeline:
         self.operators = Operators(shipped())
         store.book.second_try = self._second_try
         self.figures = Figures(self.lanes, clock)
+        store.decided = self.figures.ended
         self.dispatch = Dispatch(self.lanes, RouteTable(()), clock, self._may_send, lambda ended: self.report(Report(ended)))
         self._to_release: list[int] = []
         self._line = Line()
@@ -123,13 +126,18 @@ class Pipeline:
 
     # -- 1. intake: screen, admit, answer
 
+    def submit(self, front: Front, submissions: list[Submission]) -> None:
+        """What clients have submitted; `front` answers."""
+        self._untaken += len(submissions)
+        self._handed.put(((front, submissions),))
+
     async def _intake(self) -> None:
         while True:
-            handed = await self.submissions.take()
-            submissions = [submission for _, submission in handed]
             by_front: dict[Front, list[Submission]] = {}
-            for front, submission in handed:
-                by_front.setdefault(front, []).append(submission)
+            for front, several in await self._handed.take():
+                by_front.setdefault(front, []).extend(several)
+            submissions = list(chain.from_iterable(by_front.values()))
+            self._untaken = 0
             self._admitting += len(submissions)
             try:
                 with self._line.place() as first:
@@ -143,7 +151,7 @@ class Pipeline:
     def _screen(self, submissions: list[Submission]) -> None:
         """Every message gets a status: what policy says, or that there is no room."""
         core = self._config.core
-        queued = self.store.queued() + len(self.submissions)
+        queued = self.store.queued() + self._untaken
         full = {class_ for class_, share in SHARE_OF_QUEUE.items() if queued >= core.queue_size_max * share}
         no_more_scheduled = self.store.scheduled() >= core.scheduled_size_max
         closed = not self.accepting or bool(self.store.trouble)
@@ -173,28 +181,31 @@ class Pipeline:
 
     async def _admit(self, submissions: list[Submission], by_front: dict[Front, list[Submission]], first: trio.Event) -> None:
         """One step for everything that has come: after it, accepted means stored. Then it goes on in the order it came."""
-        passed = [(submission, at) for submission in submissions for at, status in enumerate(submission.statuses) if not status]
+        asked: list[Submission] = []
+        places: list[int] = []
+        for submission in submissions:
+            for at, status in enumerate(submission.statuses):
+                if not status:
+                    asked.append(submission)
+                    places.append(at)
+        messages = [submission.messages[at] for submission, at in zip(asked, places, strict=True)]
         utc = self.clock.utc()
         ruled = self._ruled
-        self.operators.stamp(submission.messages[at] for submission, at in passed)
-        batch = [
-            self._admission(message, utc) if message.account in ruled else Admission(message)
-            for message in [submission.messages[at] for submission, at in passed]
-        ]
+        self.operators.stamp(messages)
+        batch = [self._admission(one, utc) if one.account in ruled else Admission(one) for one in messages]
         refusals: Sequence[Guard | None] | None = None
         with suppress(NotStoredError):
-            refusals = await self.store.admit(batch, partial(self._answered, passed, by_front))
+            refusals = await self.store.admit(batch, partial(self._answered, asked, places, by_front))
         if not first.is_set():
             await first.wait()
         if refusals is None:
-            for submission, at in passed:
+            for submission, at in zip(asked, places, strict=True):
                 submission.statuses[at] = Status.RSYSERR
             return
         now = self.clock.now()
         complete: list[int] = []
         queued: list[Message] = []
-        for (submission, at), refusal in zip(passed, refusals, strict=True):
-            message = submission.messages[at]
+        for message, refusal in zip(messages, refusals, strict=True):
             if refusal is not None:
                 continue
             if message.part_of is not None:
@@ -207,10 +218,14 @@ class Pipeline:
         self.dispatch.add(self.store.ready(queued))
 
     def _answered(
-        self, passed: list[tuple[Submission, int]], by_front: dict[Front, list[Submission]], refusals: Sequence[Guard | None]
+        self,
+        asked: list[Submission],
+        places: list[int],
+        by_front: dict[Front, list[Submission]],
+        refusals: Sequence[Guard | None],
     ) -> Sequence[RequestRecord]:
         """What the store decided, in the statuses; gives what is to be remembered of it with the same step."""
-        for (submission, at), refusal in zip(passed, refusals, strict=True):
+        for submission, at, refusal in zip(asked, places, refusals, strict=True):
             if refusal is not None:
                 submission.statuses[at] = self._refuse(submission, at, refusal_of(refusal))
         return [record for front, asked in by_front.items() for record in front.remembered(asked)]
@@ -349,7 +364,6 @@ class Pipeline:
         if settled.notices:
             self._deliver(settled.notices)
         if settled.finals:
-            self.figures.ended(settled.finals)
             self.on_finals(settled.finals)
         self.endings.note(settled)
         if settled.parked:
@@ -421,6 +435,7 @@ class Pipeline:
         """After a start: what was in the store goes on."""
         for part in recovered.parts:
             self._to_release += self._collect(part, self.clock.now())
+        self.figures.ended(recovered.settled.finals)
         self.spread(recovered.settled)
         self.dispatch.add(recovered.queued)
 
@@ -433,7 +448,7 @@ class Pipeline:
     @property
     def busy(self) -> int:
         """Submits without answer, reports not settled; with a store that forgets also what could leave as its channel is up."""
-        unanswered = len(self.submissions) + self._admitting
+        unanswered = self._untaken + self._admitting
         if self.store.durable:
             return sum(lane.in_flight for lane in self.lanes.values()) + self.settling + unanswered
         moving = sum(lane.in_flight + (lane.queued if lane.up else 0) for lane in self.lanes.values())

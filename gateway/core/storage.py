@@ -21,6 +21,7 @@ import trio
 from config.schema import MessageClass
 from gateway import log
 from gateway.clock import Clock
+from gateway.core.archiving import Archiver
 from gateway.core.keylearning import learn_keys
 from gateway.core.mailbox import Signal
 from gateway.store import missing
@@ -31,6 +32,7 @@ from gateway.store.base import (
     Begun,
     Change,
     Due,
+    Final,
     Ledger,
     Marked,
     NotSent,
@@ -41,8 +43,6 @@ from gateway.store.base import (
 )
 from gateway.store.fetch import Found, Wanted, fetch
 from gateway.store.guards import cell_key, member_key, places_of_mark
-from gateway.store.history import rows_by_day
-from gateway.store.keeper import ARCHIVE_MAX
 from gateway.store.keys import by_addresses, by_alias, decimal_id
 from gateway.store.opening import Opened
 from gateway.store.record import Record
@@ -57,7 +57,6 @@ LINGER_S = 0.002
 BUSY_S = 0.005
 IDLE_S = 1.0
 RETRY_S = 0.5
-ARCHIVE_S = 0.1
 """How long a few wait for more; many at once would hold up everybody else."""
 LAST_S = 10.0
 _NOTICE = msgspec.json.Decoder(Notice)
@@ -84,6 +83,8 @@ class Storage:
         self.keeper = opened.keeper
         self.trouble = ""
         """Why nothing new can be stored; empty when all is well."""
+        self.decided: Callable[[Sequence[Final]], None] = lambda _: None
+        """Told what becomes final as it is decided, before it is stored."""
         self._vault = opened.vault
         self._history = opened.history
         self._clock = clock
@@ -111,7 +112,7 @@ class Storage:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._write_loop)
-                nursery.start_soon(self._archive_loop)
+                nursery.start_soon(self._archiver().run)
                 nursery.start_soon(learn_keys, self._vault, self.book.guards.stored, self._call)
                 task_status.started()
         finally:
@@ -119,6 +120,16 @@ class Storage:
                 await self._last_write()
             for worker in self._workers.values():
                 worker.stop()
+
+    async def _last_write(self) -> None:
+        """Everything that was decided is stored before we go."""
+        for _ in range(2):
+            await self._write_once()
+            await self._archiver().rest()
+
+    def _archiver(self) -> Archiver:
+        assert self.keeper is not None and self._history is not None  # noqa: PT018
+        return Archiver(self.keeper, self._history, self._call)
 
     async def _call(self, name: str, job: Callable[[], ResultT]) -> ResultT:
         """Run `job` on a worker's thread; the wait cannot be cancelled, for the job cannot."""
@@ -283,10 +294,12 @@ class Storage:
         if self.keeper is not None:
             await self._bring(lambda: missing.of_attempts(self.book, attempts))
         begun = self.book.begin(attempts, self._clock.now(), self._clock.utc())
+        self.decided(begun.settled.finals)
         if await self._durable():
             return begun
         taken = [attempt.key for attempt, may_leave in zip(attempts, begun.may_leave, strict=True) if may_leave]
         settled = self.book.settle(self._take_back(taken), self._clock.utc())
+        self.decided(settled.finals)
         begun.settled.requeue += settled.requeue
         begun.may_leave = [False] * len(attempts)
         return begun
@@ -307,6 +320,7 @@ class Storage:
         if self.keeper is not None:
             await self._bring(lambda: missing.for_outcomes(self.book, outcomes))
         settled = self.book.settle(outcomes, self._clock.utc())
+        self.decided(settled.finals)
         outcomes.clear()
         await self._surely()
         return settled
@@ -322,6 +336,7 @@ class Storage:
         if not self.book.indexes.agenda.has_come(utc):
             return None
         due = self.book.take_due(utc)
+        self.decided(due.settled.finals)
         await self._surely()
         return due
 
@@ -329,9 +344,10 @@ class Storage:
         """See Store.change."""
         if self.keeper is not None:
             await self._bring(lambda: missing.of_messages(self.book, (one.message_id for one in changes)))
-        changed = self.book.change(changes, self._clock.utc())
+        changed, settled = self.book.change(changes, self._clock.utc())
+        self.decided(settled.finals)
         await self._surely()
-        return changed
+        return changed, settled
 
     # -- questions
 
@@ -462,38 +478,3 @@ class Storage:
     def ledger(self) -> Ledger:
         """The sums."""
         return self.book.ledger()
-
-    # -- history
-
-    async def _archive_loop(self) -> None:
-        assert self.keeper is not None
-        while True:
-            if self.keeper.to_archive < ARCHIVE_MAX:
-                await trio.sleep(ARCHIVE_S)
-            if not await self._archive_some():
-                await trio.sleep(ARCHIVE_S)
-
-    async def _archive_some(self) -> bool:
-        """Move some messages to the history. False: it cannot take them now."""
-        keeper, history = self.keeper, self._history
-        assert keeper is not None and history is not None  # noqa: PT018
-        if not (records := keeper.take_archive()):
-            await trio.lowlevel.checkpoint()
-            return True
-        by_day = rows_by_day(records)
-        try:
-            await self._call("archiver", lambda: history.add(by_day))
-        except NotWrittenError as error:
-            self._log.error("ended messages stay in the store for now", reason=str(error))
-            keeper.not_archived(records)
-            return False
-        keeper.archived(records)
-        return True
-
-    async def _last_write(self) -> None:
-        """Everything that was decided is stored before we go."""
-        assert self.keeper is not None
-        for _ in range(2):
-            await self._write_once()
-            while self.keeper.to_archive and await self._archive_some():
-                pass

@@ -237,7 +237,7 @@ class Workers:
     # -- submits
 
     def _submit(self, worker: Worker, submits: Sequence[tuple[int, Submit]]) -> None:
-        handed: list[tuple[Workers, Submission]] = []
+        handed: list[Submission] = []
         now = self._clock.now()
         for number, submit in submits:
             account = self._drafts.account(submit.account)
@@ -250,11 +250,11 @@ class Workers:
             messages = self._drafts.messages(submit, account, batch_id, tell=self._outbox.wanted(account.system_id))
             asked_as = AskedAs(submit.key, submit.digest, batch_id, submit.unready) if submit.key or batch_id else None
             octets = sum([len(one.content.data) for one in messages])
-            handed.append((self, Submission(worker.number, number, 0, messages, octets=octets, asked_as=asked_as)))
+            handed.append(Submission(worker.number, number, 0, messages, octets=octets, asked_as=asked_as))
             self._pending += len(messages)
             self._pending_octets += octets
         if handed:
-            self._pipeline.submissions.put(handed)
+            self._pipeline.submit(self, handed)
 
     def send_own(self, account: str, to: str, source: str, text: str) -> None:
         """A message of our own in the account's name; nobody waits for its answer."""
@@ -266,7 +266,7 @@ class Workers:
         submit = Submit(account, [draft], self._clock.now(), self._clock.utc())
         messages = self._drafts.messages(submit, found, "", tell=False)
         self._pending += len(messages)
-        self._pipeline.submissions.put([(self, Submission(OWN, 0, 0, messages))])
+        self._pipeline.submit(self, [Submission(OWN, 0, 0, messages)])
 
     def _may_come(self, submit: Submit, account: Account | None, now: float) -> tuple[int, float]:
         """(command_status, seconds) that refuse a request as a whole; repeats of an accepted one do not come here."""

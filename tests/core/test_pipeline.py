@@ -91,7 +91,7 @@ class Ring:
         """Each in a request of its own, all in one batch; their statuses."""
         first = len(self.answers)
         batch = [Submission(1, first + at, Command.SUBMIT_SM, [one]) for at, one in enumerate(messages)]
-        self.pipeline.submissions.put([(self, one) for one in batch])
+        self.pipeline.submit(self, batch)
         await self.turn()
         return [self.answers[first + at][0] for at in range(len(messages))]
 
@@ -139,7 +139,7 @@ async def test_every_message_of_a_request_has_a_status_of_its_own(autojump_clock
         nursery, Config(accounts=[account(source_addresses=["Shop"])], routes=made.routes, channels=made.channels)
     )
     several = [message(1), message(2, source="Else"), message(3, destination="x"), message(4, parts=0), message(5)]
-    ring.pipeline.submissions.put([(ring, Submission(1, 7, Command.SUBMIT_MULTI, several))])
+    ring.pipeline.submit(ring, [Submission(1, 7, Command.SUBMIT_MULTI, several)])
     await ring.turn()
     assert ring.answers == {7: [Status.ROK, Status.RINVSRCADR, Status.RINVDSTADR, Status.RINVMSGLEN, Status.ROK]}
     assert ring.store.ledger().accepted == 2
@@ -197,7 +197,7 @@ async def test_the_next_batch_is_decided_while_one_is_being_stored_and_both_go_o
     for number in range(1, 5):
         request = Submission(1, number, Command.SUBMIT_SM, [message(number)])
         await wait_all_tasks_blocked()
-        ring.pipeline.submissions.put([(ring, request)])
+        ring.pipeline.submit(ring, [request])
     await wait_all_tasks_blocked()
     assert ring.states(1, 2, 3, 4) == [MessageState.QUEUED] * 2, "two are on their way, the rest comes as one batch"
     storage.writes[1].set()
@@ -219,7 +219,7 @@ async def test_a_shutdown_waits_for_what_is_being_stored(autojump_clock: MockClo
     ring.pipeline.store = storage = SlowStorage(Opened(ring.store))
     ring.pipeline.sending = False
     nursery.start_soon(ring.pipeline.run)
-    ring.pipeline.submissions.put([(ring, Submission(1, 1, Command.SUBMIT_SM, [message(1)]))])
+    ring.pipeline.submit(ring, [Submission(1, 1, Command.SUBMIT_SM, [message(1)])])
     await wait_all_tasks_blocked()
     assert (ring.answers, ring.pipeline.busy) == ({}, 1)
     storage.failing.add(1)
@@ -234,7 +234,7 @@ async def test_a_batch_that_cannot_be_stored_keeps_its_place_too(autojump_clock:
     storage.failing.add(2)
     nursery.start_soon(ring.pipeline.run)
     for number in (1, 2):
-        ring.pipeline.submissions.put([(ring, Submission(1, number, Command.SUBMIT_SM, [message(number)]))])
+        ring.pipeline.submit(ring, [Submission(1, number, Command.SUBMIT_SM, [message(number)])])
         await wait_all_tasks_blocked()
     storage.writes[1].set()
     await wait_all_tasks_blocked()

@@ -69,7 +69,7 @@ async def test_two_doors_at_once_get_no_more_than_the_cap_through(autojump_clock
     for number in range(1, 41):
         one = Submission(1, 1_000 + number, Command.SUBMIT_SM, [message(number)])
         front = ring if number % 2 else other
-        ring.pipeline.submissions.put([(front, one)])  # type: ignore[list-item]
+        ring.pipeline.submit(front, [one])  # type: ignore[list-item]
         if number % 7 == 0:
             await ring.turn()
     await ring.turn()
@@ -117,7 +117,7 @@ async def test_a_refusal_keeps_its_rule_beside_its_status(autojump_clock: MockCl
         message(7, destination="8613800138001"),
     ]
     submission = Submission(1, 7, Command.SUBMIT_MULTI, several)
-    ring.pipeline.submissions.put([(ring, submission)])
+    ring.pipeline.submit(ring, [submission])
     await ring.turn()
     expected = [Status.RSUBMITFAIL, Status.RINVMSGLEN, Status.RSUBMITFAIL, Status.RINVDSTADR, Status.ROK, Status.RTHROTTLED]
     assert submission.statuses == [*expected, Status.ROK]
@@ -368,7 +368,7 @@ async def test_ten_thousand_refusals_of_one_request_are_noted_one_by_one(
 ) -> None:
     ring = await started(nursery, ruled(blacklist=["86*"]))
     submission = Submission(1, 7, Command.SUBMIT_MULTI, [message(at) for at in range(1, 10_001)])
-    ring.pipeline.submissions.put([(ring, submission)])
+    ring.pipeline.submit(ring, [submission])
     await ring.turn()
     assert len(submission.refusals) == 10_000
     assert Submission(1, 8, Command.SUBMIT_SM, []).refusals == {}, "each has a table of its own"

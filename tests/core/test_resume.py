@@ -53,7 +53,7 @@ class Durable(Ring):
 
         first = len(self.answers)
         batch = [Submission(1, first + at, Command.SUBMIT_SM, [one]) for at, one in enumerate(messages)]
-        self.pipeline.submissions.put([(self, one) for one in batch])
+        self.pipeline.submit(self, batch)
         with trio.fail_after(20):
             while len(self.answers) < first + len(messages):  # noqa: ASYNC110 - threads and the clock of the ring move it
                 await trio.sleep(0.01)

@@ -107,7 +107,7 @@ class World:
             one = message(self._ids.make(destination), destination=destination, class_=class_, **times)
             self.sent[destination] = self._by_id[one.id] = Told(one, now)
             made.append(one)
-        self.pipeline.submissions.put([(self, Submission(1, len(self._by_id), Command.SUBMIT_SM, made))])
+        self.pipeline.submit(self, [Submission(1, len(self._by_id), Command.SUBMIT_SM, made)])
 
     async def load(self, seconds: float, networks: Sequence[str] = (MOBILE,), **rates: float) -> None:
         """Messages of each class at its rate, evenly."""

@@ -1,0 +1,53 @@
+"""Ended messages go to the history, some at a time, beside the writes of the store."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+import trio
+
+from gateway import log
+from gateway.store.history import History, rows_by_day
+from gateway.store.keeper import ARCHIVE_MAX, Keeper
+from gateway.store.vault import NotWrittenError
+
+ARCHIVE_S = 0.1
+
+Call: TypeAlias = Callable[[str, Callable[[], None]], Awaitable[None]]
+
+
+class Archiver:
+    """See the module. `call` runs a job on a thread of that name."""
+
+    def __init__(self, keeper: Keeper, history: History, call: Call) -> None:
+        self._keeper = keeper
+        self._history = history
+        self._call = call
+        self._log = log.logger()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            if self._keeper.to_archive < ARCHIVE_MAX:
+                await trio.sleep(ARCHIVE_S)
+            if not await self._some():
+                await trio.sleep(ARCHIVE_S)
+
+    async def rest(self) -> None:
+        """All there is, or as much as the history takes."""
+        while self._keeper.to_archive and await self._some():
+            pass
+
+    async def _some(self) -> bool:
+        """False: the history cannot take them now."""
+        if not (records := self._keeper.take_archive()):
+            await trio.lowlevel.checkpoint()
+            return True
+        by_day = rows_by_day(records)
+        try:
+            await self._call("archiver", lambda: self._history.add(by_day))
+        except NotWrittenError as error:
+            self._log.error("ended messages stay in the store for now", reason=str(error))
+            self._keeper.not_archived(records)
+            return False
+        self._keeper.archived(records)
+        return True
