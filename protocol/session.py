@@ -30,6 +30,7 @@ from protocol.pdu import (
     BindResponse,
     BindTransceiver,
     BindTransmitter,
+    DeliverSm,
     DeliverSmResp,
     EnquireLink,
     EnquireLinkResp,
@@ -50,7 +51,12 @@ _SUBMIT_SM_RESP = int(SubmitSmResp.command_id)
 INTERFACE_VERSION = 0x34
 NEVER = float("inf")
 Owed: TypeAlias = Pdu | int
-"""A request that waits for its response: of a deliver_sm the sequence number is enough."""
+"""What is kept of a request until it is answered: of a deliver_sm the sequence number is enough."""
+
+
+def owed(request: Pdu) -> Owed:
+    """See Owed."""
+    return request.sequence if isinstance(request, DeliverSm) else request
 
 
 class Timers(msgspec.Struct, frozen=True):

@@ -18,6 +18,7 @@ from gateway.core.reader import concat_of
 from gateway.core.report import Acknowledger, Report
 from gateway.store.base import MobileOriginated, Outcome
 from protocol.pdu import DataSm, DeliverSm
+from protocol.session import owed
 from protocol.spoken import spoken_text
 from protocol.validate import user_data
 from routing.ids import IdMaker
@@ -108,7 +109,10 @@ class Inbox:
                     text.said = spoken_text(text.notice.data, text.notice.data_coding, text.notice.esm_class)
             await self._addressees.address(texts)
             await self._replies.prepare(texts)
-        reports = [Report(self._outcomes(several), one.source, one.pdus) for one, several in zip(heard, steps, strict=True)]
+        reports = [
+            Report(self._outcomes(several), one.source, list(map(owed, one.pdus)))
+            for one, several in zip(heard, steps, strict=True)
+        ]
         if late.outcomes or late.texts:
             reports.append(Report(self._outcomes([late])))
         return reports

@@ -10,7 +10,7 @@ from gateway.store.base import CarrierReceipt, Outcome
 from protocol import receipt
 from protocol.ids import canonical_id
 from protocol.pdu import DataSm, DeliverSm
-from protocol.session import Owed
+from protocol.session import Owed, owed
 from protocol.tlv import Tag, get_int
 
 _DELIVERED = receipt.MessageState.DELIVERED
@@ -46,7 +46,7 @@ class Incoming:
             if found is None:
                 written.append(pdu)
                 continue
-            receipts.append(pdu.sequence if isinstance(pdu, DeliverSm) else pdu)
+            receipts.append(owed(pdu))
             err = found.err or ""
             outcomes.append(
                 CarrierReceipt(

@@ -336,9 +336,10 @@ class Pipeline:
     async def _settle(self) -> None:
         while True:
             reports = await self.reports.take()
-            outcomes = list(chain.from_iterable([report.outcomes for report in reports]))
+            outcomes: list[Outcome] = []
             for report in reports:
-                report.outcomes = []  # the store alone has them: see there
+                outcomes += report.outcomes
+                report.outcomes = []  # so that the store frees them as soon as it has decided (`Storage.settle`)
             settled = await self.store.settle(outcomes)
             for report in reports:
                 if report.source is not None and report.requests:

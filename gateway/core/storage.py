@@ -252,7 +252,7 @@ class Storage:
     # -- steps
 
     async def admit(self, batch: list[Admission], answered: Answered = nothing_to_remember) -> list[Guard | None]:
-        """See Store.admit; `batch` is emptied, as in `settle`. Raises NotStoredError: none of it was."""
+        """See Store.admit. The caller's `batch` is emptied, as by `settle`. Raises NotStoredError: none of it was."""
         if self.keeper is not None:
             await self._bring(lambda: missing.for_admission(self.book, batch), leads_on=False)
         refused = self.book.admit(batch, self._clock.utc(), answered)
@@ -316,7 +316,7 @@ class Storage:
         return back
 
     async def settle(self, outcomes: list[Outcome]) -> Settled:
-        """See Store.settle. `outcomes` are taken out: to free them while they are at hand costs less than after the write."""
+        """See Store.settle. The caller's list is emptied: to free outcomes while they are at hand costs less than later."""
         if self.keeper is not None:
             await self._bring(lambda: missing.for_outcomes(self.book, outcomes))
         settled = self.book.settle(outcomes, self._clock.utc())

@@ -103,7 +103,7 @@ class Book(Telling):
     def _store(self, admission: Admission, utc: float) -> None:
         message = admission.message
         message.accepted_utc = utc
-        record = Record(message, [], tuple(admission.guards) if self.alone else pack_guards(admission.guards))
+        record = Record(message, [], pack_guards(admission.guards))
         self.records[message.id] = self.changes.admitted[message.id] = record
         self.newest_id = max(self.newest_id, message.id)
         self.changes.void.pop(message.id, None)

@@ -1,8 +1,8 @@
 """Cells of guards by key, each packed into one piece of octets.
 
 They are held by the hundred thousand, for twenty seconds and more. As a dictionary a cell is ten objects, which the garbage
-collector looks at, and which leave holes among all that lives shorter when they go. What has grown large stays a dictionary:
-to pack it anew for each message would cost more.
+collector looks at, and which leave holes in memory when they go. What has grown large stays a dictionary: to pack it anew
+for each message would cost more.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,7 +12,7 @@ import msgspec
 
 Times: TypeAlias = tuple[float, ...]
 Entries: TypeAlias = dict[str, Times]
-LARGE = 64
+LARGE = 24
 """Times in a cell that is not packed."""
 _PACKER = msgspec.msgpack.Encoder()
 _UNPACKER = msgspec.msgpack.Decoder(Entries)
@@ -20,7 +20,7 @@ _EMPTY = _PACKER.encode({})
 
 
 class GuardCells:
-    """See the module. What is asked for is to be put back once it has been changed."""
+    """See the module. What is changed must be put back: of a large cell a change is seen before, of a packed one never."""
 
     def __init__(self) -> None:
         self._cells: dict[str, bytes | Entries] = {}
@@ -46,8 +46,10 @@ class GuardCells:
         return _UNPACKER.decode(cell) if isinstance(cell, bytes) else cell
 
     def __getitem__(self, key: str) -> Entries:
-        cell = self._cells[key]
-        return _UNPACKER.decode(cell) if isinstance(cell, bytes) else cell
+        entries = self.get(key)
+        if entries is None:
+            raise KeyError(key)
+        return entries
 
     def __setitem__(self, key: str, entries: Entries) -> None:
         count = 0
@@ -62,7 +64,8 @@ class GuardCells:
 
     def is_empty(self, key: str) -> bool:
         """Whether nothing is held of it, or only that there is nothing."""
-        return self._cells.get(key, _EMPTY) == _EMPTY
+        cell = self._cells.get(key)
+        return not cell or cell == _EMPTY
 
     def drop(self, key: str) -> None:
         """Hold it no longer, if it is."""

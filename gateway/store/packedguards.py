@@ -1,7 +1,8 @@
 """What admitting a message took, in one piece of octets.
 
 It is made while the guards are at hand, and goes into the journal as it is: as objects they would all be fetched from memory
-again, for the page and to be freed. It is looked into when a list changes, and when the message ends without having left.
+again, for the page and to be freed. It is looked into when a list changes, and when the message is taken back or ends without
+having left. Where there is a mark nothing is packed: it is asked for whenever its message leaves.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ _UNPACKER = msgspec.msgpack.Decoder(tuple[Guard, ...])
 
 
 def pack_guards(guards: Sequence[Guard]) -> tuple[Guard, ...] | bytes:
-    """For `Record.guards`. Those with a mark stay as they are: they are asked for when their message leaves."""
+    """For `Record.guards`."""
     if not guards or type(guards[-1]) is Mark or marks_cell(guards[0]):
         return tuple(guards)
     return _PACKER.encode(guards)

@@ -12,4 +12,4 @@ class Record(msgspec.Struct, gc=False, omit_defaults=True):
     message: Message
     attempts: list[Attempt] = []
     guards: tuple[Guard, ...] | bytes = ()
-    """Packed as a rule (`packedguards.py`)."""
+    """Packed, unless one of them is a mark (`packedguards.py`), or an older version stored them."""

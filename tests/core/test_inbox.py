@@ -97,9 +97,9 @@ def test_a_message_in_one_piece_goes_to_its_account_as_it_came(to_webhook: bool)
 def test_a_message_nobody_wants_is_acknowledged_and_dropped() -> None:
     desk = Desk()
     desk.nobody = True
-    pdus = [DeliverSm(source_addr=TO, short_message=b"hello")]
+    pdus = [DeliverSm(7, source_addr=TO, short_message=b"hello")]
     (report,) = at_once(still(desk).read([Heard("a", pdus)]))
-    assert (report.outcomes, report.requests) == ([], pdus)
+    assert (report.outcomes, report.requests) == ([], [7])
 
 
 @pytest.mark.parametrize("how", ["udh", "udh16", "sar", "data_sm"])
@@ -150,7 +150,10 @@ async def test_a_part_is_acknowledged_when_it_is_stored_and_again_when_it_comes_
         box.take(Heard("a", [first], bind))
         await wait_all_tasks_blocked()
     assert bind.acknowledged == [], "that is settle's"
-    assert [(len(one.outcomes), one.requests, one.source) for one in reports] == [(1, [first], bind), (0, [first], bind)]
+    assert [(len(one.outcomes), one.requests, one.source) for one in reports] == [
+        (1, [first.sequence], bind),
+        (0, [first.sequence], bind),
+    ]
 
 
 async def test_after_a_restart_the_parts_of_before_are_known_and_time_goes_on(

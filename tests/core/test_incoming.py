@@ -79,6 +79,8 @@ def test_receipts_and_subscribers_messages_of_one_read_go_their_own_ways() -> No
     HEARD.clear()
     hello = DeliverSm(2, source_addr=TO, short_message=b"hello")
     incoming = Incoming(channel(), StillClock(), HEARD.append)
-    outcomes, receipts = incoming.read([receipt(), hello, receipt()], 5.0)
-    assert (len(outcomes), len(receipts)) == (2, 2)
+    as_data = DataSm(4, esm_class=4, tlvs=((int(Tag.RECEIPTED_MESSAGE_ID), b"x\0"), (int(Tag.MESSAGE_STATE), b"\x02")))
+    first = receipt()
+    outcomes, receipts = incoming.read([first, hello, as_data], 5.0)
+    assert (len(outcomes), receipts) == (2, [first.sequence, as_data])
     assert [one.pdus for one in HEARD] == [[hello]]

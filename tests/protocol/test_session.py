@@ -16,6 +16,7 @@ from protocol.pdu import (
     BindReceiverResp,
     BindTransceiver,
     BindTransceiverResp,
+    DataSm,
     DataSmResp,
     DeliverSm,
     DeliverSmResp,
@@ -29,7 +30,7 @@ from protocol.pdu import (
     UnbindResp,
     response_to,
 )
-from protocol.session import Session, Timers
+from protocol.session import Session, Timers, owed
 from protocol.states import BOUND, BOUND_BY, MAY_SEND, Role, State, may_send
 from protocol.status import Status
 from protocol.tlv import Tag
@@ -509,3 +510,13 @@ def test_a_session_lingers_behind_the_peers_unbind_for_answers_to_us() -> None:
     assert not session.finished
     assert session.next_deadline() <= 15.0
     assert Ended("the unbind was not completed in time") in session.tick(15.0)
+
+
+@pytest.mark.parametrize("status", [Status.ROK, Status.RMSGQFUL])
+@pytest.mark.parametrize("mixed", [True, False])
+def test_requests_are_answered_together_each_by_its_own_kind(status: Status, mixed: bool) -> None:
+    session = session_in(State.BOUND_TRX)
+    requests = [DeliverSm(5), *([DataSm(6)] if mixed else []), DeliverSm(7)]
+    hear(session, *requests)
+    session.respond_all([owed(one) for one in requests], status)
+    assert sent(session) == [response_to(one, status) for one in requests]

@@ -25,7 +25,7 @@ def test_what_is_put_in_comes_out(count: int) -> None:
     assert cells.get("c1") is None
 
 
-def test_what_is_changed_and_not_put_back_has_not_happened() -> None:
+def test_a_packed_cell_is_changed_only_by_what_is_put_back() -> None:
     cells = GuardCells()
     cells["c1"] = {"w": (-60.0, 1.0)}
     cells["c1"]["w"] = (-60.0, 2.0)

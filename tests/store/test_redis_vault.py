@@ -18,7 +18,7 @@ from story import page_of
 from bench.redis_server import RedisServer
 from gateway.store.embedded.vault import EmbeddedVault
 from gateway.store.redis.address import read_url
-from gateway.store.redis.vault import NAMES, RedisVault
+from gateway.store.redis.vault import NAMES, SCHEMA, RedisVault
 from gateway.store.vault import KEYED, LAST, SEPARATOR, SORTED, Vault, VaultError, Write
 
 Open = Callable[..., RedisVault]
@@ -213,7 +213,7 @@ def test_a_missing_page_is_told(vault: RedisVault, redis_server: RedisServer, re
 # -- what is in the server
 
 
-@pytest.mark.parametrize(("field", "value", "told"), [("schema", "2", "newer Tensec"), ("shards", "64", "made with 64 shards")])
+@pytest.mark.parametrize(("field", "value", "told"), [("schema", "3", "newer Tensec"), ("shards", "64", "made with 64 shards")])
 def test_a_store_made_otherwise_is_left_alone(
     vault: RedisVault, open_vault: Open, redis_server: RedisServer, redis_prefix: str, field: str, value: str, told: str
 ) -> None:
@@ -222,6 +222,17 @@ def test_a_store_made_otherwise_is_left_alone(
     with pytest.raises(VaultError, match=told):
         open_vault(owner="newcomer")
     vault.write(Write(1, b"its owner may still write"))
+
+
+def test_an_older_store_is_of_this_version_once_it_was_opened(
+    vault: RedisVault, open_vault: Open, redis_server: RedisServer, redis_prefix: str
+) -> None:
+    """Who wrote it could not read what is written now."""
+    vault.close()
+    with redis_server.client() as client:
+        client.hset(f"{{{redis_prefix}:0}}:meta", "schema", "1")
+        open_vault(owner="newcomer")
+        assert client.hget(f"{{{redis_prefix}:0}}:meta", "schema") == str(SCHEMA).encode()
 
 
 @pytest.mark.parametrize("name", ["meta", "message", "due", "notice:keys"])

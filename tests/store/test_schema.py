@@ -15,7 +15,7 @@ import msgspec
 import pytest
 from story import BOOT, START_UTC, TO, Story
 
-from gateway.store.base import Admission, RequestRecord
+from gateway.store.base import Admission, Finish, RequestRecord
 from gateway.store.blocking import BlockingStore
 from gateway.store.embedded.journal import FOLDER as JOURNAL
 from gateway.store.embedded.journal_file import Entry, entries_of, files_of
@@ -28,6 +28,8 @@ from routing.records import MessageState
 
 SCHEMAS = Path(__file__).parent / "schemas"
 RELEASED = range(1, len(STORE) + 1)
+CELLS = 3
+"""The first version that names guards as they are named now."""
 SECOND_STEP = "CREATE TABLE extra (key TEXT PRIMARY KEY); INSERT INTO extra SELECT key FROM find"
 ROW_BYTES = 20_000
 """So much of the file is tables when a store has been filled."""
@@ -110,6 +112,9 @@ def test_a_released_version_is_brought_up_with_all_it_holds(tmp_path: Path, vers
         assert story.notices() == [(3, MessageState.DELIVERED)]
         assert (store.ledger().accepted, store.fund("shop", 0)) == (4, 70)
         assert story.admit(story.message(id=9), Unique("once", START_UTC + 1_000)) is not None
+        if version >= CELLS:
+            store.settle([Finish(1, MessageState.REJECTED, "no route")], story.utc)
+            assert story.admit(story.message(id=10), Unique("once", START_UTC + 1_000)) is None, "it was given back"
         assert store.members("stop", add=["8613900000000"]) == 1, "it was a member already"
         assert store.settle([story.receipt("held")], story.utc).finals[0].message.id == 2
         (day,) = store.book.rollups.held.keys() & {("d", 20833, "notification", "a", "", "shop", "")}

@@ -1,4 +1,4 @@
-#!lua name=tensec_2
+#!lua name=tensec_3
 -- What Tensec runs in the server. Each call is atomic; none can be stopped half-way by a full memory, because Redis refuses a
 -- function that may write (no flag `allow-oom`) before it begins.
 --
@@ -18,7 +18,8 @@ local function spelled(value)
     return string.format('%d', value)
 end
 
--- Take the store over. Arguments: owner, '1' if that must be its owner already, schema and shards of a store that is made now.
+-- Take the store over. Arguments: owner, '1' if that must be its owner already, the schema of what will be written, and shards of
+-- a store that is made now.
 -- Answers {'OWNER'} or {'OK', epoch, first, last, schema, shards}.
 local function open(keys, args)
     local meta = keys[META]
@@ -33,7 +34,7 @@ local function open(keys, args)
     if number(found[3]) > number(schema) or found[4] ~= shards then
         return { 'OK', '', unpack(found) } -- the caller refuses it: nothing is touched
     end
-    redis.call('HSET', meta, 'owner', owner)
+    redis.call('HSET', meta, 'schema', schema, 'owner', owner)
     return { 'OK', spelled(redis.call('HINCRBY', meta, 'epoch', 1)), unpack(found) }
 end
 
@@ -110,6 +111,6 @@ local function sweep(keys, args)
     return { found[1], #over }
 end
 
-redis.register_function('tensec_2_open', open)
-redis.register_function('tensec_2_commit', commit)
-redis.register_function('tensec_2_sweep', sweep)
+redis.register_function('tensec_3_open', open)
+redis.register_function('tensec_3_commit', commit)
+redis.register_function('tensec_3_sweep', sweep)
