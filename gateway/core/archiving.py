@@ -11,6 +11,7 @@ from gateway.store.keeper import ARCHIVE_MAX, Keeper
 from gateway.store.vault import NotWrittenError
 
 ARCHIVE_S = 0.1
+"""How long a few wait for more; many at once would hold up everybody else."""
 
 Call: TypeAlias = Callable[[str, Callable[[], None]], Awaitable[None]]
 

@@ -83,7 +83,7 @@ class Pipeline:
         self.lanes: dict[str, Lane] = {}
         self._handed: Mailbox[tuple[Front, list[Submission]]] = Mailbox()
         self._untaken = 0
-        """Submissions in it."""
+        """Submissions in `_handed`."""
         self.reports: Mailbox[Report] = Mailbox()
         self.accepting = self.sending = True
         self.on_finals: Callable[[Sequence[Final]], None] = lambda _: None
@@ -228,7 +228,7 @@ class Pipeline:
         for submission, at, refusal in zip(asked, places, refusals, strict=True):
             if refusal is not None:
                 submission.statuses[at] = self._refuse(submission, at, refusal_of(refusal))
-        return [record for front, asked in by_front.items() for record in front.remembered(asked)]
+        return [record for front, several in by_front.items() for record in front.remembered(several)]
 
     def _admission(self, message: Message, utc: float) -> Admission:
         """A message with what must hold for it."""

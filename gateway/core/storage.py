@@ -57,7 +57,6 @@ LINGER_S = 0.002
 BUSY_S = 0.005
 IDLE_S = 1.0
 RETRY_S = 0.5
-"""How long a few wait for more; many at once would hold up everybody else."""
 LAST_S = 10.0
 _NOTICE = msgspec.json.Decoder(Notice)
 ResultT = TypeVar("ResultT")

@@ -5,7 +5,6 @@ used before. Memory and offsets have to be whole blocks then. Where the file sys
 go the usual way.
 """
 
-import contextlib
 import errno
 import fcntl
 import mmap
@@ -81,5 +80,4 @@ class BlockFile:
 
     def close(self) -> None:
         """Write to it no more."""
-        with contextlib.suppress(OSError):
-            os.close(self._file)
+        os.close(self._file)
