@@ -14,10 +14,10 @@ from queue import SimpleQueue
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from gateway.store import missing
+from gateway.store.archive import ARCHIVE_MAX
 from gateway.store.base import Admission, CarrierReceipt, Sent, Settled
 from gateway.store.fetch import Found, Wanted, fetch
 from gateway.store.history import rows_by_day
-from gateway.store.keeper import ARCHIVE_MAX
 from gateway.store.opening import Opened
 from gateway.store.worker import Worker
 from protocol.receipt import MessageState as CarrierState
@@ -260,16 +260,16 @@ class Driver:
         keeper, history = self.opened.keeper, self.opened.history
         assert keeper is not None
         assert history is not None
-        if "archive" in self._busy or keeper.to_archive < least:
+        if "archive" in self._busy or len(keeper.archive) < least:
             return
-        records = keeper.take_archive()
-        if not records:
+        ended = keeper.archive.take()
+        if not ended:
             return
-        by_day = self.blocked.time("rows_by_day", rows_by_day, records)
+        by_day = self.blocked.time("rows_by_day", rows_by_day, ended)
         self._busy.add("archive")
 
         def archived(_: None) -> None:
             self._busy.remove("archive")
-            self.blocked.time("archived", keeper.archived, records)
+            self.blocked.time("archived", keeper.archived, ended)
 
         self._call("archiver", lambda: history.add(by_day), archived)

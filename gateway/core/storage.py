@@ -366,7 +366,7 @@ class Storage:
         keeper, history = self.keeper, self._history
         if keeper is not None:
             await self._bring(lambda: missing.of_messages(self.book, ids))
-        found = {one.message.id: one for one in map(self.book.records.get, ids) if one is not None}
+        found = self.book.held(ids)
         absent = [one for one in ids if one not in found]
         if absent and history is not None:
             found.update(await self._call("reader", lambda: history.find(absent)))

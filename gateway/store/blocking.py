@@ -70,10 +70,10 @@ class BlockingStore:
                 raise
             is_stored = True
             keeper.written(utc)
-            records = keeper.take_archive()
-            if records:
-                self.history.add(rows_by_day(records))
-                keeper.archived(records)
+            ended = keeper.archive.take()
+            if ended:
+                self.history.add(rows_by_day(ended))
+                keeper.archived(ended)
 
     # -- steps
 
@@ -132,7 +132,7 @@ class BlockingStore:
     def _records(self, ids: Iterable[int]) -> dict[int, Record]:
         wanted = list(ids)
         self._bring(lambda: missing.of_messages(self.book, wanted))
-        found = {one: self.book.records[one] for one in wanted if one in self.book.records}
+        found = self.book.held(wanted)
         absent = [one for one in wanted if one not in found]
         return {**found, **(self.history.find(absent) if absent else {})}
 

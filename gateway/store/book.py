@@ -39,6 +39,7 @@ from gateway.store.evidence import is_about
 from gateway.store.packedguards import guards_of, pack_guards
 from gateway.store.recheck import WINDOW_CLOSED, recheck
 from gateway.store.record import Record
+from gateway.store.sealing import can_be_sealed
 from gateway.store.telling import Telling
 from gateway.store.traits import CORRELATION_S, attempt_of, is_out, needs_evidence, settled
 from routing.guards import Guard
@@ -63,7 +64,7 @@ class Book(Telling):
         receipt_grace_s: float = 60.0,
         alone: bool = True,
     ) -> None:
-        super().__init__(alone=alone, parked_max=parked_max, receipt_grace_s=receipt_grace_s)
+        super().__init__(alone=alone, finals_max=finals_max, parked_max=parked_max, receipt_grace_s=receipt_grace_s)
         self.boot = boot
         self.second_try: Callable[[Message, Attempt], bool] = lambda _message, _attempt: False
         """Whether a code whose receipt tells of a temporary failure may go once more, by another channel."""
@@ -305,7 +306,7 @@ class Book(Telling):
             if known is not None and is_about(receipt, *known):
                 self._apply(receipt, known[1], known[0], done, utc)
                 return True
-        return False
+        return self.seals.is_repeated(receipt)
 
     def _by_evidence(self, receipt: CarrierReceipt, done: Settled, utc: float) -> None:
         guess = self.indexes.unidentified.about(receipt)
@@ -403,13 +404,10 @@ class Book(Telling):
         if record.guards and delivered_by is None and not correction and not is_out(record):
             self.guards.release(guards_of(record), message.accepted_utc)
         record.guards = ()  # nobody asks again, and the history is smaller without
-        if states.wants_notice(message):
-            if message.door:
-                notice = states.event_of(message, final.since_due, utc, correction=correction)
-            else:
-                notice = states.notice_of(message, utc, correction)
-            self._add_notice(notice, done)
-        if self.alone or reason != states.NO_RECEIPT:
+        self._tell(final, done, utc)
+        if not self.alone and settled(message) and can_be_sealed(record) and not self.indexes.has_alias(message):
+            self.seal(record)
+        elif self.alone or reason != states.NO_RECEIPT:
             self.ended[message.id] = None
         else:
             self.indexes.agenda.add(message.expires_utc + CORRELATION_S, Coming.CLOSE, message.id)

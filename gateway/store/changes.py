@@ -1,6 +1,7 @@
 """What the steps of a store changed since the last page of the journal was cut (`pages.py`)."""
 
 from gateway.store.base import CarrierReceipt, RequestRecord
+from gateway.store.ended import Ended
 from gateway.store.record import Record
 from gateway.store.rollups import Key
 from routing.records import Notice
@@ -9,6 +10,7 @@ KINDS = (
     "admitted",
     "rewritten",
     "changed",
+    "ended",
     "void",
     "notices",
     "told",
@@ -31,6 +33,8 @@ class Changes:
         self.rewritten: dict[int, Record] = {}
         """Admitted before; more than their progress has changed."""
         self.changed: dict[int, Record] = {}
+        self.ended: dict[int, Ended] = {}
+        """Sealed (`sealing.py`): whatever else is here of them is older."""
         self.void: dict[int, None] = {}
         self.notices: dict[int, Notice] = {}
         self.told: dict[int, str] = {}

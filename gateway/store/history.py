@@ -2,8 +2,9 @@
 
 While a day lasts they are added in *packs*, some fifty records in one row: messages end in another order than they began, and
 a row for each would touch a page of the file for nearly each of them. A pack tells its ids, and is found by the first and the
-last of them. When a day is over packs become rows by id and are indexed (`close_days`), off the path of messages. Retention
-deletes files; texts can go sooner than the rest. The same record may be added again: the last one counts.
+last of them; many at once stand in a file beside it (`packfile.py`). When a day is over packs become rows by id and are
+indexed (`close_days`), off the path of messages. Retention deletes files; texts can go sooner than the rest. The same record
+may be added again: the last one counts.
 """
 
 import math
@@ -17,6 +18,8 @@ from typing import Any, TypeAlias
 import msgspec
 
 from gateway.store.embedded.schema import HISTORY, HISTORY_PAGE_SIZE, RESTORE_HINT, connect, connect_reader, transaction
+from gateway.store.ended import Ended
+from gateway.store.packfile import PackFiles, drop
 from gateway.store.record import Record
 from gateway.store.vault import NotWrittenError, VaultError
 
@@ -24,6 +27,8 @@ FOLDER = "history"
 OPEN_MAX = 3
 PACK = 50
 """Records in a pack: a question reads one or a few of them."""
+PAST_SQLITE = 1 << 16
+"""Octets that come at once: so many are appended to a file."""
 UNPACK_MAX = 200
 """Packs made rows in one transaction."""
 SIZES = (10, 1)
@@ -31,7 +36,7 @@ SIZES = (10, 1)
 _ADD = {size: f"INSERT INTO pack(first, last, ids, value) VALUES {', '.join(['(?, ?, ?, ?)'] * size)}" for size in SIZES}
 _FIND = "SELECT t.value FROM json_each(?) AS wanted JOIN final AS t ON t.key = CAST(wanted.value AS INTEGER)"
 _FIND_PACKED = """
-    SELECT pack.value -> ('$[' || place.key || ']') FROM json_each(?) AS wanted
+    SELECT pack_text(pack.value) -> ('$[' || place.key || ']') FROM json_each(?) AS wanted
     CROSS JOIN pack ON pack.first <= CAST(wanted.value AS INTEGER) AND pack.last >= CAST(wanted.value AS INTEGER)
     CROSS JOIN json_each(pack.ids) AS place ON place.value = wanted.value
     ORDER BY pack.number
@@ -40,19 +45,20 @@ _SEARCH = """
     SELECT value FROM (
         SELECT key, value FROM final WHERE key < ?1 AND key >= ?3{in_final}
         UNION ALL
-        SELECT record.value ->> '$.message.id', record.value FROM pack CROSS JOIN json_each(pack.value) AS record
+        SELECT record.value ->> '$.message.id', record.value FROM pack CROSS JOIN json_each(pack_text(pack.value)) AS record
         WHERE pack.first < ?1 AND pack.last >= ?3
             AND record.value ->> '$.message.id' < ?1 AND record.value ->> '$.message.id' >= ?3{in_pack}
     ) ORDER BY key DESC LIMIT ?2
 """
 _UNPACK = """
     INSERT OR REPLACE INTO final(key, value) SELECT record.value ->> '$.message.id', record.value
-    FROM pack CROSS JOIN json_each(pack.value) AS record WHERE pack.number <= ? ORDER BY pack.number
+    FROM pack CROSS JOIN json_each(pack_text(pack.value)) AS record WHERE pack.number <= ? ORDER BY pack.number
 """
 INDEXED = {"destination": "$.message.destination", "client_ref": "$.message.client_ref", "public_id": "$.message.public_id"}
 """What can be searched for in a day that is over without reading all of it."""
-Rows: TypeAlias = list[int | str]
-"""First id, last id, ids and records as JSON arrays, first id ..."""
+WIDTH, VALUE = 4, 3
+Rows: TypeAlias = list[Any]
+"""First id, last id, ids and records as JSON arrays (str, bytes), first id ..."""
 DAY_S = 86_400
 INSTRUCTIONS = 1_000
 """Of SQLite's machine between two looks at the clock during a search."""
@@ -61,31 +67,30 @@ _JSON = msgspec.json.Encoder()
 _RECORD = msgspec.json.Decoder(Record)
 
 
-def rows_by_day(records: Iterable[Record]) -> dict[date, Rows]:
-    """Rows for `History.add`; made where the records may not change meanwhile."""
-    by_day: dict[int, dict[int, Record]] = {}
-    for record in records:
-        message = record.message
-        by_day.setdefault(int(message.final_utc // DAY_S), {})[message.id] = record
+def rows_by_day(several: Iterable[Ended]) -> dict[date, Rows]:
+    """Rows for `History.add`."""
+    by_day: dict[int, dict[int, bytes]] = {}
+    for one in several:
+        by_day.setdefault(int(one.final_utc // DAY_S), {})[one.id] = one.record
     return {_EPOCH + timedelta(days=day): _packed(several) for day, several in by_day.items()}
 
 
-def _packed(records: dict[int, Record]) -> Rows:
+def _packed(records: dict[int, bytes]) -> Rows:
     ids = sorted(records)
     rows: Rows = []
     for at in range(0, len(ids), PACK):
         some = ids[at : at + PACK]
-        values = _JSON.encode([records[number] for number in some]).decode()
-        rows += (some[0], some[-1], _JSON.encode(some).decode(), values)
+        values = b",".join([records[number] for number in some])
+        rows += (some[0], some[-1], _JSON.encode(some).decode(), b"[%b]" % values)
     return rows
 
 
 def _insert(writer: sqlite3.Connection, rows: Rows) -> None:
     at = 0
     for size in SIZES:
-        while len(rows) - at >= 4 * size:
-            writer.execute(_ADD[size], rows[at : at + 4 * size])
-            at += 4 * size
+        while len(rows) - at >= WIDTH * size:
+            writer.execute(_ADD[size], rows[at : at + WIDTH * size])
+            at += WIDTH * size
 
 
 def _is_closed(writer: sqlite3.Connection) -> bool:
@@ -126,6 +131,7 @@ class History:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise VaultError(f"{self.folder}: {error.strerror}") from None
+        self._packs, self._read_packs = PackFiles(self.folder), PackFiles(self.folder)
         self._writers: dict[date, sqlite3.Connection] = {}
         self._readers: dict[date, sqlite3.Connection] = {}
 
@@ -135,10 +141,17 @@ class History:
             try:
                 writer = self._writer(day)
                 with transaction(writer):
+                    closed = _is_closed(writer)
+                    packs = rows[VALUE::WIDTH]
+                    if closed or sum(map(len, packs)) < PAST_SQLITE:
+                        values = [pack.decode() for pack in packs]
+                    else:
+                        values = self._packs.add(day, packs)
+                    rows[VALUE::WIDTH] = values
                     _insert(writer, rows)
-                    if _is_closed(writer):
+                    if closed:
                         _unpack(writer)
-            except (sqlite3.Error, VaultError) as error:
+            except (sqlite3.Error, OSError, VaultError) as error:
                 raise NotWrittenError(f"{self.path(day)}: {error}") from error
 
     def path(self, day: date) -> Path:
@@ -155,6 +168,7 @@ class History:
             while len(self._writers) >= OPEN_MAX:
                 self._writers.pop(min(self._writers)).close()
             writer = self._writers[day] = connect(self.path(day), HISTORY, check=False, page_size=HISTORY_PAGE_SIZE)
+            writer.create_function("pack_text", 1, self._packs.text, deterministic=True)
         return writer
 
     # -- reading
@@ -172,7 +186,8 @@ class History:
 
     def _find(self, day: date, ids: Iterable[int]) -> dict[int, Record]:
         asked = (_JSON.encode(list(ids)).decode(),)
-        rows = self._rows(day, _FIND, asked) + self._rows(day, _FIND_PACKED, asked)  # what is packed was added later
+        packed = self._rows(day, _FIND_PACKED, asked)  # before rows: packs become rows
+        rows = self._rows(day, _FIND, asked) + packed  # what is packed was added later
         return {record.message.id: record for record in (_RECORD.decode(value) for (value,) in rows)}
 
     def search(
@@ -212,7 +227,8 @@ class History:
                 return
             before = min(records)
 
-    def _rows(self, day: date, sql: str, values: Sequence[object]) -> list[Any]:
+    def _rows(self, day: date, sql: str, values: Sequence[object], *, again: bool = True) -> list[Any]:
+        self._read_packs.trouble = ""
         try:
             reader = self._reader(day)
             (version,) = reader.execute("PRAGMA user_version").fetchone()
@@ -226,7 +242,10 @@ class History:
                 ) from None
             if not self.path(day).exists():  # its time was over
                 return []
-            raise VaultError(f"{self.path(day)}: {error}; {RESTORE_HINT}") from error
+            why = self._read_packs.trouble
+            if why and again:  # the day was put in order meanwhile, and its packs are rows now
+                return self._rows(day, sql, values, again=False)
+            raise VaultError(f"{why or f'{self.path(day)}: {error}'}; {RESTORE_HINT}") from error
 
     def _reader(self, day: date) -> sqlite3.Connection:
         reader = self._readers.get(day)
@@ -234,6 +253,7 @@ class History:
             while len(self._readers) >= OPEN_MAX:
                 self._readers.pop(min(self._readers)).close()
             reader = self._readers[day] = connect_reader(self.path(day))
+            reader.create_function("pack_text", 1, self._read_packs.text, deterministic=True)
             if self._search_s < math.inf:
                 reader.set_progress_handler(lambda: time.monotonic() > self._search_until, INSTRUCTIONS)
             (version,) = reader.execute("PRAGMA user_version").fetchone()
@@ -256,6 +276,7 @@ class History:
             for name, path in INDEXED.items():
                 writer.execute(f"CREATE INDEX IF NOT EXISTS {name} ON final(value ->> '{path}')")
             _unpack_all(writer)  # what came meanwhile; from now on it is unpacked at once
+            self._drop_packs(day, writer)
             writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._writers.pop(day).close()
             closed.append(day)
@@ -267,7 +288,7 @@ class History:
         for day in self.days():
             if day < today - timedelta(days=history_days):
                 self._forget(day)
-                for file in self.folder.glob(f"{day.isoformat()}.db*"):
+                for file in self.folder.glob(f"{day.isoformat()}.*"):
                     file.unlink()
                 deleted.append(day)
             elif day < today - timedelta(days=text_days) and self._purge_texts(day):
@@ -277,6 +298,7 @@ class History:
     def _purge_texts(self, day: date) -> bool:
         writer = self._writer(day)
         _unpack_all(writer)
+        self._drop_packs(day, writer)
         where = "WHERE value ->> '$.message.content' IS NOT NULL"
         if writer.execute(f"SELECT 1 FROM final {where} LIMIT 1").fetchone() is None:
             return False
@@ -285,6 +307,12 @@ class History:
         writer.execute("VACUUM")
         writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return True
+
+    def _drop_packs(self, day: date, writer: sqlite3.Connection) -> None:
+        """Delete the files of a day, unless somebody has added to them since they were unpacked."""
+        with transaction(writer):  # nobody adds meanwhile
+            if writer.execute("SELECT 1 FROM pack LIMIT 1").fetchone() is None:
+                drop(self.folder, day)
 
     def _forget(self, day: date) -> None:
         for several in (self._writers, self._readers):

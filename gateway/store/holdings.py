@@ -8,6 +8,7 @@ from gateway.store.agenda import Due as Coming
 from gateway.store.base import Ledger, Marked, RequestRecord
 from gateway.store.changes import Changes
 from gateway.store.documents import Documents, document_key
+from gateway.store.ended import Ended
 from gateway.store.evidence import Parked
 from gateway.store.guards import GuardBook
 from gateway.store.indexes import Indexes
@@ -15,6 +16,7 @@ from gateway.store.keys import decimal_id
 from gateway.store.record import Record
 from gateway.store.requests import Requests
 from gateway.store.rollups import Rollups
+from gateway.store.sealing import Seals, seal, unseal
 from gateway.store.shelf import Shelf, given_up_utc
 from gateway.store.traits import share_names
 from routing.records import Attempt, Message, MessageState, Notice
@@ -23,10 +25,11 @@ from routing.records import Attempt, Message, MessageState, Notice
 class Holdings:
     """See the module. `alone`: nothing else holds what is not here, so what has ended may be forgotten without asking."""
 
-    def __init__(self, *, alone: bool, parked_max: int, receipt_grace_s: float) -> None:
+    def __init__(self, *, alone: bool, finals_max: int, parked_max: int, receipt_grace_s: float) -> None:
         self.alone = alone
         self.receipt_grace_s = receipt_grace_s
         self.records: dict[int, Record] = {}
+        self.seals = Seals(finals_max)
         self.changes = Changes()
         self.indexes = Indexes()
         self.parked = Parked(parked_max, self.changes)
@@ -46,7 +49,7 @@ class Holdings:
         """
         self.dead_letters = 0
         self.ended: OrderedDict[int, None] = OrderedDict()
-        """Messages that nothing can change any more, in the order they ended."""
+        """Messages that nothing can change any more, in the order they ended; without those that are sealed."""
 
     def load(self, record: Record) -> None:
         """A record that comes from the vault."""
@@ -63,6 +66,21 @@ class Holdings:
         record = self.records.pop(message_id)
         self.indexes.drop(record)
         return record
+
+    def seal(self, record: Record) -> None:
+        """It is one piece of octets from now on."""
+        message = record.message
+        number = message.id
+        for attempt in record.attempts:
+            place = attempt.channel, attempt.carrier_id
+            known = self.indexes.by_carrier.get(place)
+            if known is not None and known[1] is attempt:
+                self.seals.name(place, message.destination)
+        self.unload(number)
+        if self.ended:
+            self.ended.pop(number, None)
+        self.changes.changed.pop(number, None)
+        self.seals.held[number] = self.changes.ended[number] = seal(record)
 
     def hold(self, notice: Notice) -> None:
         """Keep a notice until its sender has it, or its time is over."""
@@ -106,6 +124,21 @@ class Holdings:
         self.changes.rollups |= self.rollups.gather()
 
     # -- questions
+
+    def held(self, message_ids: Iterable[int]) -> dict[int, Record]:
+        """Records that are here, those of sealed messages as they were."""
+        found = {}
+        for number in message_ids:
+            if (record := self.records.get(number)) is not None:
+                found[number] = record
+            elif (ended := self.seals.held.get(number)) is not None:
+                found[number] = unseal(ended)
+        return found
+
+    def last_word(self, number: int) -> Ended | None:
+        """What is here of a message that has ended, for the history."""
+        record = self.records.get(number)
+        return self.seals.held.get(number) if record is None else seal(record)
 
     def next_due_utc(self) -> float | None:
         return self.indexes.agenda.first()

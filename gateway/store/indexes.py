@@ -36,6 +36,10 @@ class Indexes:
         if message.public_id != str(message.id):
             self.aliases.setdefault((message.account, message.public_id), []).append(message.id)
 
+    def has_alias(self, message: Message) -> bool:
+        """Whether it can be found by another id than its own."""
+        return bool(self.aliases) and (message.account, message.public_id) in self.aliases
+
     def drop(self, record: Record) -> None:
         """A record that is not in memory any more."""
         message = record.message

@@ -5,7 +5,7 @@
               take() -> Write -> vault.write -> written()       one at a time; then whoever took the step may speak
     later:    folding   what changed some time ago and still lives becomes rows, and its pages can go
               evicting  what has its rows and nothing to do soon leaves memory
-              archiving what has ended for good moves to the history (`take_archive`, `archived`)
+              archiving what has ended for good moves to the history (`archive`, `archived`)
 
 Most messages end before they are folded: all they cost is a few hundred octets of journal and one row of history.
 Whoever drives it (core: `gateway/core/storage.py`; tests and tools: `blocking.py`) answers for one write at a time, begins one
@@ -14,12 +14,14 @@ of `reads` before it fetches, and asks again when `bring` says that what was rea
 
 import math
 from collections import Counter, OrderedDict, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from config.schema import MessageClass
+from gateway.store.archive import Archive
 from gateway.store.book import Book
 from gateway.store.changes import Changes
+from gateway.store.ended import Ended
 from gateway.store.fetch import Found, Wanted, due_time, notice_key, request_of
 from gateway.store.folding import FOLD_MAX, fold_others
 from gateway.store.pages import cut
@@ -43,11 +45,6 @@ UNFOLDED_MAX = 70_000
 STAY_S = 60.0
 """What has something to do so soon stays in memory."""
 DUE_MAX = 2_000
-ARCHIVE_MAX = 250
-ARCHIVE_MOST = 4_000
-"""Messages that go to the history in one go, and at full load: it bounds how long the core's thread is held, too."""
-ARCHIVE_LATER = 20_000
-"""So many ended messages may wait in memory for a quieter moment."""
 CLEAN_MAX = 10_000
 GUARDS_MAX = 200_000
 NOTICES_MAX = 20_000
@@ -91,7 +88,7 @@ class Keeper:
         self._clean: OrderedDict[int, None] = OrderedDict()
         self._spare = Spare()
         self._finals: deque[int] = deque()
-        self._to_archive: deque[int] = deque()
+        self.archive = Archive(book)
         self._due_end = ""
         self._disk_due: float | None = 0.0
         self._due_meanwhile = math.inf
@@ -121,7 +118,7 @@ class Keeper:
             number = record.message.id
             if number in went:
                 stale = True
-            elif number not in self.book.records and not self._is_gone(number):
+            elif number not in self.book.records and number not in self.book.seals.held and not self._is_gone(number):
                 self.load_row(record)
                 self._clean[number] = None
                 if record.message.state is MessageState.QUEUED:
@@ -249,6 +246,9 @@ class Keeper:
                 for message_id, record in several.items():
                     if record.message.state is not MessageState.QUEUED:
                         self.queue.left(message_id)
+        for message_id in taken.ended:
+            self._clean.pop(message_id, None)
+            self.queue.left(message_id)
         for message_id in taken.void:
             self._backlog.messages.drop(message_id)
             self.queue.left(message_id)
@@ -294,8 +294,8 @@ class Keeper:
         taken.messages = self._backlog.messages.take(self._fold_below, FOLD_MAX + len(taken.changes.admitted))
         ending = {}
         for number in taken.messages:
-            record = self.book.records[number]
-            if settled(record.message):
+            record = self.book.records.get(number)
+            if record is None or settled(record.message):
                 ending[number] = taken.messages[number]  # the history takes it, not a row
                 continue
             places = places_of(record, self.book.receipt_grace_s)
@@ -328,7 +328,8 @@ class Keeper:
                     self._seen_due(due_time(key))
         for number in taken.ended:
             self.book.ended.pop(number, None)
-        self._to_archive += taken.ended
+        self.archive.add(taken.ended)
+        self.archive.add(taken.changes.ended)
         self.reads.went(taken.gone)
         self.reads.went(taken.gone_notices)
         self._spare.add(taken.guards)
@@ -416,27 +417,12 @@ class Keeper:
 
     # -- archiving
 
-    @property
-    def to_archive(self) -> int:
-        """How many messages have ended for good and are not in the history yet."""
-        return len(self._to_archive)
-
-    def take_archive(self) -> list[Record]:
-        """Some of those that have ended for good, for the history: more when so many wait that more end than go."""
-        waiting = len(self._to_archive)
-        count = min(waiting, max(ARCHIVE_MAX, min((waiting - ARCHIVE_LATER) // 4, ARCHIVE_MOST)))
-        numbers = [self._to_archive.popleft() for _ in range(count)]
-        found = (self.book.records.get(number) for number in dict.fromkeys(numbers))
-        return [record for record in found if record is not None]
-
-    def archived(self, records: Sequence[Record]) -> None:
+    def archived(self, several: Sequence[Ended]) -> None:
         """The history has them."""
         # Those that have changed since are archived once more, and are needed until then.
-        changing = self.book.changes.changed
-        written: Mapping[int, Record] = self._taken.changes.changed if self._taken is not None else {}
+        numbers = [one.id for one in several]
+        over = [number for number in numbers if not self._has_changed(number)]
         messages, ending = self._backlog.messages, self._backlog.ending
-        numbers = [record.message.id for record in records]
-        over = [number for number in numbers if number not in changing and number not in written]
         messages.drop_all(over)
         ending.drop_all(over)
         if self._clean or self._rows:  # most were over before they were folded
@@ -444,17 +430,22 @@ class Keeper:
                 self._clean.pop(number, None)
                 if number in self._rows:
                     self._gone[number] = self._rows.pop(number)
+        sealed = self.book.seals.held
+        for number in over:
+            sealed.pop(number, None)
         finals = self._finals
-        finals += numbers
-        unload = self.book.unload
+        finals += [number for number in numbers if number in self.book.records]
         for number in [finals.popleft() for _ in range(len(finals) - self._finals_max)]:
-            needed = number in changing or number in written or number in messages or number in ending
+            needed = self._has_changed(number) or number in messages or number in ending
             if not needed and number in self.book.records:
-                unload(number)
+                self.book.unload(number)
 
-    def not_archived(self, records: Sequence[Record]) -> None:
-        """The history could not take them; later."""
-        self._to_archive.extendleft(record.message.id for record in reversed(records))
+    def _has_changed(self, number: int) -> bool:
+        """Whether what was last said of a message is not on disk yet."""
+        here, written = self.book.changes, None if self._taken is None else self._taken.changes
+        if number in here.changed or number in here.ended:
+            return True
+        return written is not None and (number in written.changed or number in written.ended)
 
     # -- for recovery
 
@@ -466,7 +457,7 @@ class Keeper:
             self._rows[number] = places_of(row, self.book.receipt_grace_s)
         self._backlog.messages.note(number, first_page)
         if settled(record.message):
-            self._to_archive.append(number)
+            self.archive.add((number,))
 
     def restore_gone(self, row: Record) -> None:
         """A row of a message that the journal voided."""

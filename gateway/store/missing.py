@@ -77,7 +77,7 @@ def of_keys(book: Book, keys: Sequence[str]) -> Wanted | None:
 
 def of_messages(book: Book, ids: Iterable[int]) -> Wanted | None:
     """Messages by id."""
-    wanted = {one for one in ids if one not in book.records}
+    wanted = {one for one in ids if one not in book.records and one not in book.seals.held}
     return Wanted(ids=wanted) if wanted else None
 
 
@@ -85,14 +85,10 @@ def for_outcomes(book: Book, outcomes: Sequence[Outcome]) -> Wanted | None:
     """Messages the outcomes are about, or may be about."""
     wanted = Wanted(finds=[], guards=[])
     unknown: list[CarrierReceipt] = []
-    known, records = book.indexes.by_carrier, book.records
+    records = book.records
     for outcome in outcomes:  # the commonest first: whether it is here is asked for every one
         if type(outcome) is CarrierReceipt:
-            channel = outcome.channel
-            for one in outcome.candidates:
-                if (channel, one) in known:
-                    break
-            else:
+            if not _is_known(book, outcome):
                 unknown.append(outcome)
         elif type(outcome) is Sent:
             if not outcome.carrier_id or outcome.key.message_id not in records:
@@ -112,6 +108,14 @@ def for_outcomes(book: Book, outcomes: Sequence[Outcome]) -> Wanted | None:
     if unknown:
         _for_receipts(unknown, _named(book, outcomes), wanted)
     return wanted or None
+
+
+def _is_known(book: Book, receipt: CarrierReceipt) -> bool:
+    known, channel = book.indexes.by_carrier, receipt.channel
+    for one in receipt.candidates:
+        if (channel, one) in known:
+            return True
+    return book.seals.is_repeated(receipt)
 
 
 def _named(book: Book, outcomes: Sequence[Outcome]) -> set[tuple[str, str]]:

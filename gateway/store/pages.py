@@ -13,6 +13,7 @@ import msgspec
 from gateway.store.base import CarrierReceipt, RequestRecord
 from gateway.store.changes import Changes
 from gateway.store.documents import Documents
+from gateway.store.ended import Ended
 from gateway.store.guardcells import Entries
 from gateway.store.guards import GuardBook
 from gateway.store.record import Record
@@ -53,6 +54,8 @@ class Page(msgspec.Struct, omit_defaults=True):
 
     admitted: list[Record] = []
     changed: list[Progress] = []
+    ended: list[Ended] = []
+    """After all that the page says of them otherwise."""
     void: list[int] = []
     notices: list[Notice] = []
     told: list[tuple[str, int]] = []
@@ -119,7 +122,7 @@ def cut(
     for name in ("void", "unparked"):
         if found := getattr(changes, name):
             page[name] = list(found)
-    for name in ("notices", "dead", "requests"):
+    for name in ("ended", "notices", "dead", "requests"):
         if found := getattr(changes, name):
             page[name] = list(found.values())
     if changes.told:

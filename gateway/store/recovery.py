@@ -16,6 +16,7 @@ from gateway.store.keys import OPEN, SEPARATOR
 from gateway.store.pages import DamagedPageError, Page, apply_progress, read
 from gateway.store.record import Record
 from gateway.store.rollups import DAY_S, MINUTE_S, unspell
+from gateway.store.sealing import unseal
 from gateway.store.vault import LAST, Vault, VaultError
 from routing.failover import RESEND_AFTER_S
 from routing.records import AttemptState, Message, MessageState, Notice
@@ -90,6 +91,7 @@ class _Replay:
         self._pages = pages
         mentioned = {str(one.message.id) for _, page in pages for one in page.admitted}
         mentioned |= {str(number) for _, page in pages for number, _, _ in page.changed}
+        mentioned |= {str(one.id) for _, page in pages for one in page.ended}
         self._rows = {int(key): _RECORD.decode(value) for key, value in vault.get("message", list(mentioned)).items()}
         self._live: dict[int, Record] = {}
         self._first: dict[int, int] = {}
@@ -131,6 +133,10 @@ class _Replay:
             self._first.setdefault(message_id, number)
             apply_progress(record_.message, values)
             record_.attempts = attempts
+        for ended in page.ended:
+            if ended.id in self._live or ended.id in self._rows:
+                self._first.setdefault(ended.id, number)
+                self._live[ended.id] = unseal(ended)
         for message_id in page.void:
             self._live.pop(message_id, None)
             if message_id in self._rows:

@@ -1,6 +1,7 @@
 """What senders are to be told, and what subscribers told us: rules that are about neither messages nor attempts."""
 
-from gateway.store.base import Announce, Due, Membership, MobileOriginated, NoticeDone, NoticeKept, Reach, Settled
+from gateway.store import states
+from gateway.store.base import Announce, Due, Final, Membership, MobileOriginated, NoticeDone, NoticeKept, Reach, Settled
 from gateway.store.holdings import Holdings
 from gateway.store.shelf import given_up_utc
 from routing.records import Notice
@@ -30,6 +31,16 @@ class Telling(Holdings):
         if changes:
             self._membership(membership := Membership(name, key, outcome.failed), done, utc)
             done.memberships.append(membership)
+
+    def _tell(self, final: Final, done: Settled, utc: float) -> None:
+        """Its sender, if that was asked for."""
+        message, correction = final.message, final.correction
+        if not states.wants_notice(message):
+            return
+        if message.door:
+            self._add_notice(states.event_of(message, final.since_due, utc, correction=correction), done)
+        else:
+            self._add_notice(states.notice_of(message, utc, correction), done)
 
     def _add_notice(self, notice: Notice, done: Settled) -> None:
         self.hold(notice)

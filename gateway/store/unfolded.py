@@ -96,7 +96,7 @@ class Backlog:
 
     def note(self, changes: Changes, number: int) -> None:
         """Page `number` holds `changes`."""
-        for several in (changes.admitted, changes.rewritten, changes.changed):
+        for several in (changes.admitted, changes.rewritten, changes.changed, changes.ended):
             self.messages.note_all(several, number)
         self.notices.note_all(changes.notices, number)
         self.parked.note_all(changes.parked, number)

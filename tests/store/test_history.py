@@ -21,7 +21,9 @@ from gateway.store.embedded import vault as embedded
 from gateway.store.embedded.schema import APPLICATION_ID, HISTORY, STORE, connect, transaction
 from gateway.store.embedded.store import open_store
 from gateway.store.history import INDEXED, OPEN_MAX, PACK, History, SearchTooLongError, rows_by_day
+from gateway.store.packfile import PackFiles, files_of
 from gateway.store.record import Record
+from gateway.store.sealing import seal
 from gateway.store.vault import KEYED, SORTED, NotWrittenError, VaultError
 from routing.records import Content, Message, MessageState
 
@@ -50,7 +52,7 @@ def ended(number: int, day: int = 0, **fields: Any) -> Record:
 
 
 def add(history: History, *records: Record) -> None:
-    history.add(rows_by_day(records))
+    history.add(rows_by_day(map(seal, records)))
 
 
 def found(records: Iterator[Record]) -> list[int]:
@@ -205,6 +207,7 @@ def test_a_search_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
 
 def plan(path: Path, sql: str, values: tuple[Any, ...]) -> list[str]:
     with closing(sqlite3.connect(path)) as connection:
+        connection.create_function("pack_text", 1, str)
         return [detail for _, _, _, detail in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
 
 
@@ -456,3 +459,106 @@ def test_ended_messages_are_found_by_the_primary_key(history: History) -> None:
     assert any("SEARCH t USING INTEGER PRIMARY KEY" in one for one in plan(history.path(FIRST), sql, ("[1]",)))
     details = plan(history.path(FIRST), module._FIND_PACKED, ("[1]",))
     assert any("SEARCH pack USING INDEX pack_of" in one for one in details), details
+
+
+# -- packs in files of their own
+
+
+def many(day: int = 0, first: int = 1, **fields: Any) -> list[Record]:
+    """So many that they are not put into the database."""
+    text = Content(b"a long text " * 40)
+    return [ended(number, day, **{"content": text, **fields}) for number in range(first, first + 120)]
+
+
+def pack_files(history: History, day: date) -> list[str]:
+    return [one.name for one in files_of(history.folder, day)]
+
+
+def test_many_at_once_stand_in_a_file_and_are_found_like_few(history: History) -> None:
+    records = many(client_ref="mine")
+    add(history, *records)
+    assert len(pack_files(history, FIRST)) == 1
+    assert history.path(FIRST).stat().st_size < 60_000
+    assert history.find([5, 60, 119]) == {number: records[number - 1] for number in (5, 60, 119)}
+    assert found(history.search({"client_ref": "mine"}, limit=200)) == list(range(120, 0, -1))
+    add(history, ended(5, client_ref="few"))
+    assert history.find([5])[5].message.client_ref == "few", "the last one counts, wherever it stands"
+
+
+def test_a_file_is_gone_on_with_after_a_start_whatever_a_crash_left_behind(tmp_path: Path) -> None:
+    with closing(History(tmp_path)) as history:
+        add(history, *many())
+        add(history, *many(first=1_001))
+        (name,) = pack_files(history, FIRST)
+        with (history.folder / name).open("ab") as file:
+            file.write(b"half of a pack")
+    with closing(History(tmp_path)) as history:
+        add(history, *many(first=2_001))
+        add(history, *many(first=3_001))
+        assert sorted(history.find([1, 1_001, 2_001, 3_001])) == [1, 1_001, 2_001, 3_001]
+        assert name in pack_files(history, FIRST)
+
+
+def test_a_day_that_is_over_needs_no_file(history: History) -> None:
+    add(history, *many())
+    history.close_days(FIRST + timedelta(days=2))
+    assert (pack_files(history, FIRST), packs(history, FIRST)) == ([], 0)
+    assert rows(history, FIRST) == list(range(1, 121))
+    add(history, *many(first=1_001))
+    assert (pack_files(history, FIRST), packs(history, FIRST)) == ([], 0), "nor does what ends late"
+    assert len(history.find(range(1, 2_000))) == 240
+
+
+def test_texts_go_from_the_files_too(history: History) -> None:
+    add(history, *many(content=Content(b"the text itself " * 40)))
+    history.retain(FIRST + timedelta(days=1), history_days=90, text_days=0)
+    assert pack_files(history, FIRST) == []
+    assert not any(b"dGhlIHRleHQgaXRzZWxm" in one.read_bytes() for one in history.folder.iterdir())
+    add(history, *many(first=1_001))
+    assert len(history.find(range(1, 2_000))) == 240, "and the day goes on"
+
+
+def test_files_go_with_their_day(history: History) -> None:
+    add(history, *many())
+    history.retain(FIRST + timedelta(days=9), history_days=2, text_days=2)
+    assert list(history.folder.iterdir()) == []
+
+
+def test_another_process_puts_a_day_in_order_between_two_additions(history: History, tmp_path: Path) -> None:
+    add(history, *many())
+    with closing(History(tmp_path)) as keeper:
+        keeper.retain(FIRST + timedelta(days=1), history_days=90, text_days=0)
+        add(history, *many(first=1_001))
+        assert len(history.find(range(1, 2_000))) == 240
+        keeper.close_days(FIRST + timedelta(days=2))
+    assert len(history.find(range(1, 2_000))) == 240
+
+
+def test_a_question_that_meets_a_file_just_gone_is_asked_again(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its rows are packs, and the file they name is deleted before it reads it."""
+    add(history, *many())
+    read = PackFiles.text
+
+    def then_in_order(files: PackFiles, value: str) -> str:
+        if files is history._read_packs:
+            monkeypatch.setattr(PackFiles, "text", read)
+            history.close_days(FIRST + timedelta(days=2))
+        return read(files, value)
+
+    monkeypatch.setattr(PackFiles, "text", then_in_order)
+    history._readers.clear()
+    assert sorted(history.find([7, 8])) == [7, 8]
+
+
+@pytest.mark.parametrize("damage", ["gone", "short"])
+def test_a_file_that_cannot_be_read_is_told(history: History, damage: str) -> None:
+    add(history, *many())
+    (name,) = pack_files(history, FIRST)
+    path = history.folder / name
+    if damage == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:-9_000])
+    with pytest.raises(VaultError, match="restore a backup") as error:
+        history.find([110])
+    assert (name if damage == "gone" else FIRST.isoformat()) in str(error.value)

@@ -213,7 +213,7 @@ def test_a_missing_page_is_told(vault: RedisVault, redis_server: RedisServer, re
 # -- what is in the server
 
 
-@pytest.mark.parametrize(("field", "value", "told"), [("schema", "3", "newer Tensec"), ("shards", "64", "made with 64 shards")])
+@pytest.mark.parametrize(("field", "value", "told"), [("schema", "4", "newer Tensec"), ("shards", "64", "made with 64 shards")])
 def test_a_store_made_otherwise_is_left_alone(
     vault: RedisVault, open_vault: Open, redis_server: RedisServer, redis_prefix: str, field: str, value: str, told: str
 ) -> None:

@@ -17,6 +17,7 @@ from story import BOOT, START_UTC, TO, Story
 
 from gateway.store.base import Admission, Finish, RequestRecord
 from gateway.store.blocking import BlockingStore
+from gateway.store.embedded.backup import backup, restore
 from gateway.store.embedded.journal import FOLDER as JOURNAL
 from gateway.store.embedded.journal_file import Entry, entries_of, files_of
 from gateway.store.embedded.schema import APPLICATION_ID, HISTORY, STORE, connect
@@ -352,7 +353,13 @@ def test_a_store_that_was_refused_and_put_right_goes_on(filled: Path) -> None:
 if __name__ == "__main__":
     import sys
 
-    story_of_a_dump(Path(sys.argv[1]))
-    with closing(sqlite3.connect(Path(sys.argv[1]) / FILE)) as newest:
-        ends = [f"PRAGMA {name} = {pragma(Path(sys.argv[1]) / FILE, name)};" for name in ("application_id", "user_version")]
+    made, copied = Path(sys.argv[1]) / "made", Path(sys.argv[1]) / "copied"
+    for one in (made, copied):
+        one.mkdir()
+    story_of_a_dump(made)
+    backup(made, copied / "backup")  # it has the pages in a table
+    restore(copied / "backup", copied)
+    with closing(sqlite3.connect(copied / FILE)) as newest, newest:
+        newest.execute("DELETE FROM page WHERE number < 10")  # 10 tells of the end of the third message
+        ends = [f"PRAGMA {name} = {pragma(copied / FILE, name)};" for name in ("application_id", "user_version")]
         print("\n".join([*ends, *newest.iterdump()]))

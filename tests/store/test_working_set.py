@@ -343,7 +343,7 @@ def test_an_ended_message_that_changes_as_it_is_forgotten_is_stored_all_the_same
     store.vault.write(write)
     store.keeper.written(story.utc)
     store.book.settle([story.receipt("late")], story.utc)
-    records = store.keeper.take_archive()
+    records = store.keeper.archive.take()
     store.history.add(rows_by_day(records))
     store.keeper.archived(records)
     for _ in range(3):

@@ -1,17 +1,20 @@
 """A backup in one file, made while the core runs, and the way back.
 
-The file is a tar archive: the store with the journal in a table, then the days of the history, each a consistent copy by
-SQLite's own means. The store comes first: what is archived between the two copies stands in both, which recovery settles; the
-other way round it would stand in none. Pages are read when what is copied of the store is settled; files of the journal that
-are let go meanwhile are held by second names.
+The file is a tar archive: the store with the journal in a table, then the days of the history with the files their packs stand
+in, each database a consistent copy by SQLite's own means. The store comes first: what is archived between the two copies stands
+in both, which recovery settles; the other way round it would stand in none. Pages are read when what is copied of the store is
+settled. Files that are let go meanwhile, of the journal and of days that are over, are held by second names.
 """
 
+import contextlib
 import os
 import shutil
 import sqlite3
 import tarfile
 import tempfile
+from collections.abc import Iterator
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 from typing import IO, cast
 
@@ -21,6 +24,8 @@ from gateway.store.embedded.journal_file import hold_files
 from gateway.store.embedded.schema import HISTORY, STORE, connect
 from gateway.store.embedded.vault import FILE
 from gateway.store.history import FOLDER
+from gateway.store.packfile import SUFFIX as PACKS
+from gateway.store.packfile import hold_packs
 from gateway.store.vault import VaultError
 
 
@@ -37,10 +42,14 @@ def backup(data_dir: Path, file: Path) -> list[str]:
         ):
             copy = Path(folder) / "copy.db"
             for path in (data_dir / FILE, *sorted((data_dir / FOLDER).glob("*.db"))):
-                (_copy_store if path.name == FILE else _copy)(path, copy)
-                names.append(str(path.relative_to(data_dir)))
-                tar.add(copy, names[-1])
-                copy.unlink()
+                with _held_by(data_dir) as held:
+                    (_copy_store if path.name == FILE else _copy_day)(path, copy, held)
+                    names.append(str(path.relative_to(data_dir)))
+                    tar.add(copy, names[-1])
+                    copy.unlink()
+                    for packs in sorted(held.glob(f"*{PACKS}")):
+                        names.append(f"{FOLDER}/{packs.name}")
+                        tar.add(packs, names[-1])
         with partial.open("rb") as written:
             os.fsync(written.fileno())
         partial.replace(file)
@@ -50,27 +59,38 @@ def backup(data_dir: Path, file: Path) -> list[str]:
     return names
 
 
-def _copy(source: Path, target: Path) -> None:
+@contextlib.contextmanager
+def _held_by(data_dir: Path) -> Iterator[Path]:
+    """A folder for second names of files that may be let go meanwhile."""
+    try:
+        held = tempfile.TemporaryDirectory(dir=data_dir, prefix=".tensec-backup-")
+    except OSError as error:
+        raise VaultError(f"{data_dir}: {error.strerror}; a backup must write there, too") from None
+    with held as folder:
+        yield Path(folder)
+
+
+def _copy_day(source: Path, target: Path, held: Path) -> None:
+    """And second names for the files of its packs, which are deleted when a day is over."""
+    day = date.fromisoformat(source.stem)
     with closing(_reader(source)) as reader, closing(sqlite3.connect(target)) as writer:
+        hold_packs(source.parent, day, held)
         reader.backup(writer)
+        hold_packs(source.parent, day, held)  # one may have been begun
 
 
-def _copy_store(source: Path, target: Path) -> None:
+def _copy_store(source: Path, target: Path, held: Path) -> None:
     """With the pages that belong to what is copied, and maybe some later ones."""
     journal = source.parent / JOURNAL
-    try:
-        held = tempfile.TemporaryDirectory(dir=source.parent, prefix=".tensec-backup-")
-    except OSError as error:
-        raise VaultError(f"{source.parent}: {error.strerror}; a backup must write there, too") from None
-    with held, closing(_reader(source)) as reader, closing(sqlite3.connect(target)) as writer:
-        hold_files(journal, Path(held.name))
-        needed = needed_in(Path(held.name))  # as it is now: a later write may let go what only later rows say
+    with closing(_reader(source)) as reader, closing(sqlite3.connect(target)) as writer:
+        hold_files(journal, held)
+        needed = needed_in(held)  # as it is now: a later write may let go what only later rows say
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # from now on it sees the store as it is
-        hold_files(journal, Path(held.name))
+        hold_files(journal, held)
         reader.backup(writer)
         with writer:
-            writer.executemany("INSERT INTO page(number, body) VALUES (?, ?)", read_pages(Path(held.name), needed))
+            writer.executemany("INSERT INTO page(number, body) VALUES (?, ?)", read_pages(held, needed))
 
 
 def _reader(source: Path) -> sqlite3.Connection:
@@ -80,7 +100,7 @@ def _reader(source: Path) -> sqlite3.Connection:
 def restore(file: Path, data_dir: Path) -> list[str]:
     """Unpack a backup into an empty place; gives the names of what was in it. Raises VaultError."""
     # A write-ahead log that was left behind would be played over what is restored.
-    left = sorted([*data_dir.glob(f"{FILE}*"), *(data_dir / FOLDER).glob("*.db*"), *(data_dir / JOURNAL).glob("*")])
+    left = sorted([*data_dir.glob(f"{FILE}*"), *(data_dir / FOLDER).glob("*.*"), *(data_dir / JOURNAL).glob("*")])
     if left:
         raise VaultError(f"{left[0]} exists; move {FILE}*, {JOURNAL}/ and {FOLDER}/ away first")
     try:
@@ -99,5 +119,6 @@ def restore(file: Path, data_dir: Path) -> list[str]:
     except (OSError, tarfile.TarError) as error:
         raise VaultError(f"{file}: {error}") from None
     for name in names:
-        connect(data_dir / name, STORE if name == FILE else HISTORY).close()  # says so now if it cannot be used
+        if not name.endswith(PACKS):
+            connect(data_dir / name, STORE if name == FILE else HISTORY).close()  # says so now if it cannot be used
     return names

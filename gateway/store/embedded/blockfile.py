@@ -15,7 +15,7 @@ from gateway.store.vault import Octets
 
 BLOCK = 4_096
 _DIRECT = getattr(os, "O_DIRECT", 0)
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+_NEW = os.O_CREAT | os.O_TRUNC
 
 
 def padded(size: int) -> int:
@@ -42,17 +42,18 @@ class Blocks:
 
 
 class BlockFile:
-    """See the module. Everything raises OSError."""
+    """See the module. Everything raises OSError. `new`: it is made, and emptied if it is there."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, new: bool = True) -> None:
         self._direct = bool(_DIRECT)
+        how = os.O_WRONLY | (_NEW if new else 0)
         try:
-            self._file = os.open(path, _NEW | _DIRECT, 0o600)
+            self._file = os.open(path, how | _DIRECT, 0o600)
         except OSError as error:
             if error.errno != errno.EINVAL or not self._direct:
                 raise
             self._direct = False
-            self._file = os.open(path, _NEW, 0o600)
+            self._file = os.open(path, how, 0o600)
 
     def write(self, octets: memoryview, at: int) -> None:
         """All of `octets`, whole blocks, from octet `at` on, which begins one."""

@@ -38,6 +38,8 @@ STORE: Sequence[Step] = (
     "",
     # Messages in pages, and in rows, hold their guards packed (packedguards.py).
     "",
+    # Pages hold messages that have ended as what the history gets (sealing.py).
+    "",
 )
 HISTORY: Sequence[Step] = (
     """
@@ -49,6 +51,8 @@ HISTORY: Sequence[Step] = (
     );
     CREATE INDEX pack_of ON pack(first, last);
     """,
+    # The value of a pack may be a place in a file (packfile.py).
+    "",
 )
 BUSY_MS = 5_000
 PAGE_SIZE = 4_096

@@ -18,8 +18,10 @@ from gateway.store.redis.address import Address
 from gateway.store.redis.line import ANSWER_S, CONNECT_S, Line, MissingFunctionError, pack_arguments, pack_big
 from gateway.store.vault import KEYED, LAST, SEPARATOR, SORTED, NotWrittenError, Octets, UnreachableError, VaultError, Write
 
-SCHEMA = 2
-"""Since 2 messages hold their guards packed. Older stores are read; once opened they are of this one."""
+SCHEMA = 3
+"""Since 2 messages hold their guards packed, since 3 pages hold what has ended as the history gets it. Older stores are read;
+once opened they are of this one.
+"""
 SHARDS = 1
 """Fixed when a store is made: it is part of every key."""
 INDEXED = ("notice", "dead", "rollup")

@@ -1,0 +1,85 @@
+"""Packs of the history in files of their own, beside the databases of the days.
+
+SQLite copies each octet twice through the system's cache, into its log and then into the file. What comes in masses is appended
+here instead, past the cache, and a row says where it stands: the file, the first octet and the length. Files have random names,
+so that what a row says never means another file; a day that is over needs none. What a crash left half-written no row names.
+"""
+
+import contextlib
+import os
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+from gateway.store.disk import sync_folder
+from gateway.store.embedded.blockfile import BlockFile, Blocks, padded
+
+SUFFIX = ".packs"
+
+
+def files_of(folder: Path, day: date) -> list[Path]:
+    """Files with packs of a day."""
+    return sorted(folder.glob(f"{day.isoformat()}.*{SUFFIX}"))
+
+
+def drop(folder: Path, day: date) -> None:
+    """Delete the files of a day of which no row names a pack any more."""
+    for path in files_of(folder, day):
+        path.unlink(missing_ok=True)
+
+
+def hold_packs(folder: Path, day: date, held: Path) -> None:
+    """Give the files of a day second names in `held`, so that they stay when they are deleted. Raises OSError."""
+    for path in files_of(folder, day):
+        with contextlib.suppress(FileNotFoundError, FileExistsError):  # deleted just now; held already
+            os.link(path, held / path.name)
+
+
+class PackFiles:
+    """See the module. `add` is for one thread, `text` for one, too."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.trouble = ""
+        """Why a pack could not be read; SQLite says only that it could not."""
+        self._blocks = Blocks()
+        self._written: dict[date, Path] = {}
+
+    def add(self, day: date, packs: Sequence[bytes]) -> list[str]:
+        """Store packs; gives where each stands, as `text` takes it. Raises OSError."""
+        path, file = self._file(day)
+        try:
+            at = padded(path.stat().st_size)
+            file.write(self._blocks.filled(b"", b"".join(packs)), at)
+            file.sync()
+        finally:
+            file.close()
+        places = []
+        for pack in packs:
+            places.append(f"{path.name}:{at}+{len(pack)}")
+            at += len(pack)
+        return places
+
+    def _file(self, day: date) -> tuple[Path, BlockFile]:
+        """Opened each time: the day may have been put in order by another process meanwhile."""
+        path = self._written.get(day)
+        if path is not None and path.exists():
+            return path, BlockFile(path, new=False)
+        self._written = {day: self.folder / f"{day.isoformat()}.{os.urandom(4).hex()}{SUFFIX}"}
+        file = BlockFile(self._written[day])
+        sync_folder(self.folder)
+        return self._written[day], file
+
+    def text(self, value: str) -> str:
+        """A pack as JSON: `value`, or what stands where it says. Raises OSError or ValueError; `trouble` says why then."""
+        if value.startswith("["):
+            return value
+        name, _, place = value.rpartition(":")
+        at, _, length = place.partition("+")
+        try:
+            with (self.folder / name).open("rb", buffering=0) as file:  # not kept open: its day may be put in order
+                file.seek(int(at))
+                return file.read(int(length)).decode()
+        except (OSError, ValueError) as error:
+            self.trouble = f"{self.folder / name}: {error}"
+            raise

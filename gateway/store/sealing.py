@@ -1,0 +1,66 @@
+"""Messages that have ended for good, each as one piece of octets until the history has it.
+
+It is made when the message ends, while all of it is at hand, and is what the journal and the history get. As objects a message
+is twenty-five pieces of memory, which are far away by the time the history asks for them, and are fetched again to be freed.
+Sealed is only what nothing can change any more and nobody asks for by another name than its id.
+"""
+
+from collections import deque
+
+import msgspec
+
+from gateway.store import states
+from gateway.store.base import CarrierReceipt
+from gateway.store.ended import Ended
+from gateway.store.evidence import NUMBER_TAIL
+from gateway.store.record import Record
+from routing.records import AttemptState
+
+_JSON = msgspec.json.Encoder()
+_RECORD = msgspec.json.Decoder(Record)
+
+
+def seal(record: Record) -> Ended:
+    """A record as one piece."""
+    message = record.message
+    return Ended(message.id, message.final_utc, _JSON.encode(record))
+
+
+def unseal(ended: Ended) -> Record:
+    """The record it was made of."""
+    return _RECORD.decode(ended.record)
+
+
+def can_be_sealed(record: Record) -> bool:
+    """Whether every attempt of a message that nothing can change any more was told of, under an id that its carrier named."""
+    for attempt in record.attempts:
+        if attempt.state is not AttemptState.REFUSED and not (attempt.carrier_id and attempt.state in states.FINISHED):
+            return False
+    return bool(record.attempts)
+
+
+class Seals:
+    """See the module. `names_max`: of so many attempts a receipt that is repeated is known."""
+
+    def __init__(self, names_max: int) -> None:
+        self.held: dict[int, Ended] = {}
+        self._names_max = names_max
+        self._names: dict[tuple[str, str], str] = {}
+        """Channel and carrier's id: the recipient."""
+        self._order: deque[tuple[str, str]] = deque()
+
+    def name(self, place: tuple[str, str], destination: str) -> None:
+        """A sealed message's attempt, by channel and carrier's id."""
+        self._names[place] = destination
+        self._order.append(place)
+        if len(self._order) > self._names_max:
+            self._names.pop(self._order.popleft(), None)
+
+    def is_repeated(self, receipt: CarrierReceipt) -> bool:
+        """Whether it says once more what became of a sealed message. Carriers use ids again: then it is for another number."""
+        names = self._names
+        for candidate in receipt.candidates:
+            destination = names.get((receipt.channel, candidate))
+            if destination is not None and destination.endswith(receipt.destination[-NUMBER_TAIL:]):
+                return True
+        return False
