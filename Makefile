@@ -8,7 +8,7 @@ STORE  ?= embedded
 
 env: $(VENV)/.stamp  ## .venv with the locked dependencies and the tensec command
 
-$(VENV)/.stamp: requirements.lock pyproject.toml setup.py protocol/native.pyx
+$(VENV)/.stamp: requirements.lock pyproject.toml setup.py protocol/native.pyx gateway/store/native.pyx
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "tensec needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements.lock

@@ -17,6 +17,9 @@ sys.path.insert(0, str(ROOT))
 from compiling.build import MANIFEST, TARGET, extensions  # noqa: E402 - setuptools does not look here by itself
 from compiling.hot_modules import HOT  # noqa: E402
 
+BY_HAND = [
+    Extension(name, [f"{name.replace('.', '/')}.pyx"], optional=True) for name in ("protocol.native", "gateway.store.native")
+]
 ASKED = os.environ.get("TENSEC_COMPILE", "1" if "bdist_wheel" in sys.argv else "0") == "1"
 
 
@@ -51,6 +54,6 @@ class AllOrNone(build_ext):
 
 
 setup(
-    ext_modules=[Extension("protocol.native", ["protocol/native.pyx"], optional=True), *(extensions(ROOT) if ASKED else [])],
+    ext_modules=[*BY_HAND, *(extensions(ROOT) if ASKED else [])],
     cmdclass={"build_ext": AllOrNone},
 )

@@ -35,6 +35,7 @@ HOT = (
     "gateway.store.keys",
     "gateway.store.missing",
     "gateway.store.packedguards",
+    "gateway.store.pagebuffer",
     "gateway.store.pages",
     "gateway.store.recheck",
     "gateway.store.rollups",

@@ -183,7 +183,8 @@ class Book(Telling):
         done = Settled([], [], [])
         self._mark_unclear(outcomes)
         self._unmatched: list[CarrierReceipt] = []
-        for outcome in outcomes:
+        for at, outcome in enumerate(outcomes):
+            self.ask_for(outcomes, at)
             self._settlers[type(outcome)](outcome, done, utc)
         for receipt in self._unmatched:
             if not self._by_id(receipt, done, utc):

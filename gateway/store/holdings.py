@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from gateway.store import states
 from gateway.store.agenda import Due as Coming
-from gateway.store.base import Ledger, Marked, RequestRecord
+from gateway.store.base import CarrierReceipt, Ledger, Marked, Outcome, RequestRecord, Sent
 from gateway.store.changes import Changes
 from gateway.store.documents import Documents, document_key
 from gateway.store.ended import Ended
@@ -13,6 +13,7 @@ from gateway.store.evidence import Parked
 from gateway.store.guards import GuardBook
 from gateway.store.indexes import Indexes
 from gateway.store.keys import decimal_id
+from gateway.store.nearby import AT_ONCE, prefetch
 from gateway.store.record import Record
 from gateway.store.requests import Requests
 from gateway.store.rollups import Rollups
@@ -50,6 +51,23 @@ class Holdings:
         self.dead_letters = 0
         self.ended: OrderedDict[int, None] = OrderedDict()
         """Messages that nothing can change any more, in the order they ended; without those that are sealed."""
+
+    def ask_for(self, outcomes: Sequence[Outcome], begin: int) -> None:
+        """The records that the outcomes from `begin` on are about will be read next; they are asked for some at a time."""
+        if begin % AT_ONCE:
+            return
+        records: list[Record] = []
+        for outcome in outcomes[begin : begin + AT_ONCE]:
+            if type(outcome) is CarrierReceipt:
+                place = (outcome.channel, outcome.candidates[0] if outcome.candidates else "")
+                known = self.indexes.by_carrier.get(place)
+                if known is not None:
+                    records.append(known[0])
+            elif type(outcome) is Sent:
+                record = self.records.get(outcome.key.message_id)
+                if record is not None:
+                    records.append(record)
+        prefetch(records, 0, len(records))
 
     def load(self, record: Record) -> None:
         """A record that comes from the vault."""

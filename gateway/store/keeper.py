@@ -24,6 +24,7 @@ from gateway.store.changes import Changes
 from gateway.store.ended import Ended
 from gateway.store.fetch import Found, Wanted, due_time, notice_key, request_of
 from gateway.store.folding import FOLD_MAX, fold_others
+from gateway.store.pagebuffer import PageBuffer
 from gateway.store.pages import cut
 from gateway.store.reads import Reads
 from gateway.store.record import Record
@@ -93,8 +94,7 @@ class Keeper:
         self._disk_due: float | None = 0.0
         self._due_meanwhile = math.inf
         self._taken: Taken | None = None
-        self._page = bytearray()
-        """Of one write after the other."""
+        self._buffer = PageBuffer()
         self.reads = Reads()
 
     # -- what a step needs first
@@ -200,8 +200,8 @@ class Keeper:
         self.book.count_ends()
         number = self.number + 1
         book = self.book
-        cut(changes, book.guards, book.rollups, book.documents, self._totals(), self._page)
-        write = Write(number, self._page)
+        page = cut(changes, book.guards, book.rollups, book.documents, self._totals(), self._buffer)
+        write = Write(number, page)
         taken = changes.take()
         self._note(taken, number)
         self._taken = Taken(taken)

@@ -16,9 +16,11 @@ from gateway.store.documents import Documents
 from gateway.store.ended import Ended
 from gateway.store.guardcells import Entries
 from gateway.store.guards import GuardBook
+from gateway.store.nearby import AT_ONCE, prefetch
+from gateway.store.pagebuffer import PageBuffer
 from gateway.store.record import Record
 from gateway.store.rollups import Rollups, spell
-from gateway.store.vault import SUM_SIZE, is_whole, sum_of
+from gateway.store.vault import SUM_SIZE, is_whole
 from routing.records import Attempt, Message, MessageState, Notice
 
 PROGRESS = (
@@ -108,17 +110,12 @@ _DECODER = msgspec.msgpack.Decoder(Page)
 
 
 def cut(
-    changes: Changes, guards: GuardBook, rollups: Rollups, documents: Documents, totals: dict[str, int], into: bytearray
-) -> None:
-    """The page of `changes`, with a checksum in front, in place of what `into` holds: memory that is used again is not fetched
-    from the system and cleared for each of them.
-    """
+    changes: Changes, guards: GuardBook, rollups: Rollups, documents: Documents, totals: dict[str, int], into: PageBuffer
+) -> memoryview:
+    """The page of `changes`, with a checksum in front; it is there until the next one is begun in the same buffer."""
     page: dict[str, Any] = {"totals": totals}
     whole = {**changes.rewritten, **changes.admitted} if changes.rewritten else changes.admitted
-    if whole:
-        page["admitted"] = list(whole.values())
-    if changes.changed:
-        page["changed"] = [progress_of(one) for number, one in changes.changed.items() if number not in whole]
+    changed = [one for number, one in changes.changed.items() if number not in whole]
     for name in ("void", "unparked"):
         if found := getattr(changes, name):
             page[name] = list(found)
@@ -137,8 +134,27 @@ def cut(
         page["rollups"] = {spell(key): rollups.held[key] for key in changes.rollups if key in rollups.held}
     if changes.documents:
         page["documents"] = {key: documents.get(key) for key in changes.documents}
-    _ENCODER.encode_into(page, into, SUM_SIZE)
-    into[:SUM_SIZE] = sum_of(into)
+    into.begin()
+    into.put(b"\xdf" + (len(page) + 2).to_bytes(4, "big"))  # a map in msgpack, and arrays below
+    _put_records("admitted", list(whole.values()), into, progress=False)
+    _put_records("changed", changed, into, progress=True)
+    encode = _ENCODER.encode
+    for name, value in page.items():
+        into.put(encode(name))
+        into.put(encode(value))
+    return into.end()
+
+
+def _put_records(name: str, records: list[Record], into: PageBuffer, *, progress: bool) -> None:
+    """Some at a time, asked of memory before they are gone through."""
+    encode = _ENCODER.encode
+    into.put(encode(name))
+    into.put(b"\xdd" + len(records).to_bytes(4, "big"))
+    for at in range(0, len(records), AT_ONCE):
+        prefetch(records, at, at + AT_ONCE)
+        some = records[at : at + AT_ONCE]
+        octets = encode([progress_of(one) for one in some] if progress else some)
+        into.put(memoryview(octets)[1:])  # without the head of an array, which is one octet for so few
 
 
 def read(page: bytes) -> Page:

@@ -33,7 +33,7 @@ LAST = "\x7f"
 """After every key that starts with what stands before it: keys are printable text."""
 
 
-Octets: TypeAlias = bytes | bytearray
+Octets: TypeAlias = bytes | bytearray | memoryview
 SUM_SIZE = 4
 """Octets of the checksum that a page begins with."""
 
@@ -53,7 +53,7 @@ class Write(msgspec.Struct):
     """Number `number` of an unbroken sequence. `puts` are (map, JSON object of rows), `adds` (set, JSON array of keys),
     `removes` (map or set, JSON array of keys). Pages before `keep_from` are no longer needed.
 
-    The page may be a bytearray, which holds the next one as soon as this one is on disk.
+    The page may be memory that holds the next one as soon as this one is on disk.
     """
 
     number: int
