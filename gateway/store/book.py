@@ -64,7 +64,7 @@ class Book(Telling):
         receipt_grace_s: float = 60.0,
         alone: bool = True,
     ) -> None:
-        super().__init__(alone=alone, finals_max=finals_max, parked_max=parked_max, receipt_grace_s=receipt_grace_s)
+        super().__init__(alone=alone, parked_max=parked_max, receipt_grace_s=receipt_grace_s)
         self.boot = boot
         self.second_try: Callable[[Message, Attempt], bool] = lambda _message, _attempt: False
         """Whether a code whose receipt tells of a temporary failure may go once more, by another channel."""

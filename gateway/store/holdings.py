@@ -26,11 +26,11 @@ from routing.records import Attempt, Message, MessageState, Notice
 class Holdings:
     """See the module. `alone`: nothing else holds what is not here, so what has ended may be forgotten without asking."""
 
-    def __init__(self, *, alone: bool, finals_max: int, parked_max: int, receipt_grace_s: float) -> None:
+    def __init__(self, *, alone: bool, parked_max: int, receipt_grace_s: float) -> None:
         self.alone = alone
         self.receipt_grace_s = receipt_grace_s
         self.records: dict[int, Record] = {}
-        self.seals = Seals(finals_max)
+        self.seals = Seals()
         self.changes = Changes()
         self.indexes = Indexes()
         self.parked = Parked(parked_max, self.changes)

@@ -8,7 +8,7 @@ so that what a row says never means another file; a day that is over needs none.
 import contextlib
 import os
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 from gateway.store.disk import sync_folder
@@ -33,6 +33,10 @@ def hold_packs(folder: Path, day: date, held: Path) -> None:
     for path in files_of(folder, day):
         with contextlib.suppress(FileNotFoundError, FileExistsError):  # deleted just now; held already
             os.link(path, held / path.name)
+
+
+DAYS = timedelta(days=7)
+"""So long before a day others are still added to, in the files they have."""
 
 
 class PackFiles:
@@ -65,10 +69,11 @@ class PackFiles:
         path = self._written.get(day)
         if path is not None and path.exists():
             return path, BlockFile(path, new=False)
-        self._written = {day: self.folder / f"{day.isoformat()}.{os.urandom(4).hex()}{SUFFIX}"}
-        file = BlockFile(self._written[day])
+        path = self.folder / f"{day.isoformat()}.{os.urandom(4).hex()}{SUFFIX}"
+        file = BlockFile(path)
         sync_folder(self.folder)
-        return self._written[day], file
+        self._written = {**{one: known for one, known in self._written.items() if one > day - DAYS}, day: path}
+        return path, file
 
     def text(self, value: str) -> str:
         """A pack as JSON: `value`, or what stands where it says. Raises OSError or ValueError; `trouble` says why then."""

@@ -16,6 +16,8 @@ from gateway.store.evidence import NUMBER_TAIL
 from gateway.store.record import Record
 from routing.records import AttemptState
 
+NAMES_MAX = 20_000
+"""Of so many attempts a receipt that is repeated is known; that of any other waits for a message that never comes."""
 _JSON = msgspec.json.Encoder()
 _RECORD = msgspec.json.Decoder(Record)
 
@@ -40,9 +42,9 @@ def can_be_sealed(record: Record) -> bool:
 
 
 class Seals:
-    """See the module. `names_max`: of so many attempts a receipt that is repeated is known."""
+    """See the module."""
 
-    def __init__(self, names_max: int) -> None:
+    def __init__(self, names_max: int = NAMES_MAX) -> None:
         self.held: dict[int, Ended] = {}
         self._names_max = names_max
         self._names: dict[tuple[str, str], str] = {}

@@ -499,6 +499,13 @@ def test_a_file_is_gone_on_with_after_a_start_whatever_a_crash_left_behind(tmp_p
         assert name in pack_files(history, FIRST)
 
 
+def test_days_that_are_added_to_in_turn_have_a_file_each(history: History) -> None:
+    for turn in range(4):
+        for day in (0, 1):
+            add(history, *many(day, first=1 + 1_000 * turn + 200 * day))
+    assert [len(pack_files(history, FIRST + timedelta(days=day))) for day in (0, 1)] == [1, 1]
+
+
 def test_a_day_that_is_over_needs_no_file(history: History) -> None:
     add(history, *many())
     history.close_days(FIRST + timedelta(days=2))
