@@ -212,11 +212,16 @@ class History:
         return [best[key] for key in sorted(best, reverse=True)]
 
     def _search(self, day: date, fields: dict[str, str | int], before: int, least: int, limit: int) -> Iterator[Record]:
-        conditions = [f" ->> '$.message.{name}' = ?{at}" for at, name in enumerate(fields, 4)]
+        conditions: list[str] = []
+        values: list[str | int] = []
+        for name, value in fields.items():
+            # Of a text with a zero in it some versions of SQLite see what comes before; what is found is compared below.
+            values += [value, value.split("\0")[0]] if isinstance(value, str) else [value, value]
+            conditions.append(f" ->> '$.message.{name}' IN (?{len(values) + 2}, ?{len(values) + 3})")
         in_final, in_pack = ("".join(f" AND {value}{one}" for one in conditions) for value in ("value", "record.value"))
         sql = _SEARCH.format(in_final=in_final, in_pack=in_pack)
         while limit > 0:
-            rows = self._rows(day, sql, (before, limit, least, *fields.values()))
+            rows = self._rows(day, sql, (before, limit, least, *values))
             records = {record.message.id: record for record in (_RECORD.decode(value) for (value,) in rows)}
             newest = self._find(day, records)  # what was found may have been added again since, as something else
             for number in records:

@@ -194,6 +194,14 @@ def test_page_by_page_none_is_left_out_where_the_earlier_ended_later(history: Hi
     assert found(history.search({"destination": TO}, since=2, before=4)) == [3, 2]
 
 
+@pytest.mark.parametrize("ref", ["a\0b", "\0", "a\0", "a"])
+def test_a_text_with_a_zero_in_it_is_found_and_no_other(history: History, ref: str) -> None:
+    add(history, *(ended(number, client_ref=one) for number, one in enumerate(("a\0b", "\0", "a\0", "a", ""), 1)))
+    for _ in range(2):
+        assert [one.message.client_ref for one in history.search({"client_ref": ref})] == [ref]
+        history.close_days(FIRST + timedelta(days=2))
+
+
 def test_a_search_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
     with closing(History(tmp_path, search_s=0)) as hasty:
         add(hasty, *(ended(number) for number in range(1, 3_000)))
