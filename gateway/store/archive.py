@@ -38,5 +38,5 @@ class Archive:
         return list(taken.values())
 
     def put_back(self, several: Sequence[Ended]) -> None:
-        """The history could not take them; later."""
+        """The history could not take them; later, as they are then."""
         self._waiting.extendleft(one.id for one in reversed(several))

@@ -213,6 +213,7 @@ class Book(Telling):
         self._touch(record)
         if outcome.carrier_id:
             self.indexes.by_carrier[attempt.channel, outcome.carrier_id] = record, attempt
+            self.seals.forget((attempt.channel, outcome.carrier_id))
             early = self.parked.take(attempt.channel, outcome.carrier_id)
             if early is not None:
                 self._apply(early, attempt, record, done, utc)

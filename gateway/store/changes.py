@@ -73,6 +73,6 @@ class Changes:
             self.drop(number)
 
     def drop(self, number: int) -> None:
-        """Nothing about this message is to be stored."""
+        """Nothing about this message is to be stored. It has not been sent, so it is not among `ended`."""
         for one in (self.admitted, self.rewritten, self.changed):
             one.pop(number, None)

@@ -26,7 +26,9 @@ class Unidentified:
 
     def add(self, attempt: Attempt, record: Record) -> None:
         """Its outcome is unknown, or the carrier accepted it without naming it."""
-        self._by_place.setdefault((attempt.channel, record.message.destination), []).append((attempt, record))
+        here = self._by_place.setdefault((attempt.channel, record.message.destination), [])
+        if not any(one is attempt for one, _ in here):
+            here.append((attempt, record))
 
     def discard(self, attempt: Attempt, destination: str) -> None:
         """It is settled, or has an id now. Nothing when it is not here."""

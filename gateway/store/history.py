@@ -19,7 +19,7 @@ import msgspec
 
 from gateway.store.embedded.schema import HISTORY, HISTORY_PAGE_SIZE, RESTORE_HINT, connect, connect_reader, transaction
 from gateway.store.ended import Ended
-from gateway.store.packfile import PackFiles, drop
+from gateway.store.packfile import PackFiles, drop, files_of
 from gateway.store.record import Record
 from gateway.store.vault import NotWrittenError, VaultError
 
@@ -72,7 +72,7 @@ def rows_by_day(several: Iterable[Ended]) -> dict[date, Rows]:
     by_day: dict[int, dict[int, bytes]] = {}
     for one in several:
         by_day.setdefault(int(one.final_utc // DAY_S), {})[one.id] = one.record
-    return {_EPOCH + timedelta(days=day): _packed(several) for day, several in by_day.items()}
+    return {_EPOCH + timedelta(days=day): _packed(records) for day, records in by_day.items()}
 
 
 def _packed(records: dict[int, bytes]) -> Rows:
@@ -143,14 +143,13 @@ class History:
                 with transaction(writer):
                     closed = _is_closed(writer)
                     packs = rows[VALUE::WIDTH]
-                    if closed or sum(map(len, packs)) < PAST_SQLITE:
-                        values = [pack.decode() for pack in packs]
-                    else:
-                        values = self._packs.add(day, packs)
-                    rows[VALUE::WIDTH] = values
+                    masses = not closed and sum(map(len, packs)) >= PAST_SQLITE
+                    rows[VALUE::WIDTH] = self._packs.add(day, packs) if masses else [pack.decode() for pack in packs]
                     _insert(writer, rows)
                     if closed:
                         _unpack(writer)
+                if masses:
+                    self._packs.keep()
             except (sqlite3.Error, OSError, VaultError) as error:
                 raise NotWrittenError(f"{self.path(day)}: {error}") from error
 
@@ -276,6 +275,7 @@ class History:
                 continue  # a correction or a late archive may still come for yesterday
             writer = self._writer(day)
             if _is_closed(writer):
+                self._drop_packs(day, writer)  # a crash may have left them
                 break  # and so are all before it
             _unpack_all(writer)
             for name, path in INDEXED.items():
@@ -293,8 +293,8 @@ class History:
         for day in self.days():
             if day < today - timedelta(days=history_days):
                 self._forget(day)
-                for file in self.folder.glob(f"{day.isoformat()}.*"):
-                    file.unlink()
+                for file in (*self.folder.glob(f"{day.isoformat()}.db*"), *files_of(self.folder, day)):
+                    file.unlink()  # the rows first, that none is left which names a file that is not
                 deleted.append(day)
             elif day < today - timedelta(days=text_days) and self._purge_texts(day):
                 emptied.append(day)
@@ -316,7 +316,7 @@ class History:
     def _drop_packs(self, day: date, writer: sqlite3.Connection) -> None:
         """Delete the files of a day, unless somebody has added to them since they were unpacked."""
         with transaction(writer):  # nobody adds meanwhile
-            if writer.execute("SELECT 1 FROM pack LIMIT 1").fetchone() is None:
+            if files_of(self.folder, day) and writer.execute("SELECT 1 FROM pack LIMIT 1").fetchone() is None:
                 drop(self.folder, day)
 
     def _forget(self, day: date) -> None:

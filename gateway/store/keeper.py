@@ -421,7 +421,8 @@ class Keeper:
         """The history has them."""
         # Those that have changed since are archived once more, and are needed until then.
         numbers = [one.id for one in several]
-        over = [number for number in numbers if not self._has_changed(number)]
+        sealed = self.book.seals.held
+        over = [one.id for one in several if not self._has_changed(one.id) and sealed.get(one.id, one) is one]
         messages, ending = self._backlog.messages, self._backlog.ending
         messages.drop_all(over)
         ending.drop_all(over)
@@ -430,7 +431,6 @@ class Keeper:
                 self._clean.pop(number, None)
                 if number in self._rows:
                     self._gone[number] = self._rows.pop(number)
-        sealed = self.book.seals.held
         for number in over:
             sealed.pop(number, None)
         finals = self._finals

@@ -68,11 +68,11 @@ cdef inline PyObject *attempt_of(PyObject *record):
     return TENSEC_ITEMS(attempts)[0]
 
 
-def prefetch(list records, Py_ssize_t begin, Py_ssize_t end):
+def prefetch(list records not None, Py_ssize_t begin, Py_ssize_t end):
     """Records from `begin` to `end`, their messages, and the first attempt of each, with all that these hold."""
     cdef Py_ssize_t at
     cdef PyObject *one
-    end = min(end, PyList_GET_SIZE(records))
+    begin, end = max(begin, 0), min(end, PyList_GET_SIZE(records))
     for at in range(begin, end):
         ask_for(PyList_GET_ITEM(records, at), LINE)
     for at in range(begin, end):

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from gateway.store.disk import sync_folder
-from gateway.store.embedded.blockfile import BlockFile, Blocks, padded
+from gateway.store.embedded.blockfile import BlockFile, Blocks
 
 SUFFIX = ".packs"
 
@@ -40,39 +40,50 @@ DAYS = timedelta(days=7)
 
 
 class PackFiles:
-    """See the module. `add` is for one thread, `text` for one, too."""
+    """See the module. `add` and `keep` are for one thread, `text` for one, too."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.trouble = ""
         """Why a pack could not be read; SQLite says only that it could not."""
         self._blocks = Blocks()
-        self._written: dict[date, Path] = {}
+        self._files: dict[date, Path] = {}
+        self._kept: dict[Path, int] = {}
+        """How far rows name what is in a file."""
+        self._added: dict[Path, int] = {}
 
     def add(self, day: date, packs: Sequence[bytes]) -> list[str]:
-        """Store packs; gives where each stands, as `text` takes it. Raises OSError."""
+        """Store packs; gives where each stands, as `text` takes it. What is not kept is written over. Raises OSError."""
+        self._added = {}
         path, file = self._file(day)
         try:
-            at = padded(path.stat().st_size)
-            file.write(self._blocks.filled(b"", b"".join(packs)), at)
+            octets = self._blocks.filled(b"", b"".join(packs))
+            at = self._kept.get(path, 0)
+            file.write(octets, at)
             file.sync()
         finally:
             file.close()
+        self._added = {path: at + len(octets)}
         places = []
         for pack in packs:
             places.append(f"{path.name}:{at}+{len(pack)}")
             at += len(pack)
         return places
 
+    def keep(self) -> None:
+        """The rows are stored that name what was added last."""
+        self._kept.update(self._added)
+
     def _file(self, day: date) -> tuple[Path, BlockFile]:
         """Opened each time: the day may have been put in order by another process meanwhile."""
-        path = self._written.get(day)
+        path = self._files.get(day)
         if path is not None and path.exists():
             return path, BlockFile(path, new=False)
         path = self.folder / f"{day.isoformat()}.{os.urandom(4).hex()}{SUFFIX}"
         file = BlockFile(path)
         sync_folder(self.folder)
-        self._written = {**{one: known for one, known in self._written.items() if one > day - DAYS}, day: path}
+        self._files = {**{one: known for one, known in self._files.items() if one > day - DAYS}, day: path}
+        self._kept = {known: self._kept.get(known, 0) for known in self._files.values()}
         return path, file
 
     def text(self, value: str) -> str:
@@ -84,7 +95,11 @@ class PackFiles:
         try:
             with (self.folder / name).open("rb", buffering=0) as file:  # not kept open: its day may be put in order
                 file.seek(int(at))
-                return file.read(int(length)).decode()
-        except (OSError, ValueError) as error:
-            self.trouble = f"{self.folder / name}: {error}"
+                octets = file.read(int(length))
+        except OSError as error:
+            self.trouble = f"{self.folder / name}: {error.strerror}"
             raise
+        if len(octets) < int(length):
+            self.trouble = f"{self.folder / name}: it is cut short"
+            raise ValueError(self.trouble)
+        return octets.decode()

@@ -5,7 +5,7 @@ is twenty-five pieces of memory, which are far away by the time the history asks
 Sealed is only what nothing can change any more and nobody asks for by another name than its id.
 """
 
-from collections import deque
+from collections import OrderedDict
 
 import msgspec
 
@@ -47,16 +47,18 @@ class Seals:
     def __init__(self, names_max: int = NAMES_MAX) -> None:
         self.held: dict[int, Ended] = {}
         self._names_max = names_max
-        self._names: dict[tuple[str, str], str] = {}
+        self._names: OrderedDict[tuple[str, str], str] = OrderedDict()
         """Channel and carrier's id: the recipient."""
-        self._order: deque[tuple[str, str]] = deque()
 
     def name(self, place: tuple[str, str], destination: str) -> None:
         """A sealed message's attempt, by channel and carrier's id."""
         self._names[place] = destination
-        self._order.append(place)
-        if len(self._order) > self._names_max:
-            self._names.pop(self._order.popleft(), None)
+        if len(self._names) > self._names_max:
+            self._names.popitem(last=False)
+
+    def forget(self, place: tuple[str, str]) -> None:
+        """The carrier uses an id again: from now on receipts for it are about the new message."""
+        self._names.pop(place, None)
 
     def is_repeated(self, receipt: CarrierReceipt) -> bool:
         """Whether it says once more what became of a sealed message. Carriers use ids again: then it is for another number."""

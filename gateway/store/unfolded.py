@@ -64,6 +64,9 @@ class Unfolded(Generic[KeyT]):
     def put_behind(self, later: dict[KeyT, int]) -> None:
         """They belong here, too; as a rule they changed later than all that are here."""
         first = self._first
+        later = {key: number for key, number in later.items() if key not in first}  # what is here is needed from before
+        if not later:
+            return
         if first and next(iter(later.values())) < next(reversed(first.values())):
             self._first = dict(sorted({**first, **later}.items(), key=lambda one: one[1]))
         else:

@@ -60,3 +60,20 @@ def test_a_backup_is_whole_when_a_day_is_put_in_order_meanwhile(tmp_path: Path, 
     restore(tmp_path / "file", tmp_path / "back")
     with closing(History(tmp_path / "back")) as history:
         assert len(history.find(range(1, 200))) == 199
+
+
+def test_a_file_with_two_names_is_in_the_backup_as_it_is(tmp_path: Path) -> None:
+    """What is held has two; an archive would store the second one as a link, which is nothing to restore."""
+    data = tmp_path / "data"
+    data.mkdir()
+    open_store(data, BOOT, START_UTC).close()
+    records = [Record(Message(at, "shop", content=Content(b"long " * 99), final_utc=START_UTC)) for at in range(1, 200)]
+    with closing(History(data)) as history:
+        history.add(rows_by_day(map(seal, records)))
+        (packs,) = history.folder.glob("*.packs")
+        (history.folder / packs.name.replace(".packs", "2.packs")).hardlink_to(packs)
+    names = backup(data, tmp_path / "file")
+    (tmp_path / "back").mkdir()
+    assert restore(tmp_path / "file", tmp_path / "back") == names
+    with closing(History(tmp_path / "back")) as history:
+        assert len(history.find(range(1, 200))) == 199

@@ -12,6 +12,8 @@ from gateway.store.base import Finish
 from gateway.store.blocking import BlockingStore
 from gateway.store.embedded.store import open_store
 from gateway.store.ended import Ended
+from gateway.store.history import rows_by_day
+from gateway.store.states import NO_RECEIPT
 from gateway.store.vault import NotWrittenError, Write
 from protocol.receipt import MessageState as CarrierState
 from routing.records import AttemptState, MessageState
@@ -84,6 +86,45 @@ def test_an_id_that_is_used_again_is_the_new_message_s(store: BlockingStore, sto
     assert final.message.id == later.id
 
 
+def test_an_id_that_is_used_again_for_the_same_recipient_is_the_new_message_s(tmp_path: Path) -> None:
+    """Although that one has left memory when its receipt comes."""
+    with closing(open_store(tmp_path, BOOT, START_UTC, fold_after_s=0, clean_max=0, stay_s=0)) as store:
+        story = Story(store)
+        story.sent(story.accepted(), "x")
+        story.settle(story.receipt("x"))
+        later = story.accepted()
+        story.sent(later, "x")
+        for _ in range(3):
+            story.utc += 1
+            store.commit(story.utc)
+        assert later.id not in store.book.records
+        assert [one.message.id for one in story.settle(story.receipt("x")).finals] == [later.id]
+        assert story.settle(story.receipt("x")).parked == 0
+
+
+def test_a_correction_that_comes_while_the_end_is_archived_is_the_last_word(tmp_path: Path) -> None:
+    with closing(open_store(tmp_path, BOOT, START_UTC)) as store:
+        archive, store.keeper.archive = store.keeper.archive, Kept(store.book)
+        story = Story(store)
+        message = story.accepted()
+        story.sent(message, "x")
+        story.settle(Finish(message.id, MessageState.UNKNOWN, NO_RECEIPT))
+        store.keeper.archive = archive
+        archive.add([message.id])
+        (old,) = archive.take()
+        store.keeper.archive = Kept(store.book)
+        story.settle(story.receipt("x"))
+        assert message.id in store.book.seals.held
+        store.history.add(rows_by_day([old]))
+        store.keeper.archived([old])
+        store.keeper.archive = archive
+        archive.add([message.id])
+        store.commit(story.utc + 1)
+        store.book.put_document("webhook", "w", b"{}")
+        store.commit(story.utc + 2)
+        assert store.history.find([message.id])[message.id].message.state is MessageState.DELIVERED
+
+
 def test_what_can_still_change_is_not_sealed(store: BlockingStore, story: Story) -> None:
     aliased = story.accepted(public_id="alias")
     story.sent(aliased, "a")
@@ -94,7 +135,7 @@ def test_what_can_still_change_is_not_sealed(store: BlockingStore, story: Story)
     story.settle(story.refusal(story.begun(story.accepted()), again=False))
     story.settle(story.receipt("a"))
     assert store.resolve("shop", "alias") == [aliased.id], "it is asked for by that name"
-    story.settle(Finish(timed_out.id, MessageState.UNKNOWN, "no receipt within the validity"))
+    story.settle(Finish(timed_out.id, MessageState.UNKNOWN, NO_RECEIPT))
     assert {aliased.id, timed_out.id} <= store.book.records.keys()
     (final,) = story.settle(story.receipt("c")).finals
     assert final.correction

@@ -17,6 +17,19 @@ from gateway.store.unfolded import TRIM_MAX, TRIM_SHARE, Backlog, Unfolded
 from routing.records import Message
 
 
+def test_what_is_put_behind_twice_is_needed_from_the_first_page_on():
+    """Else the pages of others that stand behind it would go while they are needed."""
+    unfolded: Unfolded[int] = Unfolded()
+    unfolded.put_behind({1: 3})
+    unfolded.put_behind({2: 5})
+    unfolded.put_behind({1: 11})
+    assert unfolded.first(99) == 3
+    unfolded.put_behind({1: 12, 3: 13})
+    assert (unfolded.first(99), len(unfolded)) == (3, 3)
+    unfolded.drop(1)
+    assert unfolded.first(99) == 5
+
+
 def test_many_pages_go_with_many_writes_and_none_that_is_needed():
     """One write that let ten thousand pages go held up everybody for 0.4 s."""
     backlog = Backlog()

@@ -38,11 +38,12 @@ def backup(data_dir: Path, file: Path) -> list[str]:
     try:
         with (
             tempfile.TemporaryDirectory(dir=file.parent, prefix=".tensec-backup-") as folder,
-            tarfile.open(partial, "w") as tar,
+            # Files that have two names are held, not repeated.
+            tarfile.open(partial, "w", dereference=True) as tar,
         ):
             copy = Path(folder) / "copy.db"
             for path in (data_dir / FILE, *sorted((data_dir / FOLDER).glob("*.db"))):
-                with _held_by(data_dir) as held:
+                with _held_by(path.parent) as held:
                     (_copy_store if path.name == FILE else _copy_day)(path, copy, held)
                     names.append(str(path.relative_to(data_dir)))
                     tar.add(copy, names[-1])
@@ -60,12 +61,12 @@ def backup(data_dir: Path, file: Path) -> list[str]:
 
 
 @contextlib.contextmanager
-def _held_by(data_dir: Path) -> Iterator[Path]:
-    """A folder for second names of files that may be let go meanwhile."""
+def _held_by(place: Path) -> Iterator[Path]:
+    """A folder there for second names of files that may be let go meanwhile."""
     try:
-        held = tempfile.TemporaryDirectory(dir=data_dir, prefix=".tensec-backup-")
+        held = tempfile.TemporaryDirectory(dir=place, prefix=".tensec-backup-")
     except OSError as error:
-        raise VaultError(f"{data_dir}: {error.strerror}; a backup must write there, too") from None
+        raise VaultError(f"{place}: {error.strerror}; a backup must write there, too") from None
     with held as folder:
         yield Path(folder)
 
