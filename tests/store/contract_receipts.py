@@ -295,6 +295,15 @@ def test_an_attempt_accepted_without_an_id_is_found_by_what_it_was(store: Store)
     assert [final.message.id for final in story.settle(story.receipt("whatever")).finals] == [message.id]
 
 
+def test_an_answer_without_an_id_that_is_repeated_is_one_candidate(store: Store) -> None:
+    story = Story(store)
+    message = story.accepted()
+    key = story.begun(message)
+    for _ in range(2):
+        story.settle(story.answer(key, ""))
+    assert [one.message.id for one in story.settle(story.receipt("unheard")).finals] == [message.id]
+
+
 def test_a_final_that_is_not_our_timeout_is_never_corrected(store: Store) -> None:
     story = Story(store)
     message = story.accepted()
