@@ -14,7 +14,7 @@ MANIFEST = Path(__file__).with_suffix(".json")
 ROOT = MANIFEST.parent.parent
 PACKAGES = ("protocol", "routing", "gateway")
 BY_HAND = ("protocol.native", "gateway.store.native")
-"""Written for the compiler; they stand in for Python that is there, and know no objects of ours from inside."""
+"""Written for the compiler, in place of Python that is there; they look for themselves whether objects are as they think."""
 AGAIN = "`make compiled`, or `make pure` to run the Python"
 
 

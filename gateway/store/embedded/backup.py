@@ -72,7 +72,7 @@ def _held_by(place: Path) -> Iterator[Path]:
 
 
 def _copy_day(source: Path, target: Path, held: Path) -> None:
-    """And second names for the files of its packs, which are deleted when a day is over."""
+    """Of a day of the history; with second names for the files of its packs, which are deleted when it is over."""
     day = date.fromisoformat(source.stem)
     with closing(_reader(source)) as reader, closing(sqlite3.connect(target)) as writer:
         hold_packs(source.parent, day, held)
