@@ -1,6 +1,8 @@
 """What SQLite does by itself and our own files need."""
 
+import contextlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -11,3 +13,10 @@ def sync_folder(folder: Path) -> None:
         os.fsync(number)
     finally:
         os.close(number)
+
+
+def hold(paths: Iterable[Path], held: Path) -> None:
+    """Give files second names in `held`, so that they stay when they are deleted. Raises OSError."""
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError, FileExistsError):  # deleted just now; held already
+            os.link(path, held / path.name)

@@ -134,5 +134,9 @@ class Parked:
 def is_about(receipt: CarrierReceipt, record: Record, attempt: Attempt) -> bool:
     """Carriers use ids again: a finished attempt's id with another number is an early receipt of a new message."""
     finished = attempt.state in states.FINISHED
-    number = receipt.destination[-NUMBER_TAIL:]
-    return not finished or not number or record.message.destination.endswith(number)
+    return not finished or is_for(receipt, record.message.destination)
+
+
+def is_for(receipt: CarrierReceipt, destination: str) -> bool:
+    """Whether it tells of that recipient, or of none."""
+    return destination.endswith(receipt.destination[-NUMBER_TAIL:])

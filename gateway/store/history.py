@@ -293,8 +293,9 @@ class History:
         for day in self.days():
             if day < today - timedelta(days=history_days):
                 self._forget(day)
-                for file in (*self.folder.glob(f"{day.isoformat()}.db*"), *files_of(self.folder, day)):
-                    file.unlink()  # the rows first, that none is left which names a file that is not
+                for file in self.folder.glob(f"{day.isoformat()}.db*"):
+                    file.unlink()
+                drop(self.folder, day)  # after the rows, that none is left which names a file that is not
                 deleted.append(day)
             elif day < today - timedelta(days=text_days) and self._purge_texts(day):
                 emptied.append(day)

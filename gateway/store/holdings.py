@@ -89,12 +89,9 @@ class Holdings:
         """It is one piece of octets from now on."""
         message = record.message
         number = message.id
-        for attempt in record.attempts:
-            place = attempt.channel, attempt.carrier_id
-            known = self.indexes.by_carrier.get(place)
-            if known is not None and known[1] is attempt:
-                self.seals.name(place, message.destination)
-        self.unload(number)
+        del self.records[number]
+        for place in self.indexes.drop(record):
+            self.seals.name(place, message.destination)
         if self.ended:
             self.ended.pop(number, None)
         self.changes.changed.pop(number, None)

@@ -40,9 +40,10 @@ class Indexes:
         """Whether it can be found by another id than its own."""
         return bool(self.aliases) and (message.account, message.public_id) in self.aliases
 
-    def drop(self, record: Record) -> None:
-        """A record that is not in memory any more."""
+    def drop(self, record: Record) -> list[tuple[str, str]]:
+        """A record that is not in memory any more. Gives the channels and carriers' ids it was known by."""
         message = record.message
+        places = []
         if not settled(message):
             for at, kind in due_of(record):
                 self.agenda.drop(at, kind, message.id)
@@ -51,9 +52,11 @@ class Indexes:
             known = self.by_carrier.get(place)
             if known is not None and known[1] is attempt:
                 del self.by_carrier[place]
+                places.append(place)
             self.unidentified.discard(attempt, message.destination)
         if self.aliases:
             self._drop_alias(message)
+        return places
 
     def _drop_alias(self, message: Message) -> None:
         alias = self.aliases.get((message.account, message.public_id))

@@ -5,7 +5,6 @@ here instead, past the cache, and a row says where it stands: the file, the firs
 so that what a row says never means another file; a day that is over needs none. What a crash left half-written no row names.
 """
 
-import contextlib
 import os
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -15,6 +14,8 @@ from gateway.store.disk import sync_folder
 from gateway.store.embedded.blockfile import BlockFile, Blocks
 
 SUFFIX = ".packs"
+DAYS = timedelta(days=7)
+"""So long before a day others are still added to, in the files they have."""
 
 
 def files_of(folder: Path, day: date) -> list[Path]:
@@ -28,17 +29,6 @@ def drop(folder: Path, day: date) -> None:
         path.unlink(missing_ok=True)
 
 
-def hold_packs(folder: Path, day: date, held: Path) -> None:
-    """Give the files of a day second names in `held`, so that they stay when they are deleted. Raises OSError."""
-    for path in files_of(folder, day):
-        with contextlib.suppress(FileNotFoundError, FileExistsError):  # deleted just now; held already
-            os.link(path, held / path.name)
-
-
-DAYS = timedelta(days=7)
-"""So long before a day others are still added to, in the files they have."""
-
-
 class PackFiles:
     """See the module. `add` and `keep` are for one thread, `text` for one, too."""
 
@@ -47,23 +37,21 @@ class PackFiles:
         self.trouble = ""
         """Why a pack could not be read; SQLite says only that it could not."""
         self._blocks = Blocks()
-        self._files: dict[date, Path] = {}
-        self._kept: dict[Path, int] = {}
-        """How far rows name what is in a file."""
-        self._added: dict[Path, int] = {}
+        self._files: dict[date, tuple[Path, int]] = {}
+        """The file of a day, and how far rows name what is in it."""
+        self._added: dict[date, tuple[Path, int]] = {}
 
     def add(self, day: date, packs: Sequence[bytes]) -> list[str]:
         """Store packs; gives where each stands, as `text` takes it. What is not kept is written over. Raises OSError."""
         self._added = {}
-        path, file = self._file(day)
+        path, at, file = self._file(day)
         try:
             octets = self._blocks.filled(b"", b"".join(packs))
-            at = self._kept.get(path, 0)
             file.write(octets, at)
             file.sync()
         finally:
             file.close()
-        self._added = {path: at + len(octets)}
+        self._added = {day: (path, at + len(octets))}
         places = []
         for pack in packs:
             places.append(f"{path.name}:{at}+{len(pack)}")
@@ -72,19 +60,18 @@ class PackFiles:
 
     def keep(self) -> None:
         """The rows are stored that name what was added last."""
-        self._kept.update(self._added)
+        self._files.update(self._added)
 
-    def _file(self, day: date) -> tuple[Path, BlockFile]:
+    def _file(self, day: date) -> tuple[Path, int, BlockFile]:
         """Opened each time: the day may have been put in order by another process meanwhile."""
-        path = self._files.get(day)
+        path, end = self._files.get(day, (None, 0))
         if path is not None and path.exists():
-            return path, BlockFile(path, new=False)
+            return path, end, BlockFile(path, new=False)
         path = self.folder / f"{day.isoformat()}.{os.urandom(4).hex()}{SUFFIX}"
         file = BlockFile(path)
         sync_folder(self.folder)
-        self._files = {**{one: known for one, known in self._files.items() if one > day - DAYS}, day: path}
-        self._kept = {known: self._kept.get(known, 0) for known in self._files.values()}
-        return path, file
+        self._files = {**{one: known for one, known in self._files.items() if one > day - DAYS}, day: (path, 0)}
+        return path, 0, file
 
     def text(self, value: str) -> str:
         """A pack as JSON: `value`, or what stands where it says. Raises OSError or ValueError; `trouble` says why then."""

@@ -12,7 +12,7 @@ import msgspec
 from gateway.store import states
 from gateway.store.base import CarrierReceipt
 from gateway.store.ended import Ended
-from gateway.store.evidence import NUMBER_TAIL
+from gateway.store.evidence import is_for
 from gateway.store.record import Record
 from routing.records import AttemptState
 
@@ -36,7 +36,8 @@ def unseal(ended: Ended) -> Record:
 def can_be_sealed(record: Record) -> bool:
     """Whether every attempt of a message that nothing can change any more was told of, under an id that its carrier named."""
     for attempt in record.attempts:
-        if attempt.state is not AttemptState.REFUSED and not (attempt.carrier_id and attempt.state in states.FINISHED):
+        was_told = attempt.carrier_id and attempt.state in states.FINISHED
+        if not was_told and attempt.state is not AttemptState.REFUSED:
             return False
     return bool(record.attempts)
 
@@ -65,6 +66,6 @@ class Seals:
         names = self._names
         for candidate in receipt.candidates:
             destination = names.get((receipt.channel, candidate))
-            if destination is not None and destination.endswith(receipt.destination[-NUMBER_TAIL:]):
+            if destination is not None and is_for(receipt, destination):
                 return True
         return False

@@ -18,6 +18,7 @@ from datetime import date
 from pathlib import Path
 from typing import IO, cast
 
+from gateway.store.disk import hold
 from gateway.store.embedded.journal import FOLDER as JOURNAL
 from gateway.store.embedded.journal import needed_in, read_pages
 from gateway.store.embedded.journal_file import hold_files
@@ -25,7 +26,7 @@ from gateway.store.embedded.schema import HISTORY, STORE, connect
 from gateway.store.embedded.vault import FILE
 from gateway.store.history import FOLDER
 from gateway.store.packfile import SUFFIX as PACKS
-from gateway.store.packfile import hold_packs
+from gateway.store.packfile import files_of
 from gateway.store.vault import VaultError
 
 
@@ -75,9 +76,9 @@ def _copy_day(source: Path, target: Path, held: Path) -> None:
     """Of a day of the history; with second names for the files of its packs, which are deleted when it is over."""
     day = date.fromisoformat(source.stem)
     with closing(_reader(source)) as reader, closing(sqlite3.connect(target)) as writer:
-        hold_packs(source.parent, day, held)
+        hold(files_of(source.parent, day), held)
         reader.backup(writer)
-        hold_packs(source.parent, day, held)  # one may have been begun
+        hold(files_of(source.parent, day), held)  # one may have been begun
 
 
 def _copy_store(source: Path, target: Path, held: Path) -> None:

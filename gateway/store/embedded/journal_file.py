@@ -8,13 +8,12 @@ What a crash left half-written at the end was never confirmed to anybody, and is
 are heads behind it.
 """
 
-import contextlib
-import os
 import struct
 from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
 
+from gateway.store.disk import hold
 from gateway.store.embedded.blockfile import padded
 from gateway.store.vault import VaultError, is_whole
 
@@ -59,9 +58,7 @@ def files_of(folder: Path) -> list[tuple[int, Path]]:
 
 def hold_files(folder: Path, held: Path) -> None:
     """Give the files second names in `held`, so that they stay when they are let go. Raises OSError."""
-    for first, path in files_of(folder):
-        with contextlib.suppress(FileNotFoundError, FileExistsError):  # let go just now; held already
-            os.link(path, path_of(held, first))
+    hold((path for _, path in files_of(folder)), held)
 
 
 def entries_of(path: Path) -> list[Entry]:
